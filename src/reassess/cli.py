@@ -1,0 +1,262 @@
+"""The typed command line. Every rule of the workflow calls one of these actions, so any job can be rerun by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+# One thread a job: two threads in one process are slower on small models, and change the last bits of a result.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import typer
+
+from reassess.errors import ReassessError
+
+if TYPE_CHECKING:
+    from reassess.grid import Cell, Grid
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Does SFT or RL help here, and can the figure be trusted? `reassess run` does everything; the other commands are its steps.",
+)
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="the grid's config file")]
+ModelName = Annotated[str, typer.Option("--model", help="a model of the config")]
+Family = Annotated[str, typer.Option("--family", help="a model family: llava or qwen3-vl")]
+DistributionName = Annotated[str, typer.Option("--distribution", help="a distribution of the config")]
+CellId = Annotated[str, typer.Option("--cell", help="a cell, as `reassess cells` lists it")]
+BundleDir = Annotated[Path, typer.Option("--bundle", help="the folder of the bundle to draw from")]
+Out = Annotated[Path, typer.Option("--out", help="where to write")]
+DEFAULT = Path("config.yaml")
+
+
+def _grid(config: Path) -> Grid:
+    from reassess.grid import Grid
+
+    return Grid.load(config)
+
+
+# --- everything -----------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    config: ConfigFile = DEFAULT,
+    cores: Annotated[int | None, typer.Option(help="jobs at once; default: all cores")] = None,
+    target: Annotated[list[str] | None, typer.Argument(help="files or rules to make instead of everything")] = None,
+) -> None:
+    """Train, evaluate and draw the whole grid, then write the report. Interrupted runs go on where they stopped."""
+    from reassess.run import run as run_grid
+
+    raise typer.Exit(run_grid(config, tuple(target or ()), cores))
+
+
+@app.command()
+def check(config: ConfigFile = DEFAULT) -> None:
+    """Check a config and say how large its grid is."""
+    grid = _grid(config)
+    trained = len(grid.trained)
+    typer.echo(f"{config}: grid {grid.config.grid!r} is valid: {len(grid.cells)} cells evaluated, {trained} trained")
+
+
+@app.command()
+def cells(config: ConfigFile = DEFAULT, study: Annotated[str | None, typer.Option(help="only this study's cells")] = None) -> None:
+    """List the cells of the grid and the state of each."""
+    from reassess.errors import unknown
+    from reassess.state import state_of
+
+    grid = _grid(config)
+    if study is not None and study not in grid.study_cells:
+        raise ReassessError(unknown("study", study, grid.study_cells))
+    chosen = grid.study_cells[study] if study else list(grid.cells.values())
+    for cell in chosen:
+        typer.echo(f"{state_of(grid, cell):8}  {cell.id}")
+
+
+@app.command()
+def methods(config: ConfigFile = DEFAULT) -> None:
+    """List the methods found, with source, settings and deviations."""
+    from reassess.describe import describe_methods
+
+    typer.echo(describe_methods(_grid(config).config.plugins))
+
+
+@app.command()
+def schema(
+    write: Annotated[bool, typer.Option(help="write config.yaml, the JSON schema and the method pages into the project")] = False,
+) -> None:
+    """Print the JSON schema of the config, or write all generated files."""
+    import json
+
+    from reassess.describe import config_schema, write_generated
+
+    if write:
+        for path in write_generated(Path.cwd()):
+            typer.echo(f"wrote {path}")
+    else:
+        typer.echo(json.dumps(config_schema(), indent=2))
+
+
+@app.command()
+def doctor() -> None:
+    """Check the environment and say what is wrong and how to mend it."""
+    from reassess.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(int(any(not finding.fine for finding in findings)))
+
+
+@app.command()
+def bench(
+    config: ConfigFile = DEFAULT,
+    only: Annotated[list[str] | None, typer.Option(help="benchmarks to run; default: all")] = None,
+    out: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+) -> None:
+    """Measure speed, each figure as a ratio against a named baseline timed in the same run."""
+    from reassess.bench import benchmark
+
+    benchmark(_grid(config), only or [], out)
+
+
+# --- one step each, in the order of the data ------------------------------------------------------------------------
+
+
+@app.command("build-pool")
+def build_pool(config: ConfigFile = DEFAULT) -> None:
+    """Generate every split and check that training and test are disjoint."""
+    from reassess.data.build import make_pool
+
+    make_pool(_grid(config))
+
+
+@app.command("build-tokenizer")
+def build_tokenizer(config: ConfigFile = DEFAULT) -> None:
+    """Train the world's tokenizer."""
+    from reassess.data.build import make_tokenizer
+
+    make_tokenizer(_grid(config))
+
+
+@app.command("build-base")
+def build_base(model: ModelName, config: ConfigFile = DEFAULT) -> None:
+    """Train a base checkpoint."""
+    from reassess.data.build import make_base
+
+    make_base(_grid(config), model)
+
+
+@app.command("build-teacher")
+def build_teacher(family: Family, config: ConfigFile = DEFAULT) -> None:
+    """Train a family's teacher from its strongest base."""
+    from reassess.data.build import make_teacher
+
+    make_teacher(_grid(config), family)
+
+
+@app.command("sample-traces")
+def sample_traces(family: Family, distribution: DistributionName, config: ConfigFile = DEFAULT) -> None:
+    """Write a family's traces: rejection-sampled from its teacher, or rendered."""
+    from reassess.data.build import make_traces
+
+    make_traces(_grid(config), family, distribution)
+
+
+@app.command("freeze-rows")
+def freeze_rows(family: Family, config: ConfigFile = DEFAULT) -> None:
+    """Fix the rows that every arm of a family trains on, and their order."""
+    from reassess.data.build import freeze_rows as freeze
+
+    freeze(_grid(config), family)
+
+
+@app.command("prepare-rows")
+def prepare_rows(family: Family, distribution: DistributionName, config: ConfigFile = DEFAULT) -> None:
+    """Tokenise rows and preprocess pictures once for all arms."""
+    from reassess.data.build import prepare_rows as prepare
+
+    prepare(_grid(config), family, distribution)
+
+
+@app.command()
+def train(cell: CellId, config: ConfigFile = DEFAULT) -> None:
+    """Train one cell; goes on from its last trainer checkpoint if it was interrupted."""
+    from reassess.jobs import train_cell
+
+    _in_cell(config, cell, train_cell)
+
+
+@app.command()
+def evaluate(cell: CellId, config: ConfigFile = DEFAULT) -> None:
+    """Score one cell's checkpoint on every benchmark."""
+    from reassess.jobs import evaluate_cell
+
+    _in_cell(config, cell, evaluate_cell)
+
+
+def _in_cell(config: Path, cell_id: str, action: Callable[[Grid, Cell], None]) -> None:
+    """Run an action on a cell; leave `failed.json` beside its results if it fails."""
+    from reassess.state import recording_failure
+
+    grid = _grid(config)
+    cell = grid.cell(cell_id)
+    with recording_failure(grid, cell, action.__name__):
+        action(grid, cell)
+
+
+@app.command()
+def collect(
+    config: ConfigFile = DEFAULT,
+    partial: Annotated[bool, typer.Option("--partial", help="go on without the cells that failed, and record them")] = False,
+) -> None:
+    """Gather the scores and histories of all cells into the bundle."""
+    from reassess.analysis.bundle import collect as gather
+
+    gather(_grid(config), partial)
+
+
+@app.command("draw-figures")
+def draw_figures(
+    bundle: BundleDir,
+    out: Out,
+    figure: Annotated[list[str] | None, typer.Option(help="only this figure; may be given more than once")] = None,
+) -> None:
+    """Draw the figures from a bundle as SVG, PDF and PNG; the same bundle gives the same bytes."""
+    from reassess.figures import draw_figures as draw
+
+    draw(bundle, out, figure or None)
+
+
+@app.command()
+def tabulate(bundle: BundleDir, out: Out) -> None:
+    """Write the tables of a bundle as CSV, Markdown and HTML."""
+    from reassess.analysis.tables import tabulate as write
+
+    write(bundle, out)
+
+
+@app.command("test-claims")
+def test_claims(bundle: BundleDir, out: Out) -> None:
+    """Hold the paper's claims against a bundle: supported, contradicted, inconclusive or not run."""
+    from reassess.analysis.bundle import Bundle
+    from reassess.analysis.claims import test_claims as test
+
+    test(Bundle.load(bundle), out)
+
+
+def main() -> None:
+    """Run the command line; a `ReassessError` is printed as a message, without a traceback."""
+    try:
+        app()
+    except ReassessError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

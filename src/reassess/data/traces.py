@@ -1,0 +1,60 @@
+"""Traces by rejection sampling: several completions a prompt, keep the correct ones, take the shortest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reassess.answers import judge
+
+
+def shortest_correct(completions: Sequence[str], lengths: Sequence[int], answer: str, kind: str) -> str | None:
+    """Return the shortest completion (in tokens) that is correct and well formed, the earliest of equals; None if there is none."""
+    verdicts = [judge(text, answer, kind) for text in completions]
+    good = [index for index, verdict in enumerate(verdicts) if verdict.correct and verdict.format_ok]
+    return completions[min(good, key=lambda index: (lengths[index], index))] if good else None
+
+
+def sample_traces(
+    teacher: Path, items: Sequence[Any], samples: int, temperature: float, seed: int, batch: int = 64
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Sample from the teacher and keep, for each item, the shortest correct completion.
+
+    Returns:
+        completions by item id, for the items that have one, and a report (samples, temperature, tokens generated).
+    """
+    from reassess.data.pool import decode_image
+    from reassess.worlds.micro.prompts import prompt
+
+    from reassess.training.engine import seed_everything
+    from reassess.training.generate import decode, generate
+    from reassess.training.loading import load_model, load_processor
+    from reassess.training.prepared import prepare
+
+    model, processor = load_model(teacher), load_processor(teacher)
+    tokenizer = processor.tokenizer
+    rows = prepare(items, None, processor, prompt, decode_image)
+    seed_everything(seed)
+    kept: dict[str, str] = {}
+    tokens = 0
+    for start in range(0, len(items), batch):
+        chunk = range(start, min(start + batch, len(items)))
+        found = generate(
+            model,
+            rows,
+            chunk,
+            pad=tokenizer.pad_token_id,
+            end=tokenizer.eos_token_id,
+            max_new_tokens=80,
+            temperature=temperature,
+            samples=samples,
+        )
+        texts, lengths = decode(tokenizer, found), [len(row) for row in found]
+        tokens += sum(lengths)
+        for place, index in enumerate(chunk):
+            own = slice(place * samples, (place + 1) * samples)
+            trace = shortest_correct(texts[own], lengths[own], items[index].answer, items[index].answer_kind)
+            if trace is not None:
+                kept[items[index].id] = trace
+    return kept, {"samples_per_prompt": samples, "temperature": temperature, "tokens": tokens}

@@ -1,0 +1,363 @@
+"""The grid: every cell of every study, its files, and the resolved spec that decides whether it must run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from reassess.config import Config, Study, load_config
+from reassess.config_errors import explain
+from reassess.errors import ReassessError, unknown
+from reassess.files import canonical_json, sha256_text
+from reassess.method import Kind, Method, MethodSettings, find
+
+BENCHMARKS = ("iid", "jitter", "dense", "combo", "large", "text")
+SPLITS = ("train", "probe", *BENCHMARKS)
+WORLD_VERSION = 1  # raised when the generated world changes its meaning
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One row of the grid. `distribution` and `size` are None for arms that train nothing."""
+
+    model: str
+    distribution: str | None
+    size: int | None
+    arm: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The cell's name and its folder below `cells/`."""
+        axes = [self.model] if self.distribution is None else [self.model, self.distribution, str(self.size)]
+        return "/".join([*axes, self.arm, f"seed{self.seed}"])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A configured method."""
+
+    name: str
+    method: type[Method]
+    settings: MethodSettings
+
+    def build(self) -> Method:
+        """Return the method with this arm's settings."""
+        return self.method(self.settings)
+
+    @property
+    def start(self) -> str | None:
+        """The arm it starts from; None for the base model."""
+        start = getattr(self.settings, "start", "base")
+        return None if start == "base" else str(start)
+
+
+class Grid:
+    """A config, resolved. Cheap to make: nothing heavy is imported and no file is read."""
+
+    def __init__(self, config: Config, source: Path = Path("config.yaml")) -> None:
+        """Resolve `config`, read from `source`.
+
+        Raises:
+            ReassessError: a name that does not exist, a size larger than the pool, a wrong method setting.
+        """
+        self.config = config
+        self.source = source
+        self._check_names()
+        self.arms = {name: self._arm(name) for name in config.methods}
+        self._check_starts()
+
+    @classmethod
+    def load(cls, path: Path | str) -> Grid:
+        """Read and resolve a config file."""
+        return cls(load_config(Path(path)), Path(path))
+
+    # --- checks -------------------------------------------------------------------------------------------------
+
+    def _fail(self, key: str, problem: str) -> ReassessError:
+        return ReassessError(f"{self.source}: {key}: {problem}")
+
+    def _check_names(self) -> None:
+        config = self.config
+        families = {model.family for model in config.models.values()}
+        for family, teacher in config.teachers.items():
+            if family not in families:
+                raise self._fail(f"teachers.{family}", unknown("family", family, sorted(families)))
+            if teacher not in config.models:
+                raise self._fail(f"teachers.{family}", unknown("model", teacher, config.models))
+            if config.models[teacher].family != family:
+                raise self._fail(f"teachers.{family}", f"{teacher!r} is of family {config.models[teacher].family!r}")
+        for family in sorted(families - set(config.teachers)):
+            raise self._fail("teachers", f"family {family!r} has no teacher")
+        for benchmark in config.evaluation.benchmarks:
+            if benchmark not in BENCHMARKS:
+                raise self._fail("evaluation.benchmarks", unknown("benchmark", benchmark, BENCHMARKS))
+        for name, study in config.studies.items():
+            self._check_study(name, study)
+
+    def _check_study(self, name: str, study: Study) -> None:
+        axes = {
+            "models": (study.models, self.config.models),
+            "methods": (study.methods, self.config.methods),
+            "distributions": (study.distributions, self.config.distributions),
+        }
+        for axis, (values, allowed) in axes.items():
+            for value in values:
+                if value not in allowed:
+                    raise self._fail(f"studies.{name}.{axis}", unknown(axis[:-1], value, allowed))
+        largest = self.config.world.pool_rows
+        for size in study.sizes:
+            if size > largest:
+                raise self._fail(f"studies.{name}.sizes", f"size {size} is larger than world.pool_rows ({largest})")
+
+    def _arm(self, name: str) -> Arm:
+        raw = dict(self.config.methods[name] or {})
+        key = f"methods.{name}"
+        uses = str(raw.pop("uses", name))
+        try:
+            method = find(uses, self.config.plugins)
+        except ReassessError as error:
+            raise self._fail(key, str(error)) from error
+        try:
+            return Arm(name, method, method.Settings.model_validate(raw))
+        except ValidationError as error:
+            raise ReassessError(explain(error, self.source, method.Settings, key)) from error
+
+    def _check_starts(self) -> None:
+        for name in self.arms:
+            seen = [name]
+            while (start := self.arms[seen[-1]].start) is not None:
+                if start not in self.arms:
+                    raise self._fail(f"methods.{seen[-1]}.start", unknown("arm", start, ["base", *self.arms]))
+                if self.arms[start].method.kind == "none":
+                    raise self._fail(f"methods.{seen[-1]}.start", f"arm {start!r} trains nothing; use 'base'")
+                if start in seen:
+                    raise self._fail(f"methods.{name}.start", f"goes in a circle: {' -> '.join([*seen, start])}")
+                seen.append(start)
+
+    # --- cells --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def study_cells(self) -> dict[str, list[Cell]]:
+        """The cells of each study, sorted."""
+        return {name: sorted(set(self._cells_of(study)), key=_order) for name, study in self.config.studies.items()}
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Every cell that is evaluated, by id: the union of the studies."""
+        return {cell.id: cell for cell in sorted({c for cells in self.study_cells.values() for c in cells}, key=_order)}
+
+    def _cells_of(self, study: Study) -> Iterator[Cell]:
+        seeds = study.seeds or self.config.seeds
+        for model, name in product(study.models, study.methods):
+            if self.arms[name].method.kind == "none":
+                yield Cell(model, None, None, name, seeds[0])
+                continue
+            for distribution, size, seed in product(study.distributions, study.sizes, seeds):
+                yield Cell(model, distribution, size, name, seed)
+
+    @cached_property
+    def trained(self) -> dict[str, Cell]:
+        """Every cell that is trained, by id: those evaluated, and those they start from."""
+        found: dict[str, Cell] = {}
+        for cell in self.cells.values():
+            here: Cell | None = cell if self.kind(cell) != "none" else None
+            while here is not None and here.id not in found:
+                found[here.id] = here
+                here = self.start(here)
+        return found
+
+    def cell(self, cell_id: str) -> Cell:
+        """Return the cell of that id.
+
+        Raises:
+            ReassessError: no such cell; names the nearest.
+        """
+        known = {**self.trained, **self.cells}
+        if cell_id not in known:
+            raise ReassessError(f"{self.source}: {unknown('cell', cell_id, known)}")
+        return known[cell_id]
+
+    def kind(self, cell: Cell) -> Kind:
+        """Return what the cell's method does: `none`, `sft` or `rl`."""
+        return self.arms[cell.arm].method.kind
+
+    def start(self, cell: Cell) -> Cell | None:
+        """Return the cell whose checkpoint this one starts from; None for the base model."""
+        start = self.arms[cell.arm].start
+        return None if start is None else Cell(cell.model, cell.distribution, cell.size, start, cell.seed)
+
+    def family(self, model: str) -> str:
+        """Return the family of a model."""
+        return self.config.models[model].family
+
+    def teacher_model(self, family: str) -> str:
+        """Return the model whose base the family's teacher continues."""
+        return self.config.teachers[family]
+
+    def distributions_of(self, family: str) -> list[str]:
+        """Return the distributions that have traces for the family: all, in the config's order."""
+        return list(self.config.distributions)
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> Path:
+        """`results/<grid>`: small files."""
+        return self.config.results / self.config.grid
+
+    @property
+    def scratch(self) -> Path:
+        """`<scratch>/<grid>`: weights, trainer checkpoints, logs."""
+        return self.config.scratch / self.config.grid
+
+    def pool_file(self, split: str) -> Path:
+        """Return the file of a split."""
+        return self.results / "pool" / f"{split}.parquet"
+
+    def tokenizer_dir(self) -> Path:
+        """Return the folder of the world's tokenizer."""
+        return self.scratch / "tokenizer"
+
+    def base_dir(self, model: str) -> Path:
+        """Return the folder of a model's base checkpoint."""
+        return self.scratch / "models" / model / "base"
+
+    def teacher_dir(self, family: str) -> Path:
+        """Return the folder of a family's teacher."""
+        return self.scratch / "models" / family / "teacher"
+
+    def traces_file(self, family: str, distribution: str) -> Path:
+        """Return the file of a family's traces in a distribution."""
+        return self.results / "traces" / family / f"{distribution}.parquet"
+
+    def rows_file(self, family: str) -> Path:
+        """Return the file of the family's frozen rows."""
+        return self.results / "rows" / f"{family}.parquet"
+
+    def prepared_file(self, family: str, distribution: str) -> Path:
+        """Return the file of tokenised rows and their pixel values."""
+        return self.scratch / "prepared" / family / f"{distribution}.safetensors"
+
+    def cell_dir(self, cell: Cell) -> Path:
+        """Return the folder of a cell's results."""
+        return self.results / "cells" / cell.id
+
+    def checkpoint_dir(self, cell: Cell) -> Path:
+        """Return the folder of the checkpoint a cell is evaluated from; the base model's if it trains nothing."""
+        return self.base_dir(cell.model) if self.kind(cell) == "none" else self.scratch / "checkpoints" / cell.id
+
+    def work_dir(self, cell: Cell) -> Path:
+        """Return the folder of a cell's trainer checkpoints, which outlive a killed job."""
+        return self.scratch / "trainer" / cell.id
+
+    def log_file(self, rule: str, name: str) -> Path:
+        """Return the log of a rule for one cell, model or family."""
+        return self.scratch / "logs" / rule / f"{name}.log"
+
+    # --- specs and seeds ----------------------------------------------------------------------------------------
+
+    def pool_spec(self) -> dict[str, Any]:
+        """Return what decides the pool's content."""
+        world = self.config.world
+        return {
+            "world": "micro",
+            "version": WORLD_VERSION,
+            "seed": world.seed,
+            "pool_rows": world.pool_rows,
+            "split_items": world.split_items,
+            "probe_items": world.probe_items,
+        }
+
+    def base_spec(self, model: str) -> dict[str, Any]:
+        """Return what decides a base checkpoint."""
+        found = self.config.models[model]
+        architecture = {"family": found.family, "width": found.width}
+        return {"pool": self.pool_hash(), "model": architecture, "recipe": self.config.world.base.model_dump()}
+
+    def teacher_spec(self, family: str) -> dict[str, Any]:
+        """Return what decides a teacher."""
+        return {
+            "base": self.base_hash(self.teacher_model(family)),
+            "recipe": self.config.world.teacher.model_dump(),
+        }
+
+    def traces_spec(self, family: str, distribution: str) -> dict[str, Any]:
+        """Return what decides a family's traces."""
+        found = self.config.distributions[distribution]
+        if found.source == "rendered":
+            return {"pool": self.pool_hash(), "source": "rendered", "style": found.style}
+        sampling = {"samples": found.samples, "temperature": found.temperature}
+        return {"pool": self.pool_hash(), "source": "teacher", "teacher": self.teacher_hash(family), **sampling}
+
+    def rows_spec(self, family: str) -> dict[str, Any]:
+        """Return what decides which rows a family trains on."""
+        return {name: self.traces_hash(family, name) for name in self.distributions_of(family)}
+
+    def spec(self, cell: Cell) -> dict[str, Any]:
+        """Return the cell's resolved spec: everything that can change its weights or its scores."""
+        arm, start = self.arms[cell.arm], self.start(cell)
+        method = {
+            "name": arm.method.name,
+            "version": arm.method.version,
+            "kind": arm.method.kind,
+            "settings": arm.settings.model_dump(),
+        }
+        spec: dict[str, Any] = {
+            "cell": {"model": cell.model, "arm": cell.arm, "seed": cell.seed},
+            "base": self.base_hash(cell.model),
+            "method": method,
+            "start": self.spec_hash(start) if start else None,
+        }
+        if cell.distribution is not None:
+            family = self.family(cell.model)
+            spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}
+            spec["rows"] = self.rows_hash_spec(family)
+        return spec
+
+    def evaluation_spec(self, cell: Cell) -> dict[str, Any]:
+        """Return what decides a cell's scores: its training spec and the protocol."""
+        protocol = self.config.evaluation.model_dump()
+        return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol}
+
+    def pool_hash(self) -> str:
+        """Return the hash of `pool_spec`."""
+        return _hash(self.pool_spec())
+
+    def base_hash(self, model: str) -> str:
+        """Return the hash of `base_spec`."""
+        return _hash(self.base_spec(model))
+
+    def teacher_hash(self, family: str) -> str:
+        """Return the hash of `teacher_spec`."""
+        return _hash(self.teacher_spec(family))
+
+    def traces_hash(self, family: str, distribution: str) -> str:
+        """Return the hash of `traces_spec`."""
+        return _hash(self.traces_spec(family, distribution))
+
+    def rows_hash_spec(self, family: str) -> str:
+        """Return the hash of `rows_spec`."""
+        return _hash(self.rows_spec(family))
+
+    def spec_hash(self, cell: Cell) -> str:
+        """Return the hash of `spec`: the reason for which Snakemake trains a cell again."""
+        return _hash(self.spec(cell))
+
+    def evaluation_hash(self, cell: Cell) -> str:
+        """Return the hash of `evaluation_spec`."""
+        return _hash(self.evaluation_spec(cell))
+
+
+def _hash(spec: dict[str, Any]) -> str:
+    return sha256_text(canonical_json(spec))
+
+
+def _order(cell: Cell) -> tuple[str, str, int, str, int]:
+    return (cell.model, cell.distribution or "", cell.size or 0, cell.arm, cell.seed)

@@ -1,0 +1,53 @@
+"""The two jobs of a cell: training and evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from reassess.files import read_json, sha256_text, write_json, write_parquet
+from reassess.grid import Cell, Grid
+from reassess.manifest import Manifest
+from reassess.seeds import derive_seed
+
+
+def train_cell(grid: Grid, cell: Cell) -> None:
+    """Train a cell by its method; writes checkpoint, history and manifest."""
+    from reassess.training.run import TrainingRun
+
+    run = TrainingRun(grid, cell)
+    grid.arms[cell.arm].build().train(run)
+
+
+def evaluate_cell(grid: Grid, cell: Cell) -> None:
+    """Score a cell's checkpoint on every benchmark; writes predictions and, last, the scores.
+
+    The processor the model was trained with must be the one it is evaluated with: one image pipeline for both.
+    """
+    from reassess.errors import ReassessError
+    from reassess.evaluation.runner import evaluate_checkpoint
+    from reassess.training.loading import load_processor
+
+    manifest = Manifest("evaluate", grid.evaluation_spec(cell), grid.evaluation_hash(cell))
+    protocol, folder = grid.config.evaluation, grid.cell_dir(cell)
+    checkpoint = grid.checkpoint_dir(cell)
+    template_hash = sha256_text(str(load_processor(checkpoint).chat_template))
+    trained: dict[str, Any] | None = None
+    if grid.kind(cell) != "none":
+        trained = read_json(folder / "train.json")
+        if trained["template_hash"] != template_hash:
+            raise ReassessError(f"{checkpoint}: its chat template is not the one cell {cell.id} was trained with")
+    predictions, scores = evaluate_checkpoint(
+        checkpoint,
+        grid.pool_file("train").parent,
+        list(protocol.benchmarks),
+        grid.arms[cell.arm].build(),
+        seed=derive_seed("evaluate", cell.seed),
+        batch_size=protocol.batch_size,
+        max_new_tokens=protocol.max_new_tokens,
+    )
+    write_parquet(folder / "predictions.parquet", predictions)
+    manifest.add(template_hash=template_hash, weights_hash=trained["weights_hash"] if trained else None)
+    benchmarks = {name: asdict(score) if is_dataclass(score) else score for name, score in scores.items()}
+    content = {"cell": cell.id, "spec_hash": grid.evaluation_hash(cell), "train_hash": grid.spec_hash(cell)}
+    write_json(folder / "scores.json", {**content, "benchmarks": benchmarks, "manifest": manifest.close()})

@@ -1,0 +1,13 @@
+"""The model before any post-training."""
+
+from typing import ClassVar
+
+from reassess.method import Kind, Method
+
+
+class Base(Method):
+    """The base checkpoint as it is: what every gain is measured against."""
+
+    name = "base"
+    kind: ClassVar[Kind] = "none"
+    citation = "arXiv 2512.12690, the untrained rows"

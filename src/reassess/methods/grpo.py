@@ -1,0 +1,48 @@
+"""Group relative policy optimisation, as one `train_grpo` call.
+
+reassess train --cell llava-w64/same-family/200/grpo/seed1
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from reassess.method import Kind, Method
+from reassess.training.rl_settings import RlSettings
+
+if TYPE_CHECKING:
+    from reassess.training.run import TrainingRun
+
+
+class Grpo(Method):
+    """Advantages relative to the group of completions of a prompt, clipped ratio, no value model (TRL's `GRPOTrainer`)."""
+
+    name = "grpo"
+    kind: ClassVar[Kind] = "rl"
+    citation = "arXiv 2402.03300"
+    deviations = (
+        "no KL term by default (TRL's default); the paper's coefficient is not known",
+        "a fixed number of updates for every data size, where the paper trains 2 epochs; histories allow both readings",
+    )
+    Settings = RlSettings
+
+    def train(self, run: "TrainingRun") -> None:
+        """Train on the cell's prompts."""
+        from reassess.training.rl import train_grpo
+
+        model, processor = run.load()
+        outcome = train_grpo(
+            model,
+            processor,
+            run.rows,
+            run.items,
+            self.settings,
+            order_seed=run.order_seed,
+            sampling_seed=run.sampling_seed,
+            work=run.work,
+            probe=run.probe(processor),
+            **self.options(),
+        )
+        run.finish(model, processor, *outcome)
+
+    def options(self) -> dict[str, Any]:
+        """Return further arguments of `train_grpo`: what a descendant of this method changes beyond its settings."""
+        return {}

@@ -1,0 +1,41 @@
+"""Supervised fine-tuning on traces, as one `train_sft` call.
+
+reassess train --cell llava-w64/same-family/200/sft/seed1
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from reassess.method import Kind, Method
+from reassess.training.sft_settings import SftSettings
+
+if TYPE_CHECKING:
+    from reassess.training.run import TrainingRun
+
+
+class Sft(Method):
+    """Token cross-entropy on chain of thought and answer, prompt excluded (TRL's `SFTTrainer`)."""
+
+    name = "sft"
+    kind: ClassVar[Kind] = "sft"
+    citation = "arXiv 2512.12690: SFT in LLaMA-Factory"
+    deviations = (
+        "a fixed number of updates for every data size, where the paper trains 3 epochs; histories allow both readings",
+        "all parameters train, the vision tower included; the paper does not say",
+    )
+    Settings = SftSettings
+
+    def train(self, run: "TrainingRun") -> None:
+        """Fine-tune on the cell's rows."""
+        from reassess.training.sft import train_sft
+
+        model, processor = run.load()
+        outcome = train_sft(
+            model,
+            processor,
+            run.rows,
+            self.settings,
+            order_seed=run.order_seed,
+            work=run.work,
+            probe=run.probe(processor),
+        )
+        run.finish(model, processor, *outcome)

@@ -1,0 +1,49 @@
+"""The state of a cell, read off its files, and the record of a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from reassess.files import write_json
+from reassess.grid import Cell, Grid
+
+State = Literal["done", "stale", "trained", "failed", "started", "to do"]
+
+
+def state_of(grid: Grid, cell: Cell) -> State:
+    """Return what the files say of a cell.
+
+    `done`: scored under the present spec; `stale`: scored under another; `trained`: trained, not yet scored; `failed`: its last
+    job stopped with an error; `started`: a job has begun or was interrupted; `to do`: nothing yet.
+    """
+    folder = grid.cell_dir(cell)
+    if (folder / "failed.json").is_file():
+        return "failed"
+    if (folder / "scores.json").is_file():
+        return "done" if _field(folder / "scores.json", "spec_hash") == grid.evaluation_hash(cell) else "stale"
+    if (folder / "train.json").is_file():
+        return "trained"
+    return "started" if grid.work_dir(cell).is_dir() else "to do"
+
+
+def _field(path: Path, name: str) -> object:
+    try:
+        return json.loads(path.read_text()).get(name)
+    except (ValueError, AttributeError):
+        return None
+
+
+@contextmanager
+def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
+    """Remove an older failure record of the cell; leave a new one if the job inside raises."""
+    record = grid.cell_dir(cell) / "failed.json"
+    record.unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        write_json(record, {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"})
+        raise

@@ -1,0 +1,1 @@
+"""What methods share: prepared rows, loading and saving, probes, histories, resume, and thin subclasses of TRL's trainers."""

@@ -1,0 +1,92 @@
+"""Dynamic sampling of groups (DAPO, arXiv 2503.14476, section 3.2), which TRL does not ship.
+
+A group whose completions all earn the same reward has no advantage and no gradient. Such groups are replaced by groups
+of further prompts until the batch is full of groups that teach something, or a number of rounds is over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reassess.seeds import derive_seed
+from reassess.training.rl import PreparedGrpoTrainer
+
+LEFT_PADDED = ("prompt_ids", "prompt_mask")
+RIGHT_PADDED = ("completion_ids", "completion_mask", "old_per_token_logps", "ref_per_token_logps")
+PER_ROW = ("advantages", "picture")
+
+
+def dynamic_sampling_trainer(rounds: int) -> type[PreparedGrpoTrainer]:
+    """Return a trainer that draws at most `rounds` further generation batches to replace groups without variance."""
+
+    class DynamicSamplingTrainer(PreparedGrpoTrainer):
+        """GRPO in which groups without variance are drawn again."""
+
+        def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+            output = super()._generate_and_score_completions(inputs)
+            wanted = len(inputs) // self.num_generations
+            batches, usable = [output], [groups_with_variance(output["advantages"], self.num_generations)]
+            drawn = 0
+            while sum(map(len, usable)) < wanted and drawn < rounds:
+                batches.append(super()._generate_and_score_completions(self._further_prompts(wanted, drawn)))
+                usable.append(groups_with_variance(batches[-1]["advantages"], self.num_generations))
+                drawn += 1
+            self._metrics["train"]["resampled_share"].append(1 - len(usable[0]) / wanted)
+            chosen = choose_groups(usable, wanted)
+            return merge_groups(batches, chosen, self.num_generations, self._tokenizer.pad_token_id)
+
+        def _further_prompts(self, count: int, drawn: int) -> list[dict[str, Any]]:
+            # Drawn by step and round, not from a running state, so that a resumed run draws the same prompts.
+            generator = np.random.default_rng(derive_seed("resample", self.args.seed, self.state.global_step, drawn))
+            picked = generator.choice(len(self.train_dataset), size=count, replace=count > len(self.train_dataset))
+            return [self.train_dataset[int(index)] for index in picked for _ in range(self.num_generations)]
+
+    return DynamicSamplingTrainer
+
+
+def groups_with_variance(advantages: Tensor, size: int) -> list[int]:
+    """Return the numbers of the groups of `size` whose advantages (B,) are not all zero."""
+    found: list[int] = advantages.view(-1, size).abs().sum(dim=1).nonzero().flatten().tolist()
+    return found
+
+
+def choose_groups(usable: list[list[int]], wanted: int) -> list[tuple[int, int]]:
+    """Return (batch, group) pairs: groups with variance first, oldest first; the first batch's others fill what is left."""
+    chosen = [(batch, group) for batch, groups in enumerate(usable) for group in groups][:wanted]
+    spare = ((0, group) for group in range(wanted) if group not in usable[0])
+    return chosen + [next(spare) for _ in range(wanted - len(chosen))]
+
+
+def merge_groups(batches: list[dict[str, Any]], chosen: list[tuple[int, int]], size: int, pad: int) -> dict[str, Any]:
+    """Return one generation batch of the chosen groups, padded to common widths: prompts left, completions right."""
+    rows = {name: [_rows(batches[batch][name], group, size) for batch, group in chosen] for name in batches[0] if _is_rowwise(name)}
+    merged: dict[str, Any] = {}
+    for name, parts in rows.items():
+        fill = pad if name in ("prompt_ids", "completion_ids") else 0
+        if name in PER_ROW:
+            merged[name] = torch.cat(parts)
+        else:
+            merged[name] = torch.cat(_to_width(parts, fill, left=name in LEFT_PADDED))
+    merged["num_items_in_batch"] = merged["completion_mask"].sum()
+    return merged
+
+
+def _is_rowwise(name: str) -> bool:
+    return name in (*LEFT_PADDED, *RIGHT_PADDED, *PER_ROW)
+
+
+def _rows(tensor: Tensor, group: int, size: int) -> Tensor:
+    return tensor[group * size : (group + 1) * size]
+
+
+def _to_width(parts: list[Tensor], fill: int, left: bool) -> list[Tensor]:
+    width = max(part.shape[1] for part in parts)
+    grown = []
+    for part in parts:
+        missing = width - part.shape[1]
+        grown.append(torch.nn.functional.pad(part, (missing, 0) if left else (0, missing), value=fill))
+    return grown

@@ -1,0 +1,54 @@
+"""The history of a run: every logged number with its step, kept across a kill because each checkpoint carries it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reassess.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARKER = "history.json"  # written into a trainer checkpoint last: a checkpoint without it is incomplete
+
+
+class History:
+    """Numbers by step and metric, and the running totals (samples, tokens, FLOPs, seconds)."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.rows: list[tuple[int, str, float]] = []
+        self.totals: dict[str, float] = {"samples": 0.0, "tokens": 0.0, "flops": 0.0, "seconds": 0.0}
+
+    def add(self, step: int, **values: float) -> None:
+        """Record finite numbers of a step."""
+        self.rows += [(step, name, float(value)) for name, value in values.items() if math.isfinite(value)]
+
+    def spend(self, **amounts: float) -> None:
+        """Add to the running totals."""
+        for name, amount in amounts.items():
+            self.totals[name] += float(amount)
+
+    def add_totals(self, step: int) -> None:
+        """Record the running totals at a step."""
+        self.add(step, **self.totals)
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the history into a trainer checkpoint, which makes it complete."""
+        write_json(checkpoint / MARKER, {"rows": self.rows, "totals": self.totals})
+
+    def restore(self, checkpoint: Path) -> None:
+        """Replace the content by that of a trainer checkpoint."""
+        content = read_json(checkpoint / MARKER)
+        self.rows = [(int(step), str(name), float(value)) for step, name, value in content["rows"]]
+        self.totals = {name: float(value) for name, value in content["totals"].items()}
+
+    def frame(self) -> pd.DataFrame:
+        """Return the history as rows (step, metric, value), sorted."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.rows, columns=["step", "metric", "value"])
+        frame = frame.drop_duplicates(["step", "metric"], keep="last").sort_values(["metric", "step"], kind="stable")
+        return frame.astype({"step": "int64", "value": "float64"}).reset_index(drop=True)

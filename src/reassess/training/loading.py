@@ -1,0 +1,101 @@
+"""Loading and saving checkpoints: offline, safetensors only, with errors that name the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from reassess.errors import ReassessError
+
+
+def quiet() -> None:
+    """Switch off network, telemetry, progress bars and advice, before the libraries are imported."""
+    for name in (
+        "HF_HUB_OFFLINE",
+        "HF_DATASETS_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+        "HF_HUB_DISABLE_TELEMETRY",
+        "DO_NOT_TRACK",
+    ):
+        os.environ[name] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Make sure that a checkpoint folder is whole.
+
+    Raises:
+        ReassessError: the folder, its config, its weights or a shard is missing; names it.
+    """
+    if not (folder / "config.json").is_file():
+        raise ReassessError(f"no checkpoint in {folder} (config.json is missing); rerun the job that makes it")
+    index = folder / "model.safetensors.index.json"
+    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    missing = sorted(name for name in names if not (folder / name).is_file())
+    if missing:
+        raise ReassessError(f"checkpoint {folder} lacks {', '.join(missing)}; delete the folder and rerun to make it again")
+
+
+def load_processor(folder: Path) -> Any:
+    """Return the processor saved in a checkpoint folder."""
+    quiet()
+    from reassess import torchvision_shim
+
+    torchvision_shim.install()
+    from transformers import AutoProcessor
+
+    check_checkpoint(folder)
+    return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def load_model(folder: Path) -> Any:
+    """Return the image-text model saved in a checkpoint folder, in float32.
+
+    Raises:
+        ReassessError: the checkpoint is incomplete or damaged.
+    """
+    quiet()
+    from reassess import torchvision_shim
+
+    torchvision_shim.install()
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForImageTextToText
+
+    check_checkpoint(folder)
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
+    except SafetensorError as error:
+        raise ReassessError(f"the weights in {folder} are damaged ({error}); delete the folder and rerun") from error
+
+
+def save_checkpoint(model: Any, processor: Any, folder: Path) -> None:
+    """Write model and processor to `folder` so that it appears whole or not at all."""
+    import shutil
+
+    temporary = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except OSError as error:
+        raise ReassessError(f"cannot write checkpoint {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def weights_hash(folder: Path) -> str:
+    """Return one hash of all weight files of a checkpoint."""
+    from reassess.files import sha256_file, sha256_text
+
+    return sha256_text("".join(sha256_file(path) for path in sorted(folder.glob("*.safetensors"))))

@@ -1,0 +1,210 @@
+"""Reinforcement learning with verifiable rewards: TRL's `GRPOTrainer` on prepared prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from reassess.rewards import accuracy_reward, format_reward
+from reassess.training.engine import COMMON_ARGUMENTS, Watcher, check_loss, row_order, seed_everything, train_to_end
+from reassess.training.flops import flops_model
+from reassess.training.generate import generate
+from reassess.training.history import History
+from reassess.training.images import images_once
+from reassess.training.prepared import PreparedRows
+from reassess.training.probe import Probe
+from reassess.training.rl_settings import RlSettings
+
+Reward = Callable[..., list[float]]
+
+
+class PreparedGrpoTrainer(GRPOTrainer):  # type: ignore[misc]
+    """`GRPOTrainer` whose prompts are prepared rows.
+
+    What differs from the stock trainer is only where inputs come from: prompts are not templated and pictures not
+    processed again at every step, a prompt and its picture are encoded once for its whole group, and tokens and FLOPs
+    are counted. Rewards, advantages, clipping and loss are the stock trainer's.
+    """
+
+    def __init__(self, rows: PreparedRows, history: History, work: Path, **kwargs: Any) -> None:
+        """Train on the prompts of `rows`; the keyword arguments are `GRPOTrainer`'s."""
+        self.rows, self.history, self.work = rows, history, work
+        self._where = {row: index for index, row in enumerate(rows.ids)}
+        self._group: list[int] = []  # row index of each rollout of the current generation batch
+        super().__init__(**kwargs)
+        self._flops = flops_model(self.model)
+
+    # --- where prompts and pictures come from -----------------------------------------------------------------------
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        self._group = [self._where[prompt] for prompt in prompts]
+        return [self.rows.prompts[index].tolist() for index in self._group], None, {}
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: Sequence[Any],
+        images: Any,
+        multimodal_fields: Any,
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], None]:
+        completions = generate(
+            self.model,
+            self.rows,
+            self._group[::num_generations],
+            pad=self._tokenizer.pad_token_id,
+            end=self._tokenizer.eos_token_id,
+            max_new_tokens=self.args.max_completion_length,
+            temperature=self.args.temperature,
+            samples=num_generations,
+        )
+        return [row.tolist() for row in completions], None
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        output["picture"] = torch.tensor(self._group)
+        self._count_rollout(output)
+        return output
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._group = inputs["picture"].tolist()
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        return loss
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        fields, shared = self._vision(input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
+        if shared is None:
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *args, **fields, **kwargs
+            )
+        kwargs["batch_size"] = len(self._group)  # the pictures are shared over the whole batch, so it is not split
+        with images_once(self.accelerator.unwrap_model(model), shared):
+            return super()._get_per_token_logps_and_entropies(model, input_ids, attention_mask, logits_to_keep, **fields, **kwargs)
+
+    def _vision(self, width: int, prompt_width: int) -> tuple[dict[str, Any], torch.Tensor | None]:
+        """Return the vision inputs of the current rows and, for each picture of a row, which distinct picture it is."""
+        pictured = [index for index in self._group if self.rows.images[index] is not None]
+        distinct = sorted(set(pictured))
+        fields: dict[str, Any] = dict(self.rows.image_inputs(distinct))
+        if "image_grid_thw" in fields:  # positions of tokens need the grid of every row
+            fields["image_grid_thw"] = self.rows.image_inputs(pictured)["image_grid_thw"]
+        for name, values in self.rows.token_fields.items():
+            grown = torch.zeros((len(self._group), width), dtype=values[0].dtype)
+            for row, index in enumerate(self._group):
+                grown[row, prompt_width - len(values[index]) : prompt_width] = values[index]
+            fields[name] = grown
+        place = {index: position for position, index in enumerate(distinct)}
+        return fields, torch.tensor([place[index] for index in pictured]) if pictured else None
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    def _count_rollout(self, output: dict[str, Any]) -> None:
+        prompts = output["prompt_mask"].sum(dim=1).tolist()
+        # Truncated completions may be masked out of the loss, but they were generated: count real tokens.
+        completions = (output["completion_ids"] != self._tokenizer.pad_token_id).sum(dim=1).tolist()
+        images = sum(self.rows.images[index] is not None for index in self._group)
+        whole = [prompt + completion for prompt, completion in zip(prompts, completions)]
+        flops = self._flops.rollout(prompts, completions, self.num_generations, images // self.num_generations)
+        flops += self._flops.training(whole, sum(completions), images // self.num_generations)
+        self.history.spend(samples=len(whole), tokens=sum(whole), flops=flops)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Take a step; stop at a loss that is no number."""
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        check_loss(loss, self.state.global_step, self.work)
+        return loss
+
+
+def train_grpo(
+    model: Any,
+    processor: Any,
+    rows: PreparedRows,
+    items: Sequence[Any],
+    settings: RlSettings,
+    *,
+    order_seed: int,
+    sampling_seed: int,
+    work: Path,
+    probe: Probe | None = None,
+    trainer_class: type[PreparedGrpoTrainer] = PreparedGrpoTrainer,
+    extra_rewards: Sequence[Reward] = (),
+) -> tuple[History, bool]:
+    """Train `model` in place with group-relative advantages; return the history and whether the run was resumed.
+
+    Args:
+        model: image-text model.
+        processor: its processor.
+        rows: prepared prompts, in frozen order.
+        items: the pool items of those rows: their answers are what the reward checks.
+        settings: see `RlSettings`.
+        order_seed: decides the order of prompts (shared by all methods of a seed).
+        sampling_seed: decides the rollouts.
+        work: folder of trainer checkpoints; a complete one found there is continued.
+        probe: held-out items scored every `settings.probe_every` updates.
+        trainer_class: subclass to use.
+        extra_rewards: reward functions added at weight 1 (penalties, say).
+    """
+    seed_everything(sampling_seed)
+    history = History()
+    completions = settings.prompts_per_step * settings.num_generations
+    arguments = GRPOConfig(
+        output_dir=str(work),
+        per_device_train_batch_size=completions,
+        steps_per_generation=1,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_completion_length,
+        max_steps=settings.max_steps,
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=settings.warmup_steps,
+        adam_beta2=settings.adam_beta2,
+        weight_decay=0.0,
+        beta=settings.beta,
+        epsilon=settings.epsilon,
+        epsilon_high=settings.epsilon_high,
+        loss_type=settings.loss_type,
+        scale_rewards=settings.scale_rewards,
+        max_grad_norm=settings.max_grad_norm,
+        mask_truncated_completions=settings.mask_truncated_completions,
+        reward_weights=[1 - settings.format_weight, settings.format_weight, *[1.0] * len(extra_rewards)],
+        shuffle_dataset=False,
+        logging_steps=1,
+        save_steps=settings.save_every,
+        seed=sampling_seed,
+        **COMMON_ARGUMENTS,
+    )
+    order = row_order(len(rows), settings.prompts_per_step * settings.max_steps, order_seed)
+    prompts = Dataset.from_dict(
+        {
+            "prompt": [rows.ids[index] for index in order],
+            "answer": [items[index].answer for index in order],
+            "answer_kind": [items[index].answer_kind for index in order],
+        }
+    )
+    trainer = trainer_class(
+        rows,
+        history,
+        work,
+        model=model,
+        args=arguments,
+        processing_class=processor,
+        train_dataset=prompts,
+        reward_funcs=[accuracy_reward, format_reward, *extra_rewards],
+        callbacks=[Watcher(history, probe, settings.probe_every)],
+    )
+    resumed = train_to_end(trainer, history, work)
+    return history, resumed

@@ -1,0 +1,131 @@
+"""One training job: what a method is given, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reassess.data.pool import decode_image, read_pool
+from reassess.errors import ReassessError
+from reassess.files import read_parquet, sha256_file, sha256_text, write_json, write_parquet
+from reassess.grid import Cell, Grid
+from reassess.manifest import Manifest
+from reassess.seeds import derive_seed
+from reassess.training.flops import FORMULA
+from reassess.training.history import History
+from reassess.training.loading import load_model, load_processor, save_checkpoint, weights_hash
+from reassess.training.prepared import PreparedRows, prepare
+from reassess.training.probe import Probe
+from reassess.worlds.micro.prompts import prompt
+
+
+class TrainingRun:
+    """A cell's job: its rows, its start, its folders. A method's `train` gets this and nothing else."""
+
+    def __init__(self, grid: Grid, cell: Cell) -> None:
+        """Set up the job of `cell`; nothing is read yet."""
+        self.grid, self.cell = grid, cell
+        self.settings = grid.arms[cell.arm].settings
+        self.manifest = Manifest("train", grid.spec(cell), grid.spec_hash(cell))
+
+    @property
+    def start(self) -> Path:
+        """The checkpoint the job starts from."""
+        start = self.grid.start(self.cell)
+        return self.grid.base_dir(self.cell.model) if start is None else self.grid.checkpoint_dir(start)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the finished checkpoint."""
+        return self.grid.checkpoint_dir(self.cell)
+
+    @cached_property
+    def work(self) -> Path:
+        """The folder of trainer checkpoints. Emptied if it belongs to another spec; kept across a kill."""
+        folder, mark = self.grid.work_dir(self.cell), {"spec_hash": self.grid.spec_hash(self.cell)}
+        note = folder / "spec.json"
+        if folder.exists() and not (note.is_file() and note.read_text() == json.dumps(mark)):
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(mark))
+        return folder
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order of rows: the same for every method of a (distribution, size, seed)."""
+        return derive_seed("order", self.cell.distribution, self.cell.size, self.cell.seed)
+
+    @property
+    def sampling_seed(self) -> int:
+        """Seed of rollouts."""
+        return derive_seed("sampling", self.cell.distribution, self.cell.size, self.cell.seed)
+
+    @cached_property
+    def row_ids(self) -> list[str]:
+        """The cell's rows: the first `size` of the family's frozen rows.
+
+        Raises:
+            ReassessError: there are fewer rows than `size`.
+        """
+        family = self.grid.family(self.cell.model)
+        frozen = read_parquet(self.grid.rows_file(family))["id"].tolist()
+        size = self.cell.size or 0
+        if len(frozen) < size:
+            raise ReassessError(
+                f"cell {self.cell.id} wants {size} rows but only {len(frozen)} rows of the pool have a trace in every distribution "
+                f"of family {family!r}; raise world.pool_rows or distributions.*.samples, or lower the size"
+            )
+        return [str(row) for row in frozen[:size]]
+
+    @cached_property
+    def rows(self) -> PreparedRows:
+        """The cell's rows, tokenised, with the traces of its distribution."""
+        family = self.grid.family(self.cell.model)
+        return PreparedRows.load(self.grid.prepared_file(family, str(self.cell.distribution))).select(self.row_ids)
+
+    @cached_property
+    def items(self) -> list[Any]:
+        """The pool items of the cell's rows."""
+        pool = {item.id: item for item in read_pool(self.grid.pool_file("train"))}
+        return [pool[row] for row in self.row_ids]
+
+    def load(self) -> tuple[Any, Any]:
+        """Return the model to train and its processor."""
+        return load_model(self.start), load_processor(self.start)
+
+    def probe(self, processor: Any) -> Probe:
+        """Return the held-out probe, prepared for `processor`."""
+        items = read_pool(self.grid.pool_file("probe"))
+        rows = prepare(items, None, processor, prompt, decode_image)
+        return Probe(items, rows, processor.tokenizer, self.grid.config.evaluation.max_new_tokens)
+
+    def finish(self, model: Any, processor: Any, history: History, resumed: bool) -> None:
+        """Write checkpoint, history and, last of all, the manifest; then drop the trainer checkpoints."""
+        save_checkpoint(model, processor, self.checkpoint)
+        folder = self.grid.cell_dir(self.cell)
+        frame = history.frame()
+        write_parquet(folder / "history.parquet", frame)
+        self.manifest.add(
+            cell=self.cell.id,
+            kind=self.grid.kind(self.cell),
+            rows_hash=sha256_text("\n".join(self.row_ids)),
+            rows=len(self.row_ids),
+            order_seed=self.order_seed,
+            sampling_seed=self.sampling_seed,
+            template_hash=sha256_text(str(processor.chat_template)),
+            processor_hash=sha256_file(self.checkpoint / "processor_config.json"),
+            start_weights_hash=weights_hash(self.start),
+            weights_hash=weights_hash(self.checkpoint),
+            samples=history.totals["samples"],
+            updates=int(frame["step"].max()),
+            tokens=history.totals["tokens"],
+            flops=history.totals["flops"],
+            flops_formula=FORMULA,
+            training_seconds=round(history.totals["seconds"], 3),
+            resumed=resumed,
+        )
+        write_json(folder / "train.json", self.manifest.close())
+        shutil.rmtree(self.work, ignore_errors=True)

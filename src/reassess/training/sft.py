@@ -1,0 +1,112 @@
+"""Supervised fine-tuning: TRL's `SFTTrainer` on prepared rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch.utils.data import SequentialSampler
+from trl import SFTConfig, SFTTrainer
+
+from reassess.training.engine import (
+    COMMON_ARGUMENTS,
+    Watcher,
+    check_loss,
+    lengths,
+    row_order,
+    seed_everything,
+    train_to_end,
+)
+from reassess.training.flops import flops_model
+from reassess.training.history import History
+from reassess.training.prepared import IGNORED, PreparedRows
+from reassess.training.probe import Probe
+from reassess.training.sft_settings import SftSettings
+
+__all__ = ["PreparedSftTrainer", "SftSettings", "train_sft"]
+
+
+class PreparedSftTrainer(SFTTrainer):  # type: ignore[misc]
+    """`SFTTrainer` whose batches are indexed from prepared rows, in the order given, with tokens and FLOPs counted."""
+
+    def __init__(self, rows: PreparedRows, order: list[int], history: History, work: Path, **kwargs: Any) -> None:
+        """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s."""
+        self.rows, self.history, self.work = rows, history, work
+        super().__init__(train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs)
+        self._flops = flops_model(self.model)
+        self._end = self.processing_class.tokenizer.pad_token_id
+
+    def _collate(self, batch: list[dict[str, int]]) -> dict[str, torch.Tensor]:
+        return self.rows.sft_batch([example["row"] for example in batch], self._end)
+
+    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Take a step and count it."""
+        scored = int((inputs["labels"] != IGNORED).sum())
+        sizes = lengths(inputs)
+        images = inputs["pixel_values"].shape[0] if "pixel_values" in inputs else 0
+        if "image_grid_thw" in inputs:
+            images = inputs["image_grid_thw"].shape[0]
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        check_loss(loss, self.state.global_step, self.work)
+        self.history.spend(samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, images))
+        return loss
+
+
+def train_sft(
+    model: Any,
+    processor: Any,
+    rows: PreparedRows,
+    settings: SftSettings,
+    *,
+    order_seed: int,
+    work: Path,
+    probe: Probe | None = None,
+) -> tuple[History, bool]:
+    """Fine-tune `model` in place; return the history and whether the run was resumed.
+
+    Args:
+        model: image-text model.
+        processor: its processor.
+        rows: prompts with completions.
+        settings: batch, updates, learning rate and so on.
+        order_seed: decides the order of rows.
+        work: folder of trainer checkpoints; a complete one found there is continued.
+        probe: held-out items scored every `settings.probe_every` updates.
+    """
+    seed_everything(order_seed)
+    history = History()
+    arguments = SFTConfig(
+        output_dir=str(work),
+        per_device_train_batch_size=settings.batch_size,
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.lr_scheduler_type,
+        warmup_steps=settings.warmup_steps,
+        adam_beta2=settings.adam_beta2,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        loss_type="nll",
+        max_length=None,
+        logging_steps=10,
+        save_steps=settings.save_every,
+        seed=order_seed,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        **COMMON_ARGUMENTS,
+    )
+    trainer = PreparedSftTrainer(
+        rows,
+        row_order(len(rows), settings.batch_size * settings.max_steps, order_seed),
+        history,
+        work,
+        model=model,
+        args=arguments,
+        processing_class=processor,
+        callbacks=[Watcher(history, probe, settings.probe_every)],
+    )
+    resumed = train_to_end(trainer, history, work)
+    return history, resumed

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Does SFT or RL help here, and can the figure be trusted? `reassess run` does everything; the other commands are its steps.",
+    help="Does SFT or RL help here, and can the figure be trusted? `reassess run` does everything; the others are its steps.",
 )
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="the grid's config file")]
 ModelName = Annotated[str, typer.Option("--model", help="a model of the config")]
@@ -249,13 +249,24 @@ def test_claims(bundle: BundleDir, out: Out) -> None:
     test(Bundle.load(bundle), out)
 
 
-def main() -> None:
-    """Run the command line; a `ReassessError` is printed as a message, without a traceback."""
+def act(arguments: list[str]) -> int:
+    """Run one action; return its exit code. A `ReassessError` is printed as a message, without a traceback."""
     try:
-        app()
+        app(arguments, prog_name="reassess")
     except ReassessError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def main() -> None:
+    """Run the command line, in a fork of the warm server if there is one for this action."""
+    from reassess.server import forward
+
+    code = forward(sys.argv[1:])
+    sys.exit(act(sys.argv[1:]) if code is None else code)
 
 
 if __name__ == "__main__":

@@ -257,6 +257,10 @@ class Grid:
         """Return the folder of a cell's trainer checkpoints, which outlive a killed job."""
         return self.scratch / "trainer" / cell.id
 
+    def lock_file(self, cell: Cell) -> Path:
+        """Return the file that a cell's training job holds locked."""
+        return self.scratch / "locks" / f"{cell.id.replace('/', '.')}.lock"
+
     def log_file(self, rule: str, name: str) -> Path:
         """Return the log of a rule for one cell, model or family."""
         return self.scratch / "logs" / rule / f"{name}.log"

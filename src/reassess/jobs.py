@@ -7,16 +7,24 @@ from typing import Any
 
 from reassess.files import read_json, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
+from reassess.locks import exclusive
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
 
 
 def train_cell(grid: Grid, cell: Cell) -> None:
-    """Train a cell by its method; writes checkpoint, history and manifest."""
+    """Train a cell by its method; writes checkpoint, history and manifest.
+
+    One job a cell: where an orphan of a killed run is still training it, this one waits and takes over its result.
+    """
     from reassess.training.run import TrainingRun
 
     run = TrainingRun(grid, cell)
-    grid.arms[cell.arm].build().train(run)
+    with exclusive(grid.lock_file(cell)):
+        if run.is_finished():
+            print(f"cell {cell.id} was finished meanwhile by another job; its result is taken over")
+            return
+        grid.arms[cell.arm].build().train(run)
 
 
 def evaluate_cell(grid: Grid, cell: Cell) -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from reassess.data.pool import build_pool, decode_image, read_pool
-from reassess.worlds.micro.prompts import prompt
-
 from reassess.errors import ReassessError
 from reassess.files import read_parquet, sha256_text, write_json, write_parquet
 from reassess.grid import BENCHMARKS, Grid
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
+from reassess.worlds.micro.prompts import prompt
 
 
 def make_pool(grid: Grid) -> None:
@@ -60,9 +59,8 @@ def make_base(grid: Grid, model_name: str) -> None:
 
 def make_teacher(grid: Grid, family: str) -> None:
     """Train a family's teacher: its strongest base, further, on chains of thought alone."""
-    from reassess.worlds.micro.base_mix import teacher_items
-
     from reassess.training.loading import load_model, load_processor
+    from reassess.worlds.micro.base_mix import teacher_items
 
     world, start = grid.config.world, grid.base_dir(grid.teacher_model(family))
     manifest = Manifest("build_teacher", grid.teacher_spec(family), grid.teacher_hash(family))

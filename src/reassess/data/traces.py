@@ -25,12 +25,11 @@ def sample_traces(
         completions by item id, for the items that have one, and a report (samples, temperature, tokens generated).
     """
     from reassess.data.pool import decode_image
-    from reassess.worlds.micro.prompts import prompt
-
     from reassess.training.engine import seed_everything
     from reassess.training.generate import decode, generate
     from reassess.training.loading import load_model, load_processor
     from reassess.training.prepared import prepare
+    from reassess.worlds.micro.prompts import prompt
 
     model, processor = load_model(teacher), load_processor(teacher)
     tokenizer = processor.tokenizer

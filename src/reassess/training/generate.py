@@ -1,4 +1,8 @@
-"""Batched generation from prepared prompts: probes, rejection sampling and rollouts use this one function."""
+"""Batched generation from prepared prompts: probes, rejection sampling and rollouts use this one function.
+
+A prompt and its picture are encoded once whatever the number of samples; rows that have ended leave the batch, and
+decoding stops with the last of them. Greedy output equals that of transformers' `generate` (a test holds them together).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from reassess.training.prepared import PreparedRows
+
+SHRINK = 0.6  # ended rows are dropped once fewer than this share of the batch goes on: dropping copies the cache
 
 
 def generate(
@@ -24,27 +31,56 @@ def generate(
 ) -> list[Tensor]:
     """Return `samples` completions for each prompt, prompt by prompt: token ids (C,), end token included if it came.
 
-    `temperature` 0 is greedy. The global random state of torch decides the samples. Each prompt and its picture are
-    encoded once whatever `samples` is; decoding stops when every row has ended.
+    `temperature` 0 is greedy. The global random state of torch decides the samples.
     """
     was_training = model.training
     model.eval()
-    batch = rows.prompt_batch(indices, pad)
     with torch.no_grad():
-        output = model.generate(
-            **batch,
-            max_new_tokens=max_new_tokens,
-            do_sample=temperature > 0,
-            temperature=temperature if temperature > 0 else None,
-            top_k=0 if temperature > 0 else None,
-            top_p=None,
-            num_return_sequences=samples,
-            pad_token_id=pad,
-            eos_token_id=end,
-            use_cache=True,
-        )
+        found = _decode(model, rows.prompt_batch(indices, pad), pad, end, max_new_tokens, temperature, samples)
     model.train(was_training)
-    return [until_end(row, end) for row in output[:, batch["input_ids"].shape[1] :]]
+    return [until_end(row, end) for row in found]
+
+
+def _decode(
+    model: Any, batch: dict[str, Tensor], pad: int, end: int, max_new_tokens: int, temperature: float, samples: int
+) -> Tensor:
+    """Return new tokens (B * samples, N), filled with `pad` after a row's end."""
+    inner = model.base_model
+    if hasattr(inner, "rope_deltas"):
+        inner.rope_deltas = None  # left from another batch, they would shift positions
+    cache = DynamicCache(config=model.config.get_text_config())
+    output = model(**batch, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(samples)
+    logits = output.logits[:, -1].repeat_interleave(samples, dim=0)
+    mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
+    shift = getattr(inner, "rope_deltas", None)
+    # Models with three-dimensional positions want them spelled out after the prompt; the others count by themselves.
+    positions = None if shift is None else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
+    active = torch.arange(len(logits))
+    tokens = torch.full((len(logits), max_new_tokens), pad)
+    ended = torch.zeros(len(logits), dtype=torch.bool)
+    for step in range(max_new_tokens):
+        chosen = logits.argmax(dim=-1) if temperature == 0 else _sample(logits / temperature)
+        chosen = chosen.masked_fill(ended, pad)
+        tokens[active, step] = chosen
+        ended = ended | (chosen == end)
+        going = int((~ended).sum())
+        if going == 0 or step + 1 == max_new_tokens:
+            break
+        if going < SHRINK * len(ended):
+            keep = (~ended).nonzero().flatten()
+            cache.batch_select_indices(keep)
+            active, chosen, mask, ended = active[keep], chosen[keep], mask[keep], ended[keep]
+            positions = None if positions is None else positions[keep]
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        place = {} if positions is None else {"position_ids": (positions + step).expand(3, -1, -1)}
+        output = model(input_ids=chosen[:, None], attention_mask=mask, past_key_values=cache, use_cache=True, **place)
+        logits = output.logits[:, -1]
+    return tokens
+
+
+def _sample(logits: Tensor) -> Tensor:
+    return torch.multinomial(logits.softmax(dim=-1), 1).flatten()
 
 
 def until_end(tokens: Tensor, end: int) -> Tensor:

@@ -44,9 +44,6 @@ def check_checkpoint(folder: Path) -> None:
 def load_processor(folder: Path) -> Any:
     """Return the processor saved in a checkpoint folder."""
     quiet()
-    from reassess import torchvision_shim
-
-    torchvision_shim.install()
     from transformers import AutoProcessor
 
     check_checkpoint(folder)
@@ -60,9 +57,6 @@ def load_model(folder: Path) -> Any:
         ReassessError: the checkpoint is incomplete or damaged.
     """
     quiet()
-    from reassess import torchvision_shim
-
-    torchvision_shim.install()
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText

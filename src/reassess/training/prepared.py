@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -191,9 +192,9 @@ def _split(output: Any, count: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for name, value in output.items():
         if name == "pixel_values":
-            parts = torch.as_tensor(value).chunk(count)
+            parts = torch.as_tensor(np.asarray(value)).chunk(count)
         elif name == "image_grid_thw":
-            parts = torch.as_tensor(value).split(1)
+            parts = torch.as_tensor(np.asarray(value)).split(1)
         else:
             parts = [torch.as_tensor(ids) for ids in value]
         for row, part in zip(rows, parts, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 from reassess.data.pool import decode_image, read_pool
 from reassess.errors import ReassessError
-from reassess.files import read_parquet, sha256_file, sha256_text, write_json, write_parquet
+from reassess.files import read_json, read_parquet, sha256_file, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
@@ -91,6 +91,12 @@ class TrainingRun:
         """The pool items of the cell's rows."""
         pool = {item.id: item for item in read_pool(self.grid.pool_file("train"))}
         return [pool[row] for row in self.row_ids]
+
+    def is_finished(self) -> bool:
+        """Return whether another job has finished this very spec: manifest, history and checkpoint are there."""
+        manifest = self.grid.cell_dir(self.cell) / "train.json"
+        whole = manifest.is_file() and (self.checkpoint / "config.json").is_file()
+        return whole and read_json(manifest)["spec_hash"] == self.grid.spec_hash(self.cell)
 
     def load(self) -> tuple[Any, Any]:
         """Return the model to train and its processor."""

@@ -1,0 +1,125 @@
+"""Scoring one checkpoint on every benchmark: one process, one call of lm-eval, start-up paid once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reassess.errors import ReassessError
+from reassess.training.loading import quiet
+
+quiet()
+
+from lm_eval import simple_evaluate  # noqa: E402
+from lm_eval.tasks import TaskManager  # noqa: E402
+
+from reassess.answers import judge  # noqa: E402
+from reassess.data.pool import read_pool  # noqa: E402
+from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method  # noqa: E402
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACK = Path(__file__).parent / "tasks" / "micro"
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    pool: Path,
+    benchmarks: Sequence[str],
+    method: Any,
+    *,
+    seed: int,
+    batch_size: int,
+    max_new_tokens: int,
+) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """Return the predictions, one row an item, and the scores of each benchmark.
+
+    Args:
+        checkpoint: the folder of the checkpoint; not opened if the method answers by itself.
+        pool: the folder of the split files.
+        benchmarks: names of splits.
+        method: its `view` decides what the model sees, its `respond` may answer without a model.
+        seed: for methods that answer at random.
+        batch_size: items decoded together.
+        max_new_tokens: token budget of a completion.
+
+    Raises:
+        ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not the verifier's.
+    """
+    items = {name: read_pool(pool / f"{name}.parquet") for name in benchmarks}
+    asked = [item for split in items.values() for item in split]
+    if method.respond(asked[:1], seed) is None:
+        answer = answer_by_checkpoint(checkpoint, method.view, batch_size, max_new_tokens)
+    else:
+        answer = answer_by_method(method, seed)
+    model = ItemModel(answer)
+    scored = _run_lm_eval(model, pool, benchmarks)
+    predictions = _predictions(items, model)
+    return predictions, _scores(predictions, scored)
+
+
+def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return lm-eval's own results by benchmark."""
+    # The default index reads ten thousand task files that are not wanted here.
+    tasks = TaskManager(include_path=str(PACK), include_defaults=False, metadata={"pool": str(pool)})
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    results = simple_evaluate(
+        model=model,
+        tasks=[f"micro_{name}" for name in benchmarks],
+        task_manager=tasks,
+        log_samples=False,
+        bootstrap_iters=0,
+    )
+    assert results is not None  # only ranks above 0 get nothing
+    return {name: dict(results["results"][f"micro_{name}"]) for name in benchmarks}
+
+
+def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for name, split in items.items():
+        for item in split:
+            answered = model.answered[item.id]
+            verdict = judge(answered.completion, item.answer, item.answer_kind)
+            rows.append(
+                {
+                    "benchmark": name,
+                    "id": item.id,
+                    "prompt_hash": answered.prompt_hash,
+                    "completion": answered.completion,
+                    "extracted": verdict.extracted,
+                    "answer": item.answer,
+                    "correct": verdict.correct,
+                    "format_ok": verdict.format_ok,
+                    "length": answered.length,
+                    "truncated": answered.truncated,
+                    "family": item.family,
+                    "hops": item.hops,
+                    "filled": item.filled,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _scores(predictions: pd.DataFrame, scored: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the scores of each benchmark, having held lm-eval's accuracy against the predictions."""
+    scores = {}
+    for name, rows in predictions.groupby("benchmark", sort=False):
+        count, correct = len(rows), int(rows["correct"].sum())
+        accuracy = scored[str(name)]["acc,none"]
+        if abs(accuracy * count - correct) > 1e-6 * count:
+            raise ReassessError(f"benchmark {name!r}: lm-eval scores {accuracy}, the verifier {correct} of {count}")
+        scores[str(name)] = {
+            "n": count,
+            "correct": correct,
+            "accuracy": accuracy,
+            "stderr": (accuracy * (1 - accuracy) / max(count - 1, 1)) ** 0.5,
+            "format": float(rows["format_ok"].mean()),
+            "truncated": float(rows["truncated"].mean()),
+            "mean_length": float(rows["length"].mean()),
+        }
+    return scores

@@ -1,0 +1,50 @@
+"""What the task files of the micro world call: documents from the pool, the prompt, and the project's own verifier."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import datasets
+from PIL import Image
+
+from reassess.answers import judge
+from reassess.data.pool import read_pool
+from reassess.worlds.micro.prompts import question_text
+
+
+def load(split: str, pool: str | None = None, **_: Any) -> dict[str, datasets.Dataset]:
+    """Return the documents of a split: one for each row of its pool file, in frozen order.
+
+    The folder of the pool comes from lm-eval's metadata, or from REASSESS_POOL.
+    """
+    folder = pool or os.environ.get("REASSESS_POOL")
+    if folder is None:
+        raise ValueError('where is the pool? pass --metadata \'{"pool": "results/micro/pool"}\' or set REASSESS_POOL')
+    items = read_pool(Path(folder) / f"{split}.parquet")
+    return {"test": datasets.Dataset.from_list([vars(item) for item in items])}
+
+
+class _Doc:
+    """A document read as an item."""
+
+    def __init__(self, doc: dict[str, Any]) -> None:
+        self.__dict__.update(doc)
+
+
+def doc_to_text(doc: dict[str, Any]) -> str:
+    """Return the words of the prompt, and the picture's place after them."""
+    return question_text(_Doc(doc)) + ("<image>" if doc["image"] is not None else "")
+
+
+def doc_to_image(doc: dict[str, Any]) -> list[Image.Image]:
+    """Return the document's picture."""
+    return [Image.open(BytesIO(doc["image"])).convert("RGB")]
+
+
+def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
+    """Score a completion by the same code that gives the reward."""
+    verdict = judge(results[0].strip(), doc["answer"], doc["answer_kind"])
+    return {"acc": float(verdict.correct), "format": float(verdict.format_ok)}

@@ -1,0 +1,1 @@
+"""A world is a pool of data, models and benchmarks that belong together."""

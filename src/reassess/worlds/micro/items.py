@@ -1,0 +1,123 @@
+"""Items: a scene, a question on it and its answer, decided by (seed, split, index) alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+
+from reassess.errors import ReassessError
+from reassess.worlds.micro.questions import COUNTING, FAMILIES, HOPS, Question, draw_question
+from reassess.worlds.micro.scenes import (
+    ALL_COMBINATIONS,
+    SEEN,
+    UNSEEN,
+    Filling,
+    Scene,
+    describe,
+    draw_scene,
+    image_hash,
+    render,
+    scene_hash,
+)
+
+LARGE = 5  # the smallest answer of the `large` split
+ATTEMPTS = 10_000
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of a split. `image` is a PNG, or None where the scene is given in words."""
+
+    id: str
+    index: int
+    family: str
+    hops: int
+    question: str
+    answer: str
+    answer_kind: str
+    image: bytes | None
+    scene_text: str
+    filled: int
+    scene_hash: str
+    image_hash: str
+    scene: str
+    ask: str
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How a split is drawn."""
+
+    stream: int  # number of its random stream
+    fill: float = 0.7
+    jitter: int = 2
+    combinations: tuple[Filling, ...] = SEEN
+    families: tuple[str, ...] = FAMILIES
+    smallest_answer: int = 0
+    unseen_cells: int = 0
+    hashed: bool = True  # pictures of streams that no test split is compared with by picture need no hash
+
+
+RULES = {
+    "train": SplitRule(0),
+    "probe": SplitRule(1),
+    "iid": SplitRule(2),
+    "jitter": SplitRule(3, jitter=3),
+    "dense": SplitRule(4, fill=0.97),
+    "combo": SplitRule(5, combinations=ALL_COMBINATIONS, unseen_cells=2),
+    "large": SplitRule(6, fill=0.9, families=COUNTING, smallest_answer=LARGE),
+    "base1": SplitRule(7, hashed=False),
+    "base2": SplitRule(8, hashed=False),
+    "teacher": SplitRule(9, hashed=False),
+}
+
+
+def make_item(split: str, seed: int, index: int, forbidden: Container[str] = frozenset()) -> Item:
+    """Return item `index` of a split.
+
+    Depends on nothing but its arguments: not on the process, nor on which items were made before. A draw that breaks the
+    split's rule, or whose scene or picture hash is in `forbidden`, is thrown away and the next attempt's stream is used.
+    """
+    rule = RULES[split]
+    for attempt in range(ATTEMPTS):
+        generator = np.random.default_rng(np.random.SeedSequence([seed, rule.stream, index, attempt]))
+        scene = draw_scene(generator, rule.fill, rule.combinations)
+        question = draw_question(generator, scene, rule.families)
+        if not _allowed(rule, scene, question) or scene_hash(scene) in forbidden:
+            continue
+        item = _item(split, index, scene, question, generator)
+        if item.image_hash not in forbidden:
+            return item
+    raise ReassessError(f"item {index} of split {split!r}: no scene found in {ATTEMPTS} attempts")
+
+
+def _allowed(rule: SplitRule, scene: Scene, question: Question) -> bool:
+    if sum(filling in UNSEEN for filling in scene) < rule.unseen_cells:
+        return False
+    return not rule.smallest_answer or int(question.answer(scene)) >= rule.smallest_answer
+
+
+def _item(split: str, index: int, scene: Scene, question: Question, generator: np.random.Generator) -> Item:
+    encoded, rule = BytesIO(), RULES[split]
+    picture = render(scene, generator, rule.jitter)
+    picture.save(encoded, format="PNG", compress_level=1)
+    return Item(
+        id=f"{split}-{index:06d}",
+        index=index,
+        family=question.family,
+        hops=HOPS[question.family],
+        question=question.text,
+        answer=question.answer(scene),
+        answer_kind=question.answer_kind,
+        image=encoded.getvalue(),
+        scene_text=describe(scene),
+        filled=sum(filling is not None for filling in scene),
+        scene_hash=scene_hash(scene),
+        image_hash=image_hash(picture) if rule.hashed else "",
+        scene=json.dumps(scene),
+        ask=json.dumps([question.family, question.first, question.second]),
+    )

@@ -1,0 +1,94 @@
+"""Scenes: nine cells, each empty or holding a coloured shape, as a picture and as words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+SIDE = 3  # cells a row
+CELL = 16  # pixels a cell
+BACKGROUND = (127, 127, 127)  # mid grey becomes 0 after normalisation
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (230, 200, 40)}
+SHAPES = ("square", "circle", "triangle")
+
+Filling = tuple[str, str]
+Scene = tuple[Filling | None, ...]
+
+ALL_COMBINATIONS: tuple[Filling, ...] = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
+UNSEEN: tuple[Filling, ...] = (("red", "triangle"), ("blue", "circle"))  # never in any training data
+SEEN: tuple[Filling, ...] = tuple(pair for pair in ALL_COMBINATIONS if pair not in UNSEEN)
+
+
+def draw_scene(generator: np.random.Generator, fill: float, combinations: Sequence[Filling]) -> Scene:
+    """Return a scene whose cells are filled with probability `fill`, uniformly from `combinations`."""
+    return tuple(
+        combinations[int(generator.integers(len(combinations)))] if generator.random() < fill else None for _ in range(SIDE * SIDE)
+    )
+
+
+def render(scene: Scene, generator: np.random.Generator, jitter: int) -> Image.Image:
+    """Return the picture, 48x48 RGB without anti-aliasing; shapes are moved by up to 2 `jitter` pixels and shrunk to fit."""
+    picture = Image.new("RGB", (SIDE * CELL, SIDE * CELL), BACKGROUND)
+    pencil = ImageDraw.Draw(picture)
+    side = CELL - 2 * jitter - 2
+    for place, filling in enumerate(scene):
+        right, down = (int(value) for value in generator.integers(0, 2 * jitter + 1, size=2))
+        if filling is None:
+            continue
+        left = CELL * (place % SIDE) + 1 + right
+        top = CELL * (place // SIDE) + 1 + down
+        _draw_shape(pencil, filling, (left, top, left + side - 1, top + side - 1))
+    return picture
+
+
+def _draw_shape(pencil: ImageDraw.ImageDraw, filling: Filling, box: tuple[int, int, int, int]) -> None:
+    colour, shape = COLOURS[filling[0]], filling[1]
+    left, top, right, bottom = box
+    if shape == "square":
+        pencil.rectangle(box, fill=colour)
+    elif shape == "circle":
+        pencil.ellipse(box, fill=colour)
+    else:
+        pencil.polygon([((left + right) // 2, top), (left, bottom), (right, bottom)], fill=colour)
+
+
+def describe(scene: Scene) -> str:
+    """Return the scene in words: nine entries in reading order."""
+    return ", ".join("nothing" if filling is None else " ".join(filling) for filling in scene)
+
+
+def scene_hash(scene: Scene) -> str:
+    """Return a hash of what the scene holds, whatever the jitter."""
+    return hashlib.sha256(describe(scene).encode()).hexdigest()[:32]
+
+
+def image_hash(picture: Image.Image) -> str:
+    """Return a perceptual hash: for each cell, the nearest colour and how much of the cell it covers, in three steps.
+
+    Pictures of one scene collide whatever the jitter, because neither the hue nor the covered share of a cell depends on where
+    in its cell a shape stands. The share tells the three shapes apart: a square fills its box, a circle four fifths, a triangle
+    half. The box is estimated from the picture itself, so the hash needs no knowledge of how it was made.
+    """
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.int16)
+    code = []
+    for row in range(SIDE):
+        for column in range(SIDE):
+            cell = pixels[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].reshape(-1, 3)
+            code.append(_cell_code(cell))
+    return "".join(code)
+
+
+def _cell_code(cell: np.ndarray) -> str:
+    inked = np.abs(cell - np.array(BACKGROUND)).sum(axis=1) > 60
+    if not inked.any():
+        return "--"
+    mean = cell[inked].mean(axis=0)
+    distances = [float(np.abs(mean - np.array(value)).sum()) for value in COLOURS.values()]
+    colour = list(COLOURS)[int(np.argmin(distances))][0]
+    spots = np.argwhere(inked.reshape(CELL, CELL))
+    extent = np.prod(spots.max(axis=0) - spots.min(axis=0) + 1)
+    share = float(inked.sum() / extent)
+    return colour + ("s" if share > 0.95 else "c" if share > 0.68 else "t")

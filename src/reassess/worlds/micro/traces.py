@@ -1,0 +1,47 @@
+"""Chains of thought: one entry a cell with the running state, in the world's own codes or spelled out in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reassess.worlds.micro.questions import Question
+from reassess.worlds.micro.scenes import Filling, Scene
+
+if TYPE_CHECKING:
+    from reassess.worlds.micro.items import Item
+
+
+def _code(filling: Filling | None) -> str:
+    return "no" if filling is None else filling[0][0] + filling[1][0]
+
+
+def _words(filling: Filling | None) -> str:
+    return "nothing" if filling is None else " ".join(filling)
+
+
+STYLES: dict[str, Callable[[Filling | None], str]] = {"native": _code, "words": _words}
+
+
+def spell_state(family: str, state: int) -> str:
+    """Return the state as it is written: `less2` for a comparison that stands at minus two."""
+    return f"less{-state}" if family == "more" and state < 0 else str(state)
+
+
+def chain_of_thought(scene: Scene, question: Question, style: str) -> str:
+    """Return a whole completion: cell and state nine times, then the answer."""
+    name = STYLES[style]
+    steps = [f"{name(filling)} {spell_state(question.family, state)}" for filling, state in zip(scene, question.states(scene))]
+    return f"{' '.join(steps)}. {direct_answer(scene, question)}"
+
+
+def direct_answer(scene: Scene, question: Question) -> str:
+    """Return a completion without reasoning."""
+    return f"Answer: {question.answer(scene)}"
+
+
+def render_trace(item: Item, style: str) -> str:
+    """Return the chain of thought of a pool item in a style."""
+    scene = tuple(None if filling is None else (filling[0], filling[1]) for filling in json.loads(item.scene))
+    return chain_of_thought(scene, Question(*json.loads(item.ask)), style)

@@ -1,0 +1,113 @@
+"""A wrong config stops before any job, with a message that names file, key, value, what is allowed, and the nearest name."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reassess.config import load_config
+from reassess.defaults import DEFAULT
+from reassess.describe import generated_files
+from reassess.errors import ReassessError
+from reassess.grid import Grid
+
+ROOT = Path(__file__).parents[2]
+
+
+def change(tree, path, value):
+    *parents, last = path.split(".")
+    for part in parents:
+        tree = tree.setdefault(part, {})
+    tree[last] = value
+
+
+def load(tmp_path, **changes):
+    tree = deepcopy(DEFAULT)
+    for path, value in changes.items():
+        change(tree, path.replace("__", "."), value)
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return Grid.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"studies__capacity__models": ["llava-w46"]}, ["studies.capacity.models", "'llava-w46'", "did you mean 'llava-w64'"]),
+        ({"studies__capacity__methods": ["stf"]}, ["studies.capacity.methods", "'stf'", "did you mean 'sft'"]),
+        ({"studies__capacity__model": ["llava-w32"]}, ["studies.capacity.model", "unknown key", "did you mean 'models'"]),
+        ({"studies__capacity__sizes": [2000, 2401]}, ["studies.capacity.sizes", "2401", "world.pool_rows (2400)"]),
+        ({"studies__capacity__sizes": [20, 20]}, ["studies.capacity.sizes", "duplicate: 20"]),
+        ({"studies__capacity__distributions": ["other"]}, ["studies.capacity.distributions", "'other'", "same-family, foreign"]),
+        ({"methods__sft__learning_rate": -1.0}, ["methods.sft.learning_rate", "-1.0", "greater than 0"]),
+        ({"methods__sft__learning_rat": 1.0}, ["methods.sft.learning_rat", "did you mean 'learning_rate'"]),
+        ({"methods__grpo__uses": "gppo"}, ["methods.grpo", "unknown method 'gppo'", "did you mean 'grpo'"]),
+        ({"methods__sft-grpo__start": "sftt"}, ["methods.sft-grpo.start", "'sftt'", "did you mean 'sft'"]),
+        ({"methods__sft-grpo__start": "random-choice"}, ["methods.sft-grpo.start", "trains nothing"]),
+        ({"methods__sft__start": "grpo", "methods__grpo__start": "sft"}, ["goes in a circle"]),
+        ({"sedes": [1]}, ["sedes", "unknown key", "did you mean 'seeds'"]),
+        ({"seeds": []}, ["seeds", "at least 1 item"]),
+        ({"seeds": [1, 1]}, ["seeds", "duplicate: 1"]),
+        ({"models__llava-w32__family": "lava"}, ["models.llava-w32.family", "'lava'", "did you mean 'llava'"]),
+        ({"models__llava-w32__width": -32}, ["models.llava-w32.width", "-32", "greater than 0"]),
+        ({"teachers__llava": "qwen3vl-w64"}, ["teachers.llava", "family 'qwen3-vl'"]),
+        ({"evaluation__benchmarks": ["iidd"]}, ["evaluation.benchmarks", "did you mean 'iid'"]),
+    ],
+)
+def test_wrong_config_is_explained(tmp_path, changes, words):
+    with pytest.raises(ReassessError) as caught:
+        load(tmp_path, **changes)
+    message = str(caught.value)
+    assert "my.yaml" in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("grid: a\ngrid: b\n", ["duplicate key 'grid'", "line 2"]),
+        ("- 1\n", ["expected a mapping"]),
+        ("grid: [\n", ["not valid YAML"]),
+        ("extends: my.yaml\n", ["extends itself"]),
+        ("extends: nowhere.yaml\n", ["no config file", "nowhere.yaml"]),
+        ("grid: !!python/object:os.system x\n", ["not valid YAML"]),
+    ],
+)
+def test_unreadable_config_is_explained(tmp_path, text, words):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    with pytest.raises(ReassessError) as caught:
+        load_config(path)
+    for word in ["my.yaml" if "nowhere" not in text else "nowhere.yaml", *words]:
+        assert word in str(caught.value)
+
+
+def test_extends_changes_only_what_it_says(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(DEFAULT))
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: config.yaml\nseeds: [1, 2]\nstudies:\n  controls: null\n")
+    mine, theirs = Grid.load(path), Grid.load(tmp_path / "config.yaml")
+    assert mine.config.seeds == [1, 2]
+    assert set(theirs.config.studies) - set(mine.config.studies) == {"controls"}
+    assert mine.config.models == theirs.config.models
+
+
+@pytest.mark.parametrize("name", sorted(generated_files()))
+def test_generated_files_have_not_drifted(name):
+    content = generated_files()[name]
+    text = (ROOT / name).read_text()
+    assert (text if isinstance(content, str) else json.loads(text)) == content
+
+
+def test_the_default_config_is_the_default_grid():
+    from reassess.config import Config
+
+    assert load_config(ROOT / "config.yaml") == Config.model_validate(DEFAULT)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")))
+def test_every_shipped_config_is_valid(path):
+    assert Grid.load(path).cells

@@ -58,14 +58,14 @@ DEFAULT: dict[str, Any] = {
         "reward": {
             "question": "Does a rising reward mean a rising accuracy?",
             "models": ["llava-w64"],
-            "methods": ["grpo", "grpo-half", "sft-grpo", "format-reward"],
+            "methods": ["grpo", "grpo-half", "sft-grpo"],
             "sizes": [20],
         },
         "controls": {
             "question": "Where is the floor?",
             "models": ["llava-w64"],
-            "methods": ["base", "random-choice", "blank-image"],
-            "sizes": [2000],
+            "methods": ["base", "random-choice", "blank-image", "format-reward"],
+            "sizes": [20],
         },
     },
 }

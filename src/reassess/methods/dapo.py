@@ -20,7 +20,7 @@ class DapoSettings(RlSettings):
     mask_truncated_completions: bool = Field(True, description="overlong filtering (section 3.4)")
     overlong_cache: int = Field(8, ge=0, description="tokens before the budget in which the overlong penalty grows (ours; 3.4)")
     format_weight: float = Field(0.1, ge=0, le=1, description="share of the format reward; DAPO itself has none (EasyR1: 0.1)")
-    resample_rounds: int = Field(3, ge=0, description="generation batches drawn to refill groups without variance (ours; 3.2)")
+    resample_rounds: int = Field(2, ge=0, description="generation batches drawn to refill groups without variance (ours; 3.2)")
 
 
 class Dapo(Grpo):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +83,27 @@ class PreparedGrpoTrainer(GRPOTrainer):  # type: ignore[misc]
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         logits_to_keep: int,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
+        compute_entropy: bool = False,
+        **_: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        """Return log-probabilities and entropies of the completion's tokens, (B, C), zero where the mask is.
+
+        The stock trainer's tiled head scores every position of prompt and padding where there is no GPU kernel; here only the
+        tokens of completions are scored. A test holds loss and gradient against the stock trainer's.
+        """
         fields, shared = self._vision(input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
-        if shared is None:
-            return super()._get_per_token_logps_and_entropies(
-                model, input_ids, attention_mask, logits_to_keep, *args, **fields, **kwargs
-            )
-        kwargs["batch_size"] = len(self._group)  # the pictures are shared over the whole batch, so it is not split
-        with images_once(self.accelerator.unwrap_model(model), shared):
-            return super()._get_per_token_logps_and_entropies(model, input_ids, attention_mask, logits_to_keep, **fields, **kwargs)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **fields}
+        with nullcontext() if shared is None else images_once(self.accelerator.unwrap_model(model), shared):
+            logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[:, :-1]
+        scored = attention_mask[:, -logits_to_keep:].bool()
+        distribution = (logits[scored] / self.temperature).log_softmax(dim=-1)
+        chosen = distribution.gather(1, input_ids[:, -logits_to_keep:][scored][:, None]).squeeze(1)
+        logps = torch.zeros(scored.shape, dtype=chosen.dtype).masked_scatter(scored, chosen)
+        if not compute_entropy:
+            return logps, None, None
+        with torch.no_grad():
+            entropy = -(distribution.exp() * distribution).sum(dim=-1)
+        return logps, torch.zeros(scored.shape, dtype=entropy.dtype).masked_scatter(scored, entropy), None
 
     def _vision(self, width: int, prompt_width: int) -> tuple[dict[str, Any], torch.Tensor | None]:
         """Return the vision inputs of the current rows and, for each picture of a row, which distinct picture it is."""

@@ -1,0 +1,44 @@
+# The whole study as files: every cell of the grid is trained, scored, gathered into a bundle, and drawn.
+# `snakemake` makes everything; any file below results/ can be asked for by its name.
+from snakemake.utils import min_version
+
+from reassess import wiring
+from reassess.figures import figure_names
+from reassess.grid import SPLITS, WORLD_VERSION, Grid
+
+min_version("9.27")
+
+CONFIG = config.get("config", "config.yaml")
+GRID = Grid.load(CONFIG)
+R, S = str(GRID.results), str(GRID.scratch)
+BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing
+PARTIAL = bool(config.get("partial"))  # go on without the cells that failed
+BUNDLE_DIR = BUNDLE or f"{R}/bundle"
+BUNDLE_FILES = [f"{BUNDLE_DIR}/{name}" for name in wiring.BUNDLE_FILES]
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    cell=r"[^ ]+/seed\d+",
+    model="|".join(GRID.config.models),
+    family="|".join(GRID.config.teachers),
+    distribution="|".join(GRID.config.distributions),
+
+
+rule all:
+    default_target: True
+    input:
+        [f"{R}/figures/{name}.{kind}" for name in figure_names() for kind in ("svg", "pdf", "png")],
+        [f"{R}/tables/{name}.html" for name in wiring.TABLES],
+        f"{R}/claims.json",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/analyse.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"

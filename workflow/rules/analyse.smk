@@ -1,0 +1,73 @@
+# From cells to the bundle, and from the bundle to tables and claims.
+
+if BUNDLE is None:
+
+    rule collect:
+        input:
+            lambda w: wiring.collected_files(GRID, PARTIAL),
+        output:
+            BUNDLE_FILES,
+        log:
+            f"{S}/logs/collect.log",
+        benchmark:
+            f"{S}/benchmarks/collect.tsv"
+        threads: 1
+        resources:
+            mem_mb=1500,
+            runtime=10,
+        params:
+            config=CONFIG,
+            partial="--partial" if PARTIAL else "",
+        message:
+            "bundle: gathering {input}"
+        shell:
+            "reassess collect {params.partial} --config {params.config} > {log} 2>&1"
+
+
+rule tabulate:
+    input:
+        BUNDLE_FILES,
+    output:
+        report(
+            expand(f"{R}/tables/{{table}}.html", table=wiring.TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+        expand(f"{R}/tables/{{table}}.{{kind}}", table=wiring.TABLES, kind=["csv", "md"]),
+    log:
+        f"{S}/logs/tabulate.log",
+    benchmark:
+        f"{S}/benchmarks/tabulate.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        bundle=BUNDLE_DIR,
+        out=f"{R}/tables",
+    message:
+        "tables"
+    shell:
+        "reassess tabulate --bundle {params.bundle} --out {params.out} > {log} 2>&1"
+
+
+rule test_claims:
+    input:
+        BUNDLE_FILES,
+    output:
+        f"{R}/claims.json",
+        report(f"{R}/claims.html", caption="../report/claims.rst", category="Claims"),
+    log:
+        f"{S}/logs/test_claims.log",
+    benchmark:
+        f"{S}/benchmarks/test_claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        bundle=BUNDLE_DIR,
+    message:
+        "claims"
+    shell:
+        "reassess test-claims --bundle {params.bundle} --out {output[0]} > {log} 2>&1"

@@ -1,0 +1,25 @@
+# Figures, from the bundle and nothing else.
+
+
+rule draw_figure:
+    input:
+        BUNDLE_FILES,
+    output:
+        report(f"{R}/figures/{{figure}}.svg", caption="../report/{figure}.rst", category="Figures"),
+        f"{R}/figures/{{figure}}.pdf",
+        f"{R}/figures/{{figure}}.png",
+    log:
+        f"{S}/logs/draw_figure/{{figure}}.log",
+    benchmark:
+        f"{S}/benchmarks/draw_figure/{{figure}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        bundle=BUNDLE_DIR,
+        out=f"{R}/figures",
+    message:
+        "figure: {wildcards.figure}"
+    shell:
+        "reassess draw-figures --bundle {params.bundle} --out {params.out} --figure {wildcards.figure} > {log} 2>&1"

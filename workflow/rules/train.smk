@@ -1,0 +1,25 @@
+# Training: one job a cell. The reason to run again is the cell's resolved spec, not an edited comment.
+
+
+rule train:
+    input:
+        lambda w: wiring.training_inputs(GRID, GRID.cell(w.cell)),
+    output:
+        f"{R}/cells/{{cell}}/train.json",
+        f"{R}/cells/{{cell}}/history.parquet",
+        directory(f"{S}/checkpoints/{{cell}}"),
+    log:
+        f"{S}/logs/train/{{cell}}.log",
+    benchmark:
+        f"{S}/benchmarks/train/{{cell}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        spec=lambda w: GRID.spec_hash(GRID.cell(w.cell)),
+        config=CONFIG,
+    message:
+        "train: {wildcards.cell}"
+    shell:
+        "reassess train --cell {wildcards.cell} --config {params.config} > {log} 2>&1"

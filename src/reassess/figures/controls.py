@@ -1,0 +1,40 @@
+"""Where is the floor? Random choice, the base model without its picture, and RL paid for form alone."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from reassess.analysis.bundle import Bundle
+from reassess.figures._parts import arms_of, empty, grouped_points, legend, looks, models_of, sample_sizes
+from reassess.figures._style import BENCHMARKS, look
+
+
+def draw(bundle: Bundle) -> Figure:
+    """Draw the controls: one panel a model, one group a benchmark."""
+    cells = bundle.cells_of("controls")
+    models, arms = models_of(bundle, cells), arms_of(bundle, cells)
+    if not models:
+        return empty("controls: none was run")
+    names = [name for name in BENCHMARKS if name in bundle.study["benchmarks"]]
+    columns = min(2, len(models))
+    lines = -(-len(models) // columns)
+    figure, panels = plt.subplots(lines, columns, figsize=(1.2 + 4.6 * columns, 1 + 2.6 * lines), squeeze=False, sharey=True)
+    drawn = []
+    for axes, model in zip(panels.flat, models):
+        groups = [(BENCHMARKS[name].replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
+        drawn += grouped_points(axes, bundle, groups, [(look(arm), _where(bundle, cells, arm)) for arm in arms])
+        axes.set_title(model)
+        axes.set_ylim(0, 100)
+    for axes in list(panels.flat)[len(models) :]:
+        axes.set_visible(False)
+    for row in panels:
+        row[0].set_ylabel("accuracy (%)")
+    figure.suptitle(f"Controls: {sample_sizes(drawn)}", fontsize=9)
+    legend(figure, looks(arms))
+    return figure
+
+
+def _where(bundle: Bundle, cells: set[str], arm: str) -> dict[str, object]:
+    mine = bundle.manifests[bundle.manifests["cell"].isin(cells) & (bundle.manifests["method"] == arm)]
+    return {"method": arm, "cell": tuple(mine["cell"])}

@@ -1,0 +1,39 @@
+"""What do traces from elsewhere cost? SFT on same-family and on foreign traces of the same questions."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from reassess.analysis.bundle import Bundle
+from reassess.analysis.select import pick
+from reassess.figures._parts import empty, grouped_points, legend, models_of, sample_sizes
+from reassess.figures._style import BENCHMARKS, BLUE, GREY, PURPLE, Look
+
+
+def draw(bundle: Bundle) -> Figure:
+    """Draw the distribution study: one panel a model, one group a benchmark."""
+    cells = bundle.cells_of("distribution")
+    models = models_of(bundle, cells)
+    foreign = pick(bundle.scores, method="sft", distribution="foreign")["size"]
+    if not len(foreign):
+        return empty("distribution: no arm on foreign traces was run")
+    size = int(foreign.max())
+    series = [
+        (Look(GREY, "o", "base"), {"method": "base"}),
+        (Look(BLUE, "s", "SFT, same-family traces"), {"method": "sft", "distribution": "same-family", "size": size}),
+        (Look(PURPLE, "X", "SFT, foreign traces"), {"method": "sft", "distribution": "foreign", "size": size}),
+    ]
+    figure, panels = plt.subplots(1, len(models), figsize=(1.2 + 5.2 * len(models), 3.6), squeeze=False, sharey=True)
+    drawn = []
+    names = [name for name in BENCHMARKS if name in bundle.study["benchmarks"] and name != "text"]
+    for axes, model in zip(panels[0], models):
+        groups = [(BENCHMARKS[name].replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
+        drawn += grouped_points(axes, bundle, groups, series)
+        axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_title(model)
+    panels[0][0].set_ylabel("accuracy (%)")
+    panels[0][0].set_ylim(0, 100)
+    figure.suptitle(f"Distribution, {size} rows; right of the dotted line: out of distribution. {sample_sizes(drawn)}", fontsize=9)
+    legend(figure, [shown for shown, _ in series])
+    return figure

@@ -1,0 +1,84 @@
+# `make` sets up and runs the micro grid to its report; `make test` sets up and passes the tests.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := run
+
+PYTHON ?= python3.11
+TORCH := 2.13.0
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/bin/uv
+CONFIG ?= config.yaml
+
+export OMP_NUM_THREADS := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# uv does not read pip's settings: hand over the folder of wheels, where pip has one.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+unexport VIRTUAL_ENV
+
+.PHONY: run full figures report setup setup-test test test-fast lint format doctor bench lock clean help
+
+run: setup ## set up, run the default grid, draw figures and report
+	reassess run --config $(CONFIG)
+
+full: setup ## the same for the full grid: three seeds
+	reassess run --config config/full-micro.yaml
+
+figures: setup ## redraw figures, tables and claims from the bundle alone; trains nothing
+	snakemake --profile workflow/profiles/default --config config=$(CONFIG) bundle=$(or $(BUNDLE),results/micro/bundle) --forcerun draw_figure tabulate test_claims -- figures
+
+setup: $(VENV)/.ready ## make the pinned environment
+setup-test: $(VENV)/.ready-test
+
+$(UV):
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.ready: $(UV) envs/base.txt pyproject.toml Makefile
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@# torch on its own: the CPU build where one is offered. Then everything else, hashed, without touching torch.
+	$(UV) pip install --quiet --python $(VENV) torch==$(TORCH)
+	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/base.txt
+	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@grep -q SNAKEMAKE_PROFILE $(BIN)/activate || echo 'export SNAKEMAKE_PROFILE="$$VIRTUAL_ENV/../workflow/profiles/default" OMP_NUM_THREADS=1' >> $(BIN)/activate
+	touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready envs/dev.txt
+	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/dev.txt
+	touch $@
+
+test: setup-test ## set up and run all tests
+	pytest -n 2 --dist loadfile
+
+test-fast: setup-test ## the tests without whole runs
+	pytest -n 2 --dist loadfile -m "not slow"
+
+lint: setup-test ## formatting, lint, types
+	ruff format --check src tests
+	ruff check src tests
+	mypy
+	snakefmt --check Snakefile workflow
+
+format: setup-test ## mend what can be mended
+	ruff check --fix src tests
+	ruff format src tests
+	snakefmt Snakefile workflow
+
+doctor: setup ## check the environment
+	reassess doctor
+
+bench: setup ## measure speed, as ratios against baselines in the same run
+	reassess bench
+
+lock: $(UV) ## resolve the pins again; see envs/README.md
+	$(UV) pip compile envs/base.in --quiet --generate-hashes --no-emit-package torch --no-header --python-version 3.11 --output-file envs/base.txt
+	$(UV) pip compile envs/dev.in --quiet --generate-hashes --no-emit-package torch --no-header --python-version 3.11 --output-file envs/dev.txt
+
+clean: ## remove results and scratch of runs (never results/reference), keep the environment
+	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +
+	rm -rf scratch .snakemake
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

@@ -1,0 +1,1 @@
+"""The bundle, statistics, claims and tables."""

@@ -1,0 +1,197 @@
+"""The bundle: tidy scores, histories and manifests of all cells. Figures, tables and claims read this and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reassess.errors import ReassessError
+from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
+from reassess.grid import Cell, Grid
+
+AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
+SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
+HISTORY = [*AXES, "step", "metric", "value"]
+BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
+MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
+CATEGORIES = ["cell", "model", "tier", "family", "distribution", "method", "kind", "benchmark", "item", "item_family", "metric"]
+LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a study left: one row an item and cell, one row a step and metric, one row a cell, and the study's own terms."""
+
+    scores: pd.DataFrame
+    history: pd.DataFrame
+    manifests: pd.DataFrame
+    study: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path) -> Bundle:
+        """Read a bundle.
+
+        Raises:
+            ReassessError: a file is missing or damaged, or lacks a column.
+        """
+        frames = []
+        for name, columns in (("scores", SCORES), ("history", HISTORY), ("manifests", MANIFESTS)):
+            frame = read_parquet(folder / f"{name}.parquet")
+            lacking = [column for column in columns if column not in frame.columns]
+            if lacking:
+                raise ReassessError(f"{folder / name}.parquet lacks the columns {', '.join(lacking)}")
+            for column in set(CATEGORIES) & set(frame.columns):
+                frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+            frames.append(frame)
+        return cls(*frames, study=read_json(folder / "study.json"))
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The cells that failed."""
+        return self.manifests[self.manifests["status"] == "failed"]
+
+    def cells_of(self, study: str) -> set[str]:
+        """Return the ids of a study's cells; empty if the grid has no such study."""
+        return set(self.study["studies"].get(study, {}).get("cells", []))
+
+
+def collect(grid: Grid, partial: bool = False) -> None:
+    """Gather every cell of the grid into the bundle.
+
+    Args:
+        grid: the grid.
+        partial: record cells without scores as failed, with the last lines of their log, instead of stopping.
+
+    Raises:
+        ReassessError: a cell has no scores and `partial` is off; or cells that should share their rows do not.
+    """
+    scores, histories, manifests = [], [], []
+    for cell in grid.cells.values():
+        folder = grid.cell_dir(cell)
+        if not (folder / "scores.json").is_file():
+            if not partial:
+                raise ReassessError(f"cell {cell.id} has no scores; run it, or collect with --partial")
+            manifests.append({**_axes(grid, cell), "status": "failed", "error": _why(grid, cell)})
+            continue
+        scores.append(_scores(grid, cell, folder))
+        manifests.append(_manifest(grid, cell, folder))
+        if grid.kind(cell) != "none":
+            histories.append(read_parquet(folder / "history.parquet").assign(**_axes(grid, cell)))
+    frame = _frame(manifests, MANIFESTS).sort_values("cell")
+    _require_identical_rows(frame)
+    out = grid.results / "bundle"
+    _write(out / "scores.parquet", _concat(scores, SCORES), ["cell", "benchmark", "item"])
+    _write(out / "history.parquet", _concat(histories, HISTORY), ["cell", "metric", "step"])
+    _write(out / "manifests.parquet", frame, ["cell"])
+    write_json(out / "study.json", _study(grid))
+
+
+def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
+    model = grid.config.models[cell.model]
+    return {
+        "cell": cell.id,
+        "model": cell.model,
+        "tier": model.tier,
+        "family": model.family,
+        "distribution": cell.distribution,
+        "size": cell.size,
+        "method": cell.arm,
+        "kind": grid.kind(cell),
+        "seed": cell.seed,
+    }
+
+
+def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
+    frame = read_parquet(folder / "predictions.parquet")
+    return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
+
+
+def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
+    evaluated = read_json(folder / "scores.json")["manifest"]
+    trained = read_json(folder / "train.json") if grid.kind(cell) != "none" else {}
+    return {
+        **_axes(grid, cell),
+        "status": "done",
+        "error": None,
+        "spec_hash": grid.spec_hash(cell),
+        **{name: trained.get(name) for name in ("rows_hash", *BUDGETS)},
+        "resumed": bool(trained.get("resumed", False)),
+        "manifest": canonical_json({"train": trained, "evaluate": evaluated}),
+    }
+
+
+def _why(grid: Grid, cell: Cell) -> str:
+    """Return what is known of a failure: the record the job left, and the last lines of its log."""
+    record = grid.cell_dir(cell) / "failed.json"
+    known = [str(read_json(record)["error"])] if record.is_file() else []
+    rule = "evaluate" if (grid.cell_dir(cell) / "train.json").is_file() else "train"
+    log = grid.log_file(rule, cell.id)
+    if log.is_file():
+        known += log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
+    return "\n".join(known) or "it left neither scores nor a log: it may have been killed, or what it starts from failed"
+
+
+def _require_identical_rows(manifests: pd.DataFrame) -> None:
+    """Refuse to put cells side by side that were trained on other rows (law: identical data).
+
+    Raises:
+        ReassessError: names two such cells.
+    """
+    trained = manifests.dropna(subset=["rows_hash"])
+    for axes, group in trained.groupby(["family", "distribution", "size"], dropna=False):
+        if group["rows_hash"].nunique() > 1:
+            first = group.drop_duplicates("rows_hash")["cell"].tolist()[:2]
+            raise ReassessError(
+                f"cells {first[0]} and {first[1]} should share the rows of {axes} but were trained on different ones"
+            )
+
+
+def _study(grid: Grid) -> dict[str, Any]:
+    config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
+    return {
+        "grid": grid.config.grid,
+        "studies": {
+            name: {"question": grid.config.studies[name].question, "cells": [cell.id for cell in cells]}
+            for name, cells in grid.study_cells.items()
+        },
+        "benchmarks": list(grid.config.evaluation.benchmarks),
+        "models": {name: model.model_dump() for name, model in grid.config.models.items()},
+        "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
+        "traces": {f"{family}/{name}": report for family, name, report in _trace_reports(grid)},
+        "config": config,
+        "config_hash": sha256_text(canonical_json(config)),
+    }
+
+
+def _trace_reports(grid: Grid) -> Iterator[tuple[str, str, Any]]:
+    for family in grid.config.teachers:
+        for name in grid.distributions_of(family):
+            report = grid.traces_file(family, name).with_suffix(".json")
+            if report.is_file():
+                # Seconds differ from run to run; what the figures say must not.
+                yield family, name, {key: value for key, value in json.loads(report.read_text()).items() if key != "seconds"}
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return _typed(pd.DataFrame(rows, columns=columns))
+
+
+def _concat(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return _typed(pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    types = {"size": "Int64", "seed": "int64", "length": "Int32", "hops": "Int8", "filled": "Int8", "updates": "Int64"}
+    return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
+
+
+def _write(path: Path, frame: pd.DataFrame, order: list[str]) -> None:
+    frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
+    for name in set(CATEGORIES) & set(frame.columns):
+        frame[name] = pd.Categorical(frame[name], categories=sorted(frame[name].dropna().unique()))
+    write_parquet(path, frame)

@@ -1,0 +1,256 @@
+"""The paper's findings as claims, each with a rule that was written down before any run.
+
+A claim rests on differences with 95 % intervals (paired by run and item). It is `supported` when the whole interval lies on the
+claimed side of the claim's margin, `contradicted` when it lies wholly on the other side, `inconclusive` when the margin is inside,
+and `not run` when the grid has no cells for it. The claim on deceptive rewards counts runs instead; its rule stands beside it.
+Margins are ours; the paper's figures are quoted where they are known.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from reassess.analysis.bundle import Bundle
+from reassess.analysis.select import OUT_OF_DISTRIBUTION, difference, pick, shared_size
+from reassess.analysis.statistics import Estimate, pearson
+from reassess.files import write_json, write_text
+
+Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
+SAME = "same-family"
+MARGIN = 0.02  # how much worse still counts as "about as good" (ours)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A finding of the paper, the rule it is tested by, and what came out."""
+
+    id: str
+    statement: str
+    certainty: str
+    rule: str
+    verdict: Verdict
+    paper: str
+    estimate: dict[str, Any] | None = None
+    detail: str = ""
+
+
+def test_claims(bundle: Bundle, out: Path) -> list[Claim]:
+    """Test every claim; write them as JSON to `out` and as an HTML table beside it."""
+    claims = list(every_claim(bundle))
+    write_json(out, [asdict(claim) for claim in claims])
+    write_text(out.with_suffix(".html"), as_html(claims))
+    return claims
+
+
+def every_claim(bundle: Bundle) -> Iterator[Claim]:
+    """Yield the claims in the order of the paper's findings."""
+    yield _capacity(bundle, "weak", "sft", "grpo")
+    yield _capacity(bundle, "strong", "grpo", "sft")
+    yield from _scale(bundle)
+    yield _transfer(bundle)
+    yield from _distribution(bundle)
+    yield from _deception(bundle)
+
+
+def verdict(estimate: Estimate | None, margin: float = 0.0) -> Verdict:
+    """Return what an estimate says of "the difference is greater than `margin`"."""
+    if estimate is None:
+        return "not run"
+    if estimate.low > margin:
+        return "supported"
+    return "contradicted" if estimate.high < margin else "inconclusive"
+
+
+def _capacity(bundle: Bundle, tier: str, better: str, other: str) -> Claim:
+    size = shared_size(bundle, "sft", "grpo", tier=tier, distribution=SAME)
+    shared = {"tier": tier, "size": size, "distribution": SAME, "benchmark": "iid"}
+    estimate = difference(bundle, {"method": better}, {"method": other}, **shared) if size else None
+    words = {"weak": "On weak models SFT helps more reliably than RL", "strong": "On strong models RL pays off more than SFT"}
+    return Claim(
+        id=f"capacity-{tier}",
+        statement=words[tier],
+        certainty="abstract" if tier == "weak" else "second-hand",
+        rule=f"{better} minus {other}, {tier} models, the largest size both ran at, held-out in-distribution: above 0",
+        verdict=verdict(estimate),
+        paper="about +2 points for SFT (second-hand)" if tier == "weak" else "no figure known",
+        estimate=_content(estimate),
+        detail=f"{size} rows" if size else "",
+    )
+
+
+def _scale(bundle: Bundle) -> Iterator[Claim]:
+    """One claim a model and a tenfold pair of sizes, because capacity decides."""
+    trained = bundle.scores[bundle.scores["kind"] != "none"]
+    found = False
+    for model in sorted(trained["model"].unique()):
+        rl = set(pick(trained, model=model, method="grpo", distribution=SAME)["size"])
+        sft = set(pick(trained, model=model, method="sft", distribution=SAME)["size"])
+        for small in sorted(size for size in sft if size * 10 in rl):
+            found = True
+            first, second = {"method": "sft", "size": small}, {"method": "grpo", "size": small * 10}
+            yield _scale_claim(
+                f"{model}, {small} against {small * 10}",
+                difference(bundle, first, second, model=model, distribution=SAME, benchmark="iid"),
+            )
+    if not found:
+        yield _scale_claim("no tenfold pair of sizes was run", None)
+
+
+def _scale_claim(detail: str, estimate: Estimate | None) -> Claim:
+    return Claim(
+        id=f"scale {detail}" if estimate else "scale",
+        statement="SFT is about as good as RL on ten times the data",
+        certainty="abstract",
+        rule=f"SFT at n rows minus GRPO at 10 n rows, in-distribution: above -{MARGIN}",
+        verdict=verdict(estimate, -MARGIN),
+        paper="SFT at 2K against RL at 20K; no accuracy known",
+        estimate=_content(estimate),
+        detail=detail,
+    )
+
+
+def _transfer(bundle: Bundle) -> Claim:
+    size = shared_size(bundle, "sft", "grpo", tier="strong", distribution=SAME)
+    shared = {"tier": "strong", "size": size, "distribution": SAME, "benchmark": "text"}
+    estimate = difference(bundle, {"method": "sft"}, {"method": "grpo"}, **shared) if size else None
+    return Claim(
+        id="transfer",
+        statement="Trained on pictures, SFT carries over to text better than RL",
+        certainty="abstract",
+        rule="SFT minus GRPO on the text-only benchmark, strong models, the largest size both ran at: above 0",
+        verdict=verdict(estimate),
+        paper="no figure known",
+        estimate=_content(estimate),
+        detail=f"{size} rows; the budget of SFT matters here, a gentler one keeps more" if size else "",
+    )
+
+
+def _distribution(bundle: Bundle) -> Iterator[Claim]:
+    sizes = pick(bundle.scores, method="sft", distribution="foreign")["size"]
+    size = int(sizes.max()) if len(sizes) else None
+    for name, benchmarks in (("in", ("iid",)), ("out-of", OUT_OF_DISTRIBUTION)):
+        estimate = None
+        if size is not None:
+            models = tuple(pick(bundle.scores, method="sft", distribution="foreign", size=size)["model"].unique())
+            shared = {"method": "sft", "size": size, "model": models, "benchmark": benchmarks}
+            estimate = difference(bundle, {"distribution": SAME}, {"distribution": "foreign"}, **shared)
+        yield Claim(
+            id=f"distribution-{name}",
+            statement=f"Traces far from the model's own distribution hurt, {name} distribution",
+            certainty="second-hand",
+            rule="SFT on same-family traces minus SFT on foreign traces of the same questions, same budget: above 0",
+            verdict=verdict(estimate),
+            paper="no figure known",
+            estimate=_content(estimate),
+            detail=f"{size} rows" if size else "",
+        )
+
+
+# --- deceptive rewards ----------------------------------------------------------------------------------------------
+
+
+def deception_of(history: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each RL run, how reward and held-out accuracy moved, and their correlation along the run.
+
+    Columns: the axes, `reward_change` (mean of the last sixth of the run minus that of the first sixth), `accuracy_change` (mean of
+    the last two probe scores minus the first), `correlation` (Pearson, the reward averaged over the updates between two probes),
+    `deceptive` (reward up by more than 0.05 while held-out accuracy does not rise).
+    """
+    rows = []
+    for cell, run in history[history["kind"] == "rl"].groupby("cell", sort=True):
+        reward = run[run["metric"] == "reward"].sort_values("step")
+        probe = run[run["metric"] == "probe_accuracy"].sort_values("step")
+        if len(reward) < 6 or len(probe) < 3:
+            continue
+        sixth = max(1, len(reward) // 6)
+        values, scores = reward["value"].to_numpy(), probe["value"].to_numpy()
+        reward_change = values[-sixth:].mean() - values[:sixth].mean()
+        accuracy_change = scores[-2:].mean() - scores[0]
+        edges = probe["step"].to_numpy()
+        between = [
+            reward["value"][(reward["step"] > low) & (reward["step"] <= high)].mean() for low, high in itertools.pairwise(edges)
+        ]
+        axes = run.iloc[0][["model", "tier", "distribution", "size", "method", "seed"]].to_dict()
+        rows.append(
+            {
+                "cell": cell,
+                **axes,
+                "reward_change": reward_change,
+                "accuracy_change": accuracy_change,
+                "correlation": pearson(np.asarray(between), scores[1:]),
+                "deceptive": bool(reward_change > 0.05 and accuracy_change <= 0),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _deception(bundle: Bundle) -> Iterator[Claim]:
+    runs = deception_of(bundle.history)
+    for name, statement, chosen in (
+        ("deception", "A rising reward does not imply a rising accuracy (no cold start)", lambda arm: not arm.startswith("sft-")),
+        (
+            "deception-cold-start",
+            "After a cold start reward and accuracy come apart less often",
+            lambda arm: arm.startswith("sft-"),
+        ),
+    ):
+        mine = runs[[chosen(str(arm)) for arm in runs["method"]]] if len(runs) else runs
+        others = runs.drop(mine.index) if len(runs) else runs
+        yield _deception_claim(name, statement, mine, others)
+
+
+def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.DataFrame) -> Claim:
+    cold = name.endswith("cold-start")
+    share, other = _share(mine), _share(others)
+    found: Verdict = "not run"
+    if cold and share is not None and other is not None:
+        found = "supported" if share < other else "contradicted" if share > other else "inconclusive"
+    elif not cold and share is not None:
+        # One run in four is more than an accident of a probe of this size; none at all contradicts.
+        found = "supported" if share >= 0.25 else "contradicted" if share == 0 else "inconclusive"
+    detail = ""
+    if share is not None:
+        correlation = float(mine["correlation"].median())
+        detail = f"{int(mine['deceptive'].sum())} of {len(mine)} runs deceptive; median correlation {correlation:.2f}"
+        detail += f"; without cold start {int(others['deceptive'].sum())} of {len(others)}" if cold and len(others) else ""
+    rule = "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
+    return Claim(
+        id=name,
+        statement=statement,
+        certainty="abstract" if not cold else "second-hand",
+        rule=rule + ("lower than without cold start" if cold else "at least a quarter"),
+        verdict=found,
+        paper="called pervasive" if not cold else "cold start narrows the gap",
+        detail=detail,
+    )
+
+
+def _share(runs: pd.DataFrame) -> float | None:
+    return float(runs["deceptive"].mean()) if len(runs) else None
+
+
+def _content(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else {key: round(value, 5) for key, value in asdict(estimate).items()}
+
+
+def as_html(claims: list[Claim]) -> str:
+    """Return the claims as one HTML page that stands alone."""
+    rows = []
+    for claim in claims:
+        shown = "" if claim.estimate is None else "{value:+.3f} [{low:+.3f}, {high:+.3f}], {seeds} runs".format(**claim.estimate)
+        cells = (claim.statement, claim.rule, claim.verdict, shown, claim.detail, claim.paper, claim.certainty)
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("claim", "rule", "verdict", "ours", "detail", "paper", "certainty of the claim"))
+    style = (
+        "body{font-family:sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}"
+    )
+    body = "\n".join(rows)
+    return f"<!doctype html><meta charset='utf-8'><style>{style}</style><table><tr>{head}</tr>\n{body}</table>\n"

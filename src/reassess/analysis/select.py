@@ -1,0 +1,97 @@
+"""Picking cells out of a bundle and lining their outcomes up by seed and item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reassess.analysis.bundle import Bundle
+from reassess.analysis.statistics import Estimate, Matrix, mean_interval, paired_difference
+
+OUT_OF_DISTRIBUTION = ("jitter", "dense", "combo", "large")
+
+
+def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
+    """Return the rows whose axes have the given values; a tuple or list allows several, None means missing."""
+    for name, wanted in axes.items():
+        if wanted is None:
+            frame = frame[frame[name].isna()]
+        elif isinstance(wanted, tuple | list | set):
+            frame = frame[frame[name].isin(list(wanted))]
+        else:
+            frame = frame[frame[name] == wanted]
+    return frame
+
+
+def outcomes(bundle: Bundle, value: str = "correct", **axes: Any) -> pd.DataFrame:
+    """Return outcomes as a table: one row a (model, seed), one column a (benchmark, item); empty if there are none."""
+    rows = pick(bundle.scores, **axes)
+    table = rows.pivot_table(index=["model", "seed"], columns=["benchmark", "item"], values=value, aggfunc="mean")
+    return table.astype(float)
+
+
+def accuracy(bundle: Bundle, **axes: Any) -> Estimate | None:
+    """Return the accuracy of the cells at those axes with its interval; None if there are none."""
+    table = outcomes(bundle, **axes)
+    return None if table.empty else mean_interval(_matrix(table))
+
+
+def difference(bundle: Bundle, first: dict[str, Any], second: dict[str, Any], **shared: Any) -> Estimate | None:
+    """Return accuracy at `first` minus accuracy at `second`, paired by model, seed and item; None if nothing pairs.
+
+    An arm that trains nothing has one seed; it is paired with every seed of the other.
+    """
+    left, right = outcomes(bundle, **first, **shared), outcomes(bundle, **second, **shared)
+    if left.empty or right.empty:
+        return None
+    left, right = _align(left, right)
+    if left.empty:
+        return None
+    return paired_difference(_matrix(left), _matrix(right))
+
+
+def difference_of_gains(
+    bundle: Bundle, first: dict[str, Any], second: dict[str, Any], gain: dict[str, Any], against: dict[str, Any]
+) -> Estimate | None:
+    """Return (first - second) at `gain` minus (first - second) at `against`, paired by seed, item means within seeds."""
+    parts = []
+    for where in (gain, against):
+        left, right = outcomes(bundle, **first, **where), outcomes(bundle, **second, **where)
+        if left.empty or right.empty:
+            return None
+        parts.append(_matrix(left - right.reindex(left.index)))
+    return paired_difference(parts[0], parts[1]) if parts[0].shape == parts[1].shape else None
+
+
+def _align(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    columns = left.columns.intersection(right.columns)
+    left, right = left[columns], right[columns]
+    common = left.index.intersection(right.index)
+    if len(common) < max(len(left), len(right)):
+        left, right = _spread(left, right), _spread(right, left)
+        common = left.index.intersection(right.index)
+    return left.loc[common], right.loc[common]
+
+
+def _spread(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Repeat a model's only row for every seed that `like` has of that model."""
+    single = table.groupby(level="model").filter(lambda rows: len(rows) == 1).droplevel("seed")
+    wanted = [key for key in like.index if key[0] in single.index and key not in table.index]
+    if not wanted:
+        return table
+    added = single.loc[[model for model, _ in wanted]]
+    added.index = pd.MultiIndex.from_tuples(wanted, names=["model", "seed"])
+    return pd.concat([table, added]).sort_index()
+
+
+def _matrix(table: pd.DataFrame) -> Matrix:
+    return np.asarray(table.to_numpy(), dtype=np.float64)
+
+
+def shared_size(bundle: Bundle, *arms: str, **axes: Any) -> int | None:
+    """Return the largest data size at which every one of the arms has scores; None if there is none."""
+    sizes = [set(pick(bundle.scores, method=arm, **axes)["size"].dropna()) for arm in arms]
+    common = set.intersection(*sizes)
+    return int(max(common)) if common else None

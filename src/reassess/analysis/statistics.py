@@ -1,0 +1,82 @@
+"""Intervals and differences: paired by item and seed, by a hierarchical bootstrap over seeds, then items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+LEVEL = 0.95
+SEED = 20251214  # of the bootstrap: the same bundle gives the same interval
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean or difference with its interval, and what it rests on."""
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+    items: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return (self.high - self.low) / 2
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_interval(outcomes: Matrix, resamples: int = RESAMPLES) -> Estimate:
+    """Return the mean of outcomes (seeds, items) with a 95 % interval.
+
+    The bootstrap draws seeds with replacement, then for each draw items with replacement. Items are the same for all seeds, so
+    one draw of items serves all seeds of a resample. With one seed the interval covers the items alone.
+    """
+    seeds, items = outcomes.shape
+    generator = np.random.default_rng(SEED)
+    draws = np.empty(resamples)
+    for start in range(0, resamples, 200):
+        count = min(200, resamples - start)
+        chosen = generator.integers(seeds, size=(count, seeds))
+        weights = generator.multinomial(items, np.full(items, 1 / items), size=count)  # how often each item is drawn
+        per_seed = weights @ outcomes.T / items
+        draws[start : start + count] = np.take_along_axis(per_seed, chosen, axis=1).mean(axis=1)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    value = float(outcomes.mean())
+    return Estimate(value, min(float(low), value), max(float(high), value), seeds, items)
+
+
+def paired_difference(first: Matrix, second: Matrix, resamples: int = RESAMPLES) -> Estimate:
+    """Return the mean of `first - second`, both (seeds, items) in the same order of seeds and items, with its interval."""
+    if first.shape != second.shape:
+        raise ValueError(f"paired outcomes have the shapes {first.shape} and {second.shape}")
+    return mean_interval(first - second, resamples)
+
+
+def pearson(first: Matrix, second: Matrix) -> float:
+    """Return the correlation of two series; nan if one of them does not vary."""
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Return the unbiased estimate of pass@k from `correct` of `samples` (arXiv 2107.03374, equation 1).
+
+    Raises:
+        ValueError: k is larger than the number of samples.
+    """
+    if k > samples:
+        raise ValueError(f"pass@{k} needs at least {k} samples, there are {samples}")
+    return 1.0 - comb(samples - correct, k) / comb(samples, k)

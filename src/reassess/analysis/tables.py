@@ -1,0 +1,83 @@
+"""The tables: accuracy of every arm on every benchmark, what each cost, and the state of every cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from reassess.analysis.bundle import BUDGETS, Bundle
+from reassess.analysis.select import accuracy, pick
+from reassess.files import write_text
+
+ARM = ["model", "method", "distribution", "size"]
+STYLE = "body{font-family:sans-serif;font-size:14px}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:3px 8px}"
+
+
+def tabulate(bundle_dir: Path, out: Path) -> None:
+    """Write every table of a bundle as CSV, Markdown and HTML."""
+    bundle = Bundle.load(bundle_dir)
+    for name, make in (("main", main_table), ("budgets", budgets_table), ("cells", cells_table)):
+        table = make(bundle)
+        write_text(out / f"{name}.csv", table.to_csv(index=False))
+        write_text(out / f"{name}.md", as_markdown(table))
+        page = table.to_html(index=False, na_rep="", border=0)
+        write_text(out / f"{name}.html", f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>\n{page}\n")
+
+
+def main_table(bundle: Bundle) -> pd.DataFrame:
+    """Return accuracy in per cent, plus or minus half the 95 % interval, by model, arm and benchmark."""
+    rows = []
+    for arm in _arms(bundle):
+        row = dict(arm)
+        row["runs"] = len(pick(bundle.manifests, status="done", **arm))
+        for benchmark in bundle.study["benchmarks"]:
+            found = accuracy(bundle, **arm, benchmark=benchmark)
+            row[benchmark] = "" if found is None else f"{100 * found.value:.1f} ± {100 * found.half_width:.1f}"
+        scored = pick(bundle.scores, **arm)
+        row["well-formed"] = f"{100 * scored['format_ok'].mean():.0f}"
+        row["truncated"] = f"{100 * scored['truncated'].mean():.1f}"
+        rows.append(_readable(row))
+    return pd.DataFrame(rows)
+
+
+def budgets_table(bundle: Bundle) -> pd.DataFrame:
+    """Return the mean budget of each trained arm: samples, updates, tokens, FLOPs, seconds, memory."""
+    rows = []
+    for arm in _arms(bundle):
+        cells = pick(bundle.manifests, status="done", **arm)
+        if cells["kind"].iloc[0] == "none":
+            continue
+        means = {name: float(cells[name].astype(float).mean()) for name in BUDGETS}
+        row = {**arm, "runs": len(cells), "samples": f"{means['samples']:.0f}", "updates": f"{means['updates']:.0f}"}
+        row |= {"tokens": f"{means['tokens']:.3g}", "FLOPs": f"{means['flops']:.3g}", "seconds": f"{means['seconds']:.0f}"}
+        row |= {"peak memory, MiB": f"{means['peak_memory_mb']:.0f}", "resumed": int(cells["resumed"].sum())}
+        rows.append(_readable(row))
+    return pd.DataFrame(rows)
+
+
+def cells_table(bundle: Bundle) -> pd.DataFrame:
+    """Return every cell with its state and, if it failed, why."""
+    table = bundle.manifests[["cell", "status", "error"]].copy()
+    table["error"] = table["error"].fillna("")
+    return table
+
+
+def _arms(bundle: Bundle) -> list[dict[str, object]]:
+    done = bundle.manifests[bundle.manifests["status"] == "done"]
+    arms = done[[*ARM, "kind"]].drop_duplicates()
+    rank = {"none": 0, "sft": 1, "rl": 2}
+    arms = arms.assign(rank=arms["kind"].map(rank)).sort_values(["model", "rank", "method", "distribution", "size"])
+    rows = arms[ARM].astype(object).to_dict("records")
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
+
+
+def _readable(row: dict[str, object]) -> dict[str, object]:
+    return {name: "" if value is None else value for name, value in row.items()}
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return a table in Markdown."""
+    head = f"| {' | '.join(map(str, table.columns))} |\n|{'---|' * len(table.columns)}\n"
+    rows = [[str(value).replace("\n", "<br>").replace("|", "\\|") for value in row] for row in table.itertuples(index=False)]
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)

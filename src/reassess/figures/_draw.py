@@ -1,0 +1,62 @@
+"""Drawing figures to files: the same bundle gives the same bytes, in any process, on any day."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+from reassess.analysis.bundle import Bundle
+from reassess.errors import ReassessError, unknown
+from reassess.figures import figure_names
+from reassess.figures._style import STYLE
+from reassess.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A creation date would make every drawing differ from the last.
+METADATA = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+def draw(bundle_dir: Path, out: Path, names: list[str]) -> None:
+    """Draw the named figures of a bundle into `out`."""
+    known = figure_names()
+    for name in names:
+        if name not in known:
+            raise ReassessError(unknown("figure", name, known))
+    bundle = Bundle.load(bundle_dir)
+    os.environ.pop("SOURCE_DATE_EPOCH", None)
+    for name in names:
+        module = importlib.import_module(f"reassess.figures.{name}")
+        _save(cast("Callable[[Bundle], Figure]", module.draw), bundle, out / name)
+
+
+def _save(make: Callable[[Bundle], Figure], bundle: Bundle, stem: Path) -> None:
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        sns.reset_orig()
+        plt.style.use(STYLE)
+        figure = make(bundle)
+        failed = len(bundle.failed)
+        if failed:
+            figure.text(
+                0.995, 0.002, f"{failed} cells of the grid failed and are missing here", ha="right", va="bottom", fontsize=7
+            )
+        for kind, metadata in METADATA.items():
+            with replacing(stem.with_suffix(f".{kind}")) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
+        plt.close(figure)

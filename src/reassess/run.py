@@ -1,0 +1,136 @@
+"""`reassess run`: the whole grid, its figures and its report, with one Snakemake beside one warm server."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from reassess.errors import ReassessError
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+from reassess.server import VARIABLE
+from reassess.state import state_of
+
+PROFILE = Path("workflow/profiles/default")
+
+
+def run(config: Path, targets: Sequence[str] = (), cores: int | None = None) -> int:
+    """Make the targets (default: everything and the report); return the exit code.
+
+    A cell that fails does not stop the others: the rest is drawn without it and the report names it.
+
+    Raises:
+        ReassessError: the config is wrong, or another run of this grid is under way.
+    """
+    grid = Grid.load(config)
+    with _only_run(grid):
+        _remove_stale_lock()
+        common = _command(config, cores)
+        if targets:
+            with _server():
+                return subprocess.run([*common, *targets]).returncode
+        return _everything(grid, common)
+
+
+def _everything(grid: Grid, common: list[str]) -> int:
+    if _up_to_date(common):
+        print("everything is up to date")
+        code = 0
+    else:
+        with _server():
+            code = subprocess.run([*common, "all"]).returncode
+            if code:
+                # Failed cells are data: draw what there is, and say what is missing.
+                print("some jobs failed; drawing the rest without them", flush=True)
+                subprocess.run([*common, "all", "--config", f"config={grid.source}", "partial=1"])
+    _report(grid, common)
+    _say_where(grid)
+    return code
+
+
+def _command(config: Path, cores: int | None) -> list[str]:
+    base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / PROFILE)]
+    found = [*base, "--logger", "reassess", "--config", f"config={config}"]
+    return [*found, "--cores", str(cores)] if cores else found
+
+
+def _up_to_date(common: list[str]) -> bool:
+    plain = [word for word in common if word not in ("--logger", "reassess")]
+    done = subprocess.run([*plain, "--dry-run", "--quiet", "all", "--", "all"], capture_output=True, text=True)
+    return done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def _report(grid: Grid, common: list[str]) -> None:
+    report = grid.results / "report.html"
+    drawn = [path for folder in ("figures", "tables") for path in (grid.results / folder).glob("*")]
+    if not drawn or (report.is_file() and report.stat().st_mtime >= max(path.stat().st_mtime for path in drawn)):
+        return
+    plain = [word for word in common if word not in ("--logger", "reassess")]
+    done = subprocess.run([*plain, "--report", str(report), "--", "all"], capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout + done.stderr, file=sys.stderr)
+        print(f"the report could not be written; figures and tables are in {grid.results}", file=sys.stderr)
+
+
+def _say_where(grid: Grid) -> None:
+    unfinished = [cell for cell in grid.cells.values() if state_of(grid, cell) != "done"]
+    print(f"\ncells    {len(grid.cells) - len(unfinished)} of {len(grid.cells)} done")
+    for cell in unfinished:
+        print(f"  {state_of(grid, cell)}: {cell.id} (log: {grid.log_file('train', cell.id)})")
+    for name, path in (("figures", "figures"), ("tables", "tables"), ("claims", "claims.html"), ("report", "report.html")):
+        print(f"{name:8} {grid.results / path}")
+
+
+@contextmanager
+def _only_run(grid: Grid) -> Iterator[None]:
+    """Refuse a second run of the same grid at the same time."""
+    path = grid.scratch / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            owner = handle.read().strip()
+            raise ReassessError(
+                f"grid {grid.config.grid!r} is being run already by process {owner}; wait for it or end it"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _remove_stale_lock() -> None:
+    """Remove Snakemake's own lock if a killed run left it. Whoever holds our run lock is the only run there is."""
+    locks = Path(".snakemake/locks")
+    if locks.is_dir() and any(locks.iterdir()):
+        print("an earlier run was killed and left its lock; removing it and going on from what it finished")
+        shutil.rmtree(locks)
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    """Run the warm server while the block runs, and name its socket to the jobs."""
+    if os.environ.get(VARIABLE):  # an outer run has one
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="reassess-") as folder:
+        address = str(Path(folder) / "server")
+        log = Path(folder) / "log"
+        with log.open("w") as output:
+            process = subprocess.Popen([sys.executable, "-m", "reassess.server", address], stdout=output, stderr=output)
+        os.environ[VARIABLE] = address
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
+            process.terminate()
+            process.wait()

@@ -1,0 +1,190 @@
+"""Snakemake's log as a person wants to follow a grid: cells done, running and failed, time gone and time left.
+
+Found by Snakemake by its name; used with `--logger reassess`. On a terminal one line is kept up to date; elsewhere one
+plain line is printed at the end of each job.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from logging import ERROR, LogRecord
+from pathlib import Path
+from typing import Any, TextIO
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+LAST_LINES = 5
+CELL_RULES = ("train", "evaluate")
+
+
+@dataclass
+class Progress:
+    """What is known of a run: its jobs, and how long those of each rule took."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    started: float = field(default_factory=time.monotonic)
+    names: dict[int, tuple[str, str]] = field(default_factory=dict)  # job: rule and what it is called
+    running: dict[int, float] = field(default_factory=dict)  # job: when it started
+    waiting: dict[str, int] = field(default_factory=dict)  # rule: jobs that have not ended
+    took: dict[str, list[float]] = field(default_factory=dict)  # rule: seconds of its ended jobs
+    cells: int = 0  # cells to score in this run
+    cell_of: dict[int, str] = field(default_factory=dict)  # job: the cell it trains or scores
+    cells_done: set[str] = field(default_factory=set)
+    cells_failed: set[str] = field(default_factory=set)
+    workers: int = 1
+
+    def begin(self, stats: dict[str, Any]) -> None:
+        """Take over the number of jobs of each rule."""
+        self.waiting = {str(rule): int(count) for rule, count in stats.items() if rule != "total"}
+        self.total = sum(self.waiting.values())
+        self.cells = self.waiting.get("evaluate", 0)
+
+    def end(self, job: int, failed: bool) -> str:
+        """Note the end of a job; return what it is called."""
+        rule, name = self.names.get(job, ("job", str(job)))
+        started = self.running.pop(job, None)
+        self.waiting[rule] = max(0, self.waiting.get(rule, 1) - 1)
+        cell = self.cell_of.get(job)
+        if failed:
+            self.failed += 1
+            self.cells_failed |= {cell} if cell else set()
+        else:
+            self.done += 1
+            self.cells_done |= {cell} if cell and rule == "evaluate" else set()
+            if started is not None:
+                self.took.setdefault(rule, []).append(time.monotonic() - started)
+        return name
+
+    def seconds_left(self) -> float | None:
+        """Return an estimate of the time left: the mean time of each rule's ended jobs, over the jobs at once."""
+        if not self.took:
+            return None
+        known = {rule: sum(times) / len(times) for rule, times in self.took.items()}
+        usual = sum(known.values()) / len(known)
+        work = sum(count * known.get(rule, usual) for rule, count in self.waiting.items())
+        now = time.monotonic()
+        gone = sum(min(now - since, known.get(self.names.get(job, ("", ""))[0], usual)) for job, since in self.running.items())
+        return max(0.0, work - gone) / max(1, self.workers)
+
+    def line(self) -> str:
+        """Return the state of the run in one line."""
+        left = self.seconds_left()
+        estimate = "estimating" if left is None else f"about {clock(left)} left"
+        running = len({self.cell_of[job] for job in self.running if job in self.cell_of})
+        cells = f"cells: {len(self.cells_done)} of {self.cells} done, {running} running, {len(self.cells_failed)} failed"
+        jobs = f"jobs: {self.done} of {self.total}" + (f", {self.failed} failed" if self.failed else "")
+        return f"{cells} | {jobs} | {clock(time.monotonic() - self.started)} gone, {estimate}"
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as m:ss or h:mm:ss."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+class LogHandler(LogHandlerBase):  # type: ignore[misc]
+    """Prints the progress of a run."""
+
+    def __post_init__(self) -> None:
+        """Start with an empty run."""
+        self.progress = Progress()
+        self.stream: TextIO = sys.stderr
+        self.live = self.stream.isatty()
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """It does not."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """It picks its records itself."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """It words its lines itself."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """It does not."""
+        return False
+
+    def emit(self, record: LogRecord) -> None:
+        """Take in one of Snakemake's events."""
+        event = getattr(record, "event", None)
+        act = {
+            LogEvent.RUN_INFO: self._run,
+            LogEvent.RESOURCES_INFO: self._resources,
+            LogEvent.JOB_INFO: self._job,
+            LogEvent.JOB_STARTED: self._start,
+            LogEvent.JOB_FINISHED: self._finish,
+            LogEvent.JOB_ERROR: self._fail,
+        }.get(event)  # type: ignore[arg-type]
+        try:
+            if act is not None:
+                act(record)
+            elif record.levelno >= ERROR and record.getMessage() not in ("None", ""):
+                self._say(record.getMessage())
+        except Exception:
+            self.handleError(record)
+
+    def _run(self, record: LogRecord) -> None:
+        self.progress.begin(dict(getattr(record, "stats", {})))
+
+    def _resources(self, record: LogRecord) -> None:
+        self.progress.workers = int(getattr(record, "cores", None) or self.progress.workers)
+
+    def _job(self, record: LogRecord) -> None:
+        rule, job = str(getattr(record, "rule_name", "job")), int(getattr(record, "jobid", 0))
+        wildcards = getattr(record, "wildcards", None) or {}
+        name = " ".join([rule, *(str(value) for value in dict(wildcards).values())])
+        self.progress.names[job] = (rule, name)
+        if rule in CELL_RULES:
+            self.progress.cell_of[job] = str(dict(wildcards).get("cell", ""))
+        self.progress.running[job] = time.monotonic()
+        self._refresh()
+
+    def _start(self, record: LogRecord) -> None:
+        jobs = getattr(record, "jobs", None) or getattr(record, "job_ids", [])
+        for job in jobs if isinstance(jobs, list) else [jobs]:
+            self.progress.running[int(job)] = time.monotonic()
+
+    def _finish(self, record: LogRecord) -> None:
+        name = self.progress.end(int(getattr(record, "job_id", 0)), failed=False)
+        self._say(f"{self.progress.line()} | ended: {name}") if not self.live else self._refresh()
+
+    def _fail(self, record: LogRecord) -> None:
+        name = self.progress.end(int(getattr(record, "jobid", 0)), failed=True)
+        self._say(f"FAILED: {name}")
+        for log in getattr(record, "log", None) or []:
+            path = Path(str(log))
+            if path.is_file():
+                self._say(f"  the end of {path}:")
+                for line in path.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]:
+                    self._say(f"  | {line}")
+        self._refresh()
+
+    def _say(self, text: str) -> None:
+        if self.live:
+            self.stream.write("\r\033[K")
+        self.stream.write(text + "\n")
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self.live:
+            current = ", ".join(self.progress.names.get(job, ("", str(job)))[1] for job in sorted(self.progress.running))
+            self.stream.write(f"\r\033[K{self.progress.line()} | now: {current}"[:200])
+        self.stream.flush()

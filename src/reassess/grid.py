@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -102,7 +102,7 @@ class Grid:
             self._check_study(name, study)
 
     def _check_study(self, name: str, study: Study) -> None:
-        axes = {
+        axes: dict[str, tuple[list[str], Mapping[str, object]]] = {
             "models": (study.models, self.config.models),
             "methods": (study.methods, self.config.methods),
             "distributions": (study.distributions, self.config.distributions),

@@ -34,7 +34,7 @@ def run(config: Path, targets: Sequence[str] = (), cores: int | None = None) -> 
         _remove_stale_lock()
         common = _command(config, cores)
         if targets:
-            with _server():
+            with warm_server():
                 return subprocess.run([*common, *targets]).returncode
         return _everything(grid, common)
 
@@ -44,7 +44,7 @@ def _everything(grid: Grid, common: list[str]) -> int:
         print("everything is up to date")
         code = 0
     else:
-        with _server():
+        with warm_server():
             code = subprocess.run([*common, "all"]).returncode
             if code:
                 # Failed cells are data: draw what there is, and say what is missing.
@@ -117,7 +117,7 @@ def _remove_stale_lock() -> None:
 
 
 @contextmanager
-def _server() -> Iterator[None]:
+def warm_server() -> Iterator[None]:
     """Run the warm server while the block runs, and name its socket to the jobs."""
     if os.environ.get(VARIABLE):  # an outer run has one
         yield

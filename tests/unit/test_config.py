@@ -40,7 +40,10 @@ def load(tmp_path, **changes):
         ({"studies__capacity__model": ["llava-w32"]}, ["studies.capacity.model", "unknown key", "did you mean 'models'"]),
         ({"studies__capacity__sizes": [2000, 2401]}, ["studies.capacity.sizes", "2401", "world.pool_rows (2400)"]),
         ({"studies__capacity__sizes": [20, 20]}, ["studies.capacity.sizes", "duplicate: 20"]),
-        ({"studies__capacity__distributions": ["other"]}, ["studies.capacity.distributions", "'other'", "same-family, foreign"]),
+        (
+            {"studies__capacity__distributions": ["other"]},
+            ["studies.capacity.distributions", "'other'", "allowed: foreign, same-family"],
+        ),
         ({"methods__sft__learning_rate": -1.0}, ["methods.sft.learning_rate", "-1.0", "greater than 0"]),
         ({"methods__sft__learning_rat": 1.0}, ["methods.sft.learning_rat", "did you mean 'learning_rate'"]),
         ({"methods__grpo__uses": "gppo"}, ["methods.grpo", "unknown method 'gppo'", "did you mean 'grpo'"]),

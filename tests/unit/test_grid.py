@@ -86,7 +86,9 @@ def test_row_order_passes_over_all_rows_before_it_repeats_one(rows, count, seed)
 
 
 def test_seeds_depend_on_every_axis():
-    assert len({derive_seed("order", "same-family", 20, 1), derive_seed("order", "foreign", 20, 1), derive_seed("order", 2, 1)}) == 3
+    assert (
+        len({derive_seed("order", "same-family", 20, 1), derive_seed("order", "foreign", 20, 1), derive_seed("order", 2, 1)}) == 3
+    )
     assert derive_seed("a", "b") == derive_seed("a", "b")
 
 

@@ -48,7 +48,7 @@ class Bundle:
             for column in set(CATEGORIES) & set(frame.columns):
                 frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
             frames.append(frame)
-        return cls(*frames, study=read_json(folder / "study.json"))
+        return cls(frames[0], frames[1], frames[2], read_json(folder / "study.json"))
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -162,6 +162,7 @@ def _study(grid: Grid) -> dict[str, Any]:
         "benchmarks": list(grid.config.evaluation.benchmarks),
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
         "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
+        "arm_order": list(grid.arms),
         "traces": {f"{family}/{name}": report for family, name, report in _trace_reports(grid)},
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),

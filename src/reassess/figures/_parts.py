@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
@@ -26,7 +27,7 @@ def models_of(bundle: Bundle, cells: set[str]) -> list[str]:
 def arms_of(bundle: Bundle, cells: set[str]) -> list[str]:
     """Return the arms of those cells in the order of the config."""
     present = set(bundle.manifests[bundle.manifests["cell"].isin(cells)]["method"])
-    return [arm for arm in bundle.study["arms"] if arm in present]
+    return [arm for arm in bundle.study["arm_order"] if arm in present]
 
 
 def tier(bundle: Bundle, model: str) -> str:
@@ -67,8 +68,7 @@ def grouped_points(
 def legend(figure: Figure, shown: Sequence[Look], *, lines: bool = False) -> None:
     """Put one legend below the whole figure."""
     handles = [
-        plt.Line2D([], [], color=one.colour, marker=one.marker, linestyle="-" if lines else "none", label=one.label)
-        for one in shown
+        Line2D([], [], color=one.colour, marker=one.marker, linestyle="-" if lines else "none", label=one.label) for one in shown
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
 

@@ -47,7 +47,7 @@ def draw(bundle: Bundle) -> Figure:
     right.axvline(0, color=BLACK, linewidth=0.8)
     right.set_yticks(range(len(models)), list(reversed(models)))
     right.set_ylim(-0.5, len(models) - 0.5)
-    right.set_xlabel("SFT minus GRPO (points); right of 0: SFT ahead")
+    right.set_xlabel("SFT minus GRPO (points)\nright of 0: SFT ahead")
     right.set_title("paired difference")
     figure.suptitle(f"Capacity: {sample_sizes(drawn)}{resumed_note(bundle, cells)}", fontsize=9)
     legend(figure, looks(arms))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
@@ -19,7 +21,7 @@ def draw(bundle: Bundle) -> Figure:
     if not len(foreign):
         return empty("distribution: no arm on foreign traces was run")
     size = int(foreign.max())
-    series = [
+    series: list[tuple[Look, dict[str, Any]]] = [
         (Look(GREY, "o", "base"), {"method": "base"}),
         (Look(BLUE, "s", "SFT, same-family traces"), {"method": "sft", "distribution": "same-family", "size": size}),
         (Look(PURPLE, "X", "SFT, foreign traces"), {"method": "sft", "distribution": "foreign", "size": size}),

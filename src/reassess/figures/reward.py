@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.claims import deception_of
@@ -22,7 +23,7 @@ def draw(bundle: Bundle) -> Figure:
     runs = bundle.history[bundle.history["cell"].isin(cells) & (bundle.history["kind"] == "rl")]
     if runs.empty:
         return empty("reward: no RL arm was run")
-    arms = [arm for arm in bundle.study["arms"] if arm in set(runs["method"])]
+    arms = [arm for arm in bundle.study["arm_order"] if arm in set(runs["method"])]
     arms.sort(key=lambda arm: arm.startswith("sft-"))
     rows = [(model, size) for model in models_of(bundle, cells) for size in sorted(set(pick(runs, model=model)["size"]))]
     found = deception_of(runs)
@@ -40,8 +41,8 @@ def draw(bundle: Bundle) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("update")
     handles = [
-        plt.Line2D([], [], color=RED, label=f"training reward (mean of {WINDOW} updates)"),
-        plt.Line2D([], [], color=BLUE, linestyle="--", marker="o", markersize=3, label="held-out accuracy (probe)"),
+        Line2D([], [], color=RED, label=f"training reward (mean of {WINDOW} updates)"),
+        Line2D([], [], color=BLUE, linestyle="--", marker="o", markersize=3, label="held-out accuracy (probe)"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     seeds = runs["seed"].nunique()

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy, pick
+from reassess.analysis.statistics import Estimate
 from reassess.figures._parts import arms_of, empty, legend, looks, models_of, resumed_note, sample_sizes
 from reassess.figures._style import GREY, look
 
@@ -26,15 +28,15 @@ def draw(bundle: Bundle) -> Figure:
     drawn = []
     for row, model in zip(grid, models):
         drawn += _by_size(row[0], bundle, model, arms)
-        for axes, (budget, label) in zip(row[1:], BUDGETS.items()):
+        for axes, budget in zip(row[1:], BUDGETS):
             _by_budget(axes, bundle, model, arms, budget)
-            axes.set_xlabel(label if row is grid[-1] else "")
         base = accuracy(bundle, model=model, method="base", benchmark="iid")
         if base:
             row[0].axhspan(100 * base.low, 100 * base.high, color=GREY, alpha=0.15, linewidth=0)
             row[0].axhline(100 * base.value, color=GREY, linewidth=1, linestyle=":")
         row[0].set_ylabel(f"{model}\naccuracy (%)")
-        row[0].set_xlabel("training rows (band: base)" if row is grid[-1] else "")
+    for axes, label in zip(grid[-1], ["training rows (band: base)", *BUDGETS.values()]):
+        axes.set_xlabel(label)
     grid[0][0].set_title("held-out in-distribution, end of run")
     for axes in grid[0][1:]:
         axes.set_title("probe, along the run")
@@ -44,7 +46,7 @@ def draw(bundle: Bundle) -> Figure:
     return figure
 
 
-def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list:  # type: ignore[type-arg]
+def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list[Estimate]:
     drawn = []
     for number, arm in enumerate(arms):
         shown = look(arm)
@@ -84,6 +86,7 @@ def _by_budget(axes: Axes, bundle: Bundle, model: str, arms: list[str], budget: 
                 axes.plot(curve["budget"], 100 * curve["value"], color=look(arm).colour, linewidth=width)
     if budget != "updates":
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _curve(rows: pd.DataFrame, budget: str) -> pd.DataFrame:

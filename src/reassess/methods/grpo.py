@@ -3,9 +3,10 @@
 reassess train --cell llava-w64/same-family/200/grpo/seed1
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reassess.method import Kind, Method
+from reassess.method import Kind, Method, MethodSettings
 from reassess.training.rl_settings import RlSettings
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ class Grpo(Method):
     name = "grpo"
     kind: ClassVar[Kind] = "rl"
     citation = "arXiv 2402.03300"
-    deviations = (
+    deviations: ClassVar[Sequence[str]] = (
         "no KL term by default (TRL's default); the paper's coefficient is not known",
         "a fixed number of updates for every data size, where the paper trains 2 epochs; histories allow both readings",
     )
-    Settings = RlSettings
+    Settings: ClassVar[type[MethodSettings]] = RlSettings
 
     def train(self, run: "TrainingRun") -> None:
         """Train on the cell's prompts."""

@@ -56,7 +56,8 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
     """Return `count` row indices: one random permutation after another, the same for every method of a seed."""
     generator = np.random.default_rng(seed)
     passes = -(-count // rows)
-    return np.concatenate([generator.permutation(rows) for _ in range(passes)])[:count].tolist()
+    order: list[int] = np.concatenate([generator.permutation(rows) for _ in range(passes)])[:count].tolist()
+    return order
 
 
 def seed_everything(seed: int) -> None:

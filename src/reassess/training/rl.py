@@ -139,6 +139,38 @@ class PreparedGrpoTrainer(GRPOTrainer):  # type: ignore[misc]
         return loss
 
 
+def grpo_arguments(settings: RlSettings, sampling_seed: int, work: Path, extra_rewards: int) -> GRPOConfig:
+    """Return TRL's arguments for the settings; `extra_rewards` further reward functions have weight 1."""
+    completions = settings.prompts_per_step * settings.num_generations
+    return GRPOConfig(
+        output_dir=str(work),
+        per_device_train_batch_size=completions,
+        steps_per_generation=1,
+        num_generations=settings.num_generations,
+        max_completion_length=settings.max_completion_length,
+        max_steps=settings.max_steps,
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=settings.warmup_steps,
+        adam_beta2=settings.adam_beta2,
+        weight_decay=0.0,
+        beta=settings.beta,
+        epsilon=settings.epsilon,
+        epsilon_high=settings.epsilon_high,
+        loss_type=settings.loss_type,
+        scale_rewards=settings.scale_rewards,
+        max_grad_norm=settings.max_grad_norm,
+        mask_truncated_completions=settings.mask_truncated_completions,
+        reward_weights=[1 - settings.format_weight, settings.format_weight, *[1.0] * extra_rewards],
+        shuffle_dataset=False,
+        logging_steps=1,
+        save_steps=settings.save_every,
+        seed=sampling_seed,
+        **COMMON_ARGUMENTS,
+    )
+
+
 def train_grpo(
     model: Any,
     processor: Any,
@@ -170,34 +202,7 @@ def train_grpo(
     """
     seed_everything(sampling_seed)
     history = History()
-    completions = settings.prompts_per_step * settings.num_generations
-    arguments = GRPOConfig(
-        output_dir=str(work),
-        per_device_train_batch_size=completions,
-        steps_per_generation=1,
-        num_generations=settings.num_generations,
-        max_completion_length=settings.max_completion_length,
-        max_steps=settings.max_steps,
-        temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=settings.warmup_steps,
-        adam_beta2=settings.adam_beta2,
-        weight_decay=0.0,
-        beta=settings.beta,
-        epsilon=settings.epsilon,
-        epsilon_high=settings.epsilon_high,
-        loss_type=settings.loss_type,
-        scale_rewards=settings.scale_rewards,
-        max_grad_norm=settings.max_grad_norm,
-        mask_truncated_completions=settings.mask_truncated_completions,
-        reward_weights=[1 - settings.format_weight, settings.format_weight, *[1.0] * len(extra_rewards)],
-        shuffle_dataset=False,
-        logging_steps=1,
-        save_steps=settings.save_every,
-        seed=sampling_seed,
-        **COMMON_ARGUMENTS,
-    )
+    arguments = grpo_arguments(settings, sampling_seed, work, len(extra_rewards))
     order = row_order(len(rows), settings.prompts_per_step * settings.max_steps, order_seed)
     prompts = Dataset.from_dict(
         {

@@ -1,0 +1,50 @@
+"""What tests share: one thread, and a small piece of the micro world with models of fresh weights."""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tokenizer_dir(tmp_path_factory):
+    from reassess.worlds.micro.models import build_tokenizer
+
+    folder = tmp_path_factory.mktemp("world") / "tokenizer"
+    build_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def items():
+    from reassess.worlds.micro.items import make_item
+
+    return [make_item("train", 7, index) for index in range(48)]
+
+
+@pytest.fixture(scope="session", params=["llava", "qwen3-vl"])
+def family(request):
+    return request.param
+
+
+@pytest.fixture
+def fresh(family, tokenizer_dir):
+    """Return a model of width 32 with fresh weights, and its processor."""
+    from reassess.worlds.micro.models import build_model
+
+    return build_model(family, 32, 5, tokenizer_dir)
+
+
+@pytest.fixture
+def rows(fresh, items):
+    """Return the items prepared with native traces."""
+    from reassess.data.pool import decode_image
+    from reassess.training.prepared import prepare
+    from reassess.worlds.micro.prompts import prompt
+    from reassess.worlds.micro.traces import render_trace
+
+    return prepare(items, [render_trace(item, "native") for item in items], fresh[1], prompt, decode_image)

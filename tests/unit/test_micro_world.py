@@ -1,0 +1,182 @@
+"""The generated world: answers against a brute-force reference, splits that are what they say, models that load offline."""
+
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from reassess.worlds.micro import base_mix
+from reassess.worlds.micro.items import RULES, make_item
+from reassess.worlds.micro.questions import FAMILIES, Question, draw_question
+from reassess.worlds.micro.scenes import ALL_COMBINATIONS, COLOURS, SHAPES, UNSEEN, describe, image_hash, render, scene_hash
+from reassess.worlds.micro.traces import chain_of_thought
+
+scenes = st.lists(st.one_of(st.none(), st.sampled_from(ALL_COMBINATIONS)), min_size=9, max_size=9).map(tuple)
+colour_pairs = st.permutations(list(COLOURS)).map(lambda names: names[:2])
+
+
+def brute_force(scene, question):
+    """Answer by reading the question's words, not its fields."""
+    words, said = re.findall(r"\w+", question.text), [f"{f[0]} {f[1]}" if f else "" for f in scene]
+    colours = [word for word in words if word in COLOURS]
+    shapes = [word[:-1] for word in words if word[:-1] in SHAPES]
+    if "rows" in words:
+        return str(sum(any(colours[0] in cell.split() for cell in said[row : row + 3]) for row in (0, 3, 6)))
+    if "more" in words:
+        first, second = (sum(colour in cell.split() for cell in said) for colour in colours)
+        return "equal" if first == second else colours[0] if first > second else colours[1]
+    if colours and shapes:
+        return str(sum(cell == f"{colours[0]} {shapes[0]}" for cell in said))
+    if shapes:
+        return str(sum(shapes[0] in cell.split() for cell in said))
+    return str(sum(any(colour in cell.split() for colour in colours) for cell in said))
+
+
+@given(scenes, st.sampled_from(FAMILIES), colour_pairs, st.sampled_from(SHAPES))
+def test_answers_are_those_of_a_brute_force_reading(scene, family, colours, shape):
+    first, second = {"shape": (shape, None), "both": (colours[0], shape)}.get(family, (colours[0], colours[1]))
+    question = Question(family, first, second if family in ("both", "either", "more") else None)
+    assert question.answer(scene) == brute_force(scene, question)
+
+
+@given(scenes, st.integers(0, 2**31), st.sampled_from(["native", "words"]))
+def test_a_chain_of_thought_ends_in_its_last_state_and_in_the_answer(scene, seed, style):
+    question = draw_question(np.random.default_rng(seed), scene)
+    trace = chain_of_thought(scene, question, style)
+    reasoning, answer = re.fullmatch(r"(.*)\. Answer: (\w+)", trace).groups()
+    assert answer == question.answer(scene)
+    last = reasoning.split()[-1]
+    if question.family != "more":
+        assert last == answer
+    else:
+        balance = -int(last[4:]) if last.startswith("less") else int(last)
+        assert answer == ("equal" if balance == 0 else question.first if balance > 0 else question.second)
+
+
+@given(scenes, st.integers(0, 2**31), st.sampled_from([0, 2, 3]))
+@settings(max_examples=60)
+def test_the_perceptual_hash_sees_the_scene_whatever_the_jitter(scene, seed, jitter):
+    expected = "".join("--" if filling is None else filling[0][0] + filling[1][0] for filling in scene)
+    assert image_hash(render(scene, np.random.default_rng(seed), jitter)) == expected
+
+
+def test_scenes_that_differ_in_one_cell_have_other_hashes():
+    scene = (ALL_COMBINATIONS[0],) * 9
+    other = (*scene[:8], None)
+    assert scene_hash(scene) != scene_hash(other)
+    assert describe(other).endswith("nothing")
+
+
+def test_pictures_are_48_pixels_of_even_colours():
+    picture = render((ALL_COMBINATIONS[0],) * 9, np.random.default_rng(0), 2)
+    assert picture.size == (48, 48)
+    assert set(picture.getdata()) == {(127, 127, 127), COLOURS[ALL_COMBINATIONS[0][0]]}
+    assert isinstance(picture, Image.Image)
+
+
+@pytest.mark.parametrize("split", sorted(RULES))
+def test_items_depend_on_seed_and_index_alone(split):
+    forward = [make_item(split, 3, index) for index in range(12)]
+    backward = [make_item(split, 3, index) for index in reversed(range(12))]
+    assert forward == backward[::-1]
+    assert forward != [make_item(split, 4, index) for index in range(12)]
+
+
+@pytest.mark.parametrize("split", sorted(RULES))
+def test_splits_keep_their_rules(split):
+    made = [make_item(split, 3, index) for index in range(60)]
+    holds_unseen = [sum(tuple(cell) in UNSEEN for cell in json.loads(item.scene) if cell) for item in made]
+    assert all(count >= 2 for count in holds_unseen) if split == "combo" else not any(holds_unseen)
+    if split == "large":
+        assert all(int(item.answer) >= 5 for item in made)
+    if split == "dense":
+        assert np.mean([item.filled for item in made]) > 8.3
+    if split == "train":
+        assert set(Counter(item.family for item in made)) == set(FAMILIES)
+
+
+def test_a_forbidden_scene_is_drawn_again():
+    first = make_item("iid", 3, 0)
+    again = make_item("iid", 3, 0, {first.scene_hash})
+    assert again.scene_hash != first.scene_hash
+    assert make_item("iid", 3, 0, {first.image_hash}).image_hash != first.image_hash
+
+
+@pytest.mark.parametrize(("stage", "reasoned"), [(1, 0.5), (2, 0.1)])
+def test_the_base_mix_has_its_shares(stage, reasoned):
+    pairs = base_mix.base_items(1, 400, stage)
+    assert abs(np.mean([item.image is None for item, _ in pairs]) - 0.25) < 0.08
+    assert abs(np.mean([not text.startswith("Answer") for _, text in pairs]) - reasoned) < 0.08
+    assert all(text.endswith(f"Answer: {item.answer}") for item, text in pairs)
+
+
+def test_teacher_items_all_reason_on_pictures():
+    pairs = base_mix.teacher_items(1, 30)
+    assert all(item.image is not None and not text.startswith("Answer") for item, text in pairs)
+
+
+@pytest.mark.parametrize(
+    ("family_name", "width", "count"),
+    [("llava", 32, 77_024), ("llava", 64, 232_896), ("qwen3-vl", 32, 98_848), ("qwen3-vl", 64, 354_368)],
+)
+def test_models_have_their_size(tokenizer_dir, family_name, width, count):
+    from reassess.worlds.micro.models import build_model
+
+    model, _ = build_model(family_name, width, 1, tokenizer_dir)
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
+
+
+def test_checkpoints_load_by_the_auto_classes_offline(fresh, rows, tmp_path):
+    import torch
+
+    from reassess.training.loading import load_model, load_processor, save_checkpoint
+
+    model, processor = fresh
+    save_checkpoint(model, processor, tmp_path / "checkpoint")
+    batch = rows.sft_batch(range(4), processor.tokenizer.pad_token_id)
+    loaded = load_model(tmp_path / "checkpoint")
+    assert torch.equal(model.eval()(**batch).logits, loaded.eval()(**batch).logits)
+    assert load_processor(tmp_path / "checkpoint").chat_template == processor.chat_template
+    assert loaded.generation_config.eos_token_id == processor.tokenizer.eos_token_id
+
+
+def test_a_missing_shard_is_named(fresh, tmp_path):
+    from reassess.errors import ReassessError
+    from reassess.training.loading import load_model, save_checkpoint
+
+    model, processor = fresh
+    model.save_pretrained(tmp_path / "sharded", max_shard_size="100KB")
+    shard = sorted((tmp_path / "sharded").glob("*.safetensors"))[1]
+    shard.unlink()
+    with pytest.raises(ReassessError, match=shard.name):
+        load_model(tmp_path / "sharded")
+    save_checkpoint(model, processor, tmp_path / "whole")
+    (tmp_path / "whole" / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(ReassessError, match="damaged"):
+        load_model(tmp_path / "whole")
+    with pytest.raises(ReassessError, match="no checkpoint"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_prompts_put_the_question_before_nine_image_tokens(fresh, rows, items):
+    tokenizer = fresh[1].tokenizer
+    text = tokenizer.decode(rows.prompts[0])
+    assert text.startswith(f"<|im_start|>user\n{items[0].question}<|vision_start|>")
+    assert text.count("<|image_pad|>") == 9
+    assert text.endswith("<|im_start|>assistant\n")
+    assert max(map(len, rows.prompts)) <= 30
+    assert max(map(len, rows.completions)) <= 34
+
+
+def test_words_survive_the_tokenizer(fresh, items):
+    from reassess.worlds.micro.traces import render_trace
+
+    tokenizer = fresh[1].tokenizer
+    for item in items:
+        for text in (item.question, render_trace(item, "words"), f" Scene: {item.scene_text}."):
+            assert tokenizer.decode(tokenizer(text)["input_ids"]) == text

@@ -1,0 +1,92 @@
+"""Pools: equal bytes from any process, disjointness that can fail, and clear words for damaged files."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from reassess.data.build import freeze_rows
+from reassess.data.disjoint import overlaps, require_disjoint
+from reassess.data.pool import build_pool, decode_image, read_pool
+from reassess.errors import ReassessError
+from reassess.files import read_json, sha256_file, write_parquet
+from reassess.worlds.micro.items import make_item
+
+
+def hashes(folder):
+    return {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+
+
+def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
+    build_pool(tmp_path / "here", 5, 40, 12, 6)
+    code = f"from pathlib import Path; from reassess.data.pool import build_pool; build_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "77"})
+    assert hashes(tmp_path / "here") == hashes(tmp_path / "there")
+
+
+def test_pools_nest(tmp_path):
+    build_pool(tmp_path / "small", 5, 20, 5, 5)
+    build_pool(tmp_path / "large", 5, 40, 5, 5)
+    assert read_pool(tmp_path / "large" / "train.parquet")[:20] == read_pool(tmp_path / "small" / "train.parquet")
+
+
+def test_the_pool_is_disjoint_and_says_so(tmp_path):
+    build_pool(tmp_path, 5, 300, 40, 20)
+    report = read_json(tmp_path / "disjointness.json")
+    assert report["iid"] == {"items": 40, "same_scene": [], "same_picture": []}
+    assert {"probe", "iid", "jitter", "dense", "combo", "large", "text"} <= set(report)
+
+
+def test_the_check_can_fail_by_scene_and_by_picture():
+    train = [make_item("train", 5, index) for index in range(20)]
+    leaked = replace(train[3], id="iid-000003")
+    assert overlaps(train, {"iid": [leaked]})["iid"]["same_scene"] == ["iid-000003"]
+    with pytest.raises(ReassessError, match=r"split 'iid': 1 items.*iid-000003"):
+        require_disjoint(train, {"iid": [leaked]})
+    redrawn = replace(leaked, scene_hash="another")
+    with pytest.raises(ReassessError, match="iid-000003"):
+        require_disjoint(train, {"iid": [redrawn]})
+
+
+def test_text_items_are_the_iid_items_in_words(tmp_path):
+    build_pool(tmp_path, 5, 20, 10, 5)
+    pictured, worded = read_pool(tmp_path / "iid.parquet"), read_pool(tmp_path / "text.parquet")
+    assert [item.scene for item in pictured] == [item.scene for item in worded]
+    assert all(item.image is None for item in worded)
+
+
+def test_damaged_files_are_named(tmp_path):
+    build_pool(tmp_path, 5, 20, 5, 5)
+    path = tmp_path / "train.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ReassessError, match="train.parquet is not a readable parquet file"):
+        read_pool(path)
+    with pytest.raises(ReassessError, match="missing file"):
+        read_pool(tmp_path / "nothing.parquet")
+    import pandas as pd
+
+    write_parquet(path, pd.DataFrame({"id": ["a"]}))
+    with pytest.raises(ReassessError, match="lacks the columns"):
+        read_pool(path)
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"\x89PNG broken", "does not decode"), (None, "missing"), (b"", "missing")])
+def test_a_corrupt_or_missing_picture_names_its_item(items, content, words):
+    with pytest.raises(ReassessError, match=f"train-000000: its picture.*{words}|train-000000: its picture is {words}"):
+        decode_image(replace(items[0], image=content))
+
+
+def test_frozen_rows_are_those_with_a_trace_in_every_distribution(tmp_path):
+    import pandas as pd
+    from synthetic import grid_in
+
+    grid = grid_in(tmp_path)
+    write_parquet(grid.pool_file("train"), pd.DataFrame({"id": ["a", "b", "c", "d"]}))
+    for name, kept in (("same-family", ["d", "b", "a"]), ("foreign", ["a", "c", "d"])):
+        write_parquet(grid.traces_file("llava", name), pd.DataFrame({"id": kept, "completion": kept}))
+    freeze_rows(grid, "llava")
+    assert pd.read_parquet(grid.rows_file("llava"))["id"].tolist() == ["a", "d"]
+    write_parquet(grid.traces_file("llava", "foreign"), pd.DataFrame({"id": ["c"], "completion": ["c"]}))
+    with pytest.raises(ReassessError, match="no row of the pool"):
+        freeze_rows(grid, "llava")

@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from reassess.errors import ReassessError
 from reassess.training.history import MARKER, History
+from reassess.training.loading import load_model
 from reassess.training.probe import Probe
 
 if TYPE_CHECKING:
@@ -115,6 +116,20 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         now = time.monotonic()
         self.history.spend(seconds=now - self._clock)
         self._clock = now
+
+
+class ResumesWhole:
+    """Makes a trainer take its weights from a checkpoint by name conversion and strictly, or not at all.
+
+    transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose weights are saved under other names
+    than they have in memory (LLaVA is one) then resume with none of their weights, and nothing says so.
+    """
+
+    model: Any
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_model(Path(resume_from_checkpoint))
+        (self.model if model is None else model).load_state_dict(saved.state_dict(), strict=True)
 
 
 def check_loss(loss: torch.Tensor, step: int, work: Path) -> None:

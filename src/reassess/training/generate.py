@@ -51,6 +51,7 @@ def _decode(
     cache = DynamicCache(config=model.config.get_text_config())
     output = model(**batch, past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(samples)
+    banned = placeholders(model)
     logits = output.logits[:, -1].repeat_interleave(samples, dim=0)
     mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
     shift = getattr(inner, "rope_deltas", None)
@@ -60,6 +61,7 @@ def _decode(
     tokens = torch.full((len(logits), max_new_tokens), pad)
     ended = torch.zeros(len(logits), dtype=torch.bool)
     for step in range(max_new_tokens):
+        logits[:, banned] = float("-inf")
         chosen = logits.argmax(dim=-1) if temperature == 0 else _sample(logits / temperature)
         chosen = chosen.masked_fill(ended, pad)
         tokens[active, step] = chosen
@@ -77,6 +79,15 @@ def _decode(
         output = model(input_ids=chosen[:, None], attention_mask=mask, past_key_values=cache, use_cache=True, **place)
         logits = output.logits[:, -1]
     return tokens
+
+
+def placeholders(model: Any) -> list[int]:
+    """Return the ids of image and video placeholders, which a completion must not hold.
+
+    A model may give them any probability, but a completion with one could not be read back: there is no picture for it.
+    """
+    names = ("image_token_id", "image_token_index", "video_token_id")
+    return sorted({token for name in names if (token := getattr(model.config, name, None)) is not None})
 
 
 def _sample(logits: Tensor) -> Tensor:

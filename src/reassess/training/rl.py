@@ -12,7 +12,7 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from reassess.rewards import accuracy_reward, format_reward
-from reassess.training.engine import COMMON_ARGUMENTS, Watcher, check_loss, row_order, seed_everything, train_to_end
+from reassess.training.engine import COMMON_ARGUMENTS, ResumesWhole, Watcher, check_loss, row_order, seed_everything, train_to_end
 from reassess.training.flops import flops_model
 from reassess.training.generate import generate
 from reassess.training.history import History
@@ -24,7 +24,7 @@ from reassess.training.rl_settings import RlSettings
 Reward = Callable[..., list[float]]
 
 
-class PreparedGrpoTrainer(GRPOTrainer):  # type: ignore[misc]
+class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` whose prompts are prepared rows.
 
     What differs from the stock trainer is only where inputs come from: prompts are not templated and pictures not

@@ -13,6 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from reassess.training.engine import (
     COMMON_ARGUMENTS,
+    ResumesWhole,
     Watcher,
     check_loss,
     lengths,
@@ -29,7 +30,7 @@ from reassess.training.sft_settings import SftSettings
 __all__ = ["PreparedSftTrainer", "SftSettings", "train_sft"]
 
 
-class PreparedSftTrainer(SFTTrainer):  # type: ignore[misc]
+class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` whose batches are indexed from prepared rows, in the order given, with tokens and FLOPs counted."""
 
     def __init__(self, rows: PreparedRows, order: list[int], history: History, work: Path, **kwargs: Any) -> None:

@@ -103,7 +103,7 @@ def train_sft(
         max_grad_norm=settings.max_grad_norm,
         loss_type="nll",
         max_length=None,
-        logging_steps=10,
+        logging_steps=min(10, settings.max_steps),
         save_steps=settings.save_every,
         seed=order_seed,
         dataset_kwargs={"skip_prepare_dataset": True},

@@ -1,0 +1,64 @@
+"""A grid small enough to run whole in a test: everything real but the sizes."""
+
+import yaml
+
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+
+RL = {"max_steps": 3, "prompts_per_step": 2, "num_generations": 2, "max_completion_length": 8, "save_every": 1, "probe_every": 2}
+SFT = {"max_steps": 6, "batch_size": 4, "warmup_steps": 1, "save_every": 2, "probe_every": 3}
+STUDIES = ("capacity", "scale", "distribution", "transfer", "reward", "controls")
+
+
+def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), **changes):
+    """Write a tiny grid's config into `folder`; return its path."""
+    studies = dict.fromkeys(STUDIES)
+    studies["capacity"] = {"question": "does it run?", "models": list(models), "methods": list(methods), "sizes": [12]}
+    config = {
+        "extends": str(ROOT / "config.yaml"),
+        "grid": "tiny",
+        "plugins": [str(path) for path in plugins],
+        "world": {
+            "pool_rows": 24,
+            "split_items": 6,
+            "probe_items": 4,
+            "base": {"rows": 24, "steps": 3, "direct_rows": 8, "direct_steps": 1},
+            "teacher": {"rows": 8, "steps": 1},
+        },
+        "teachers": {"llava": "llava-w32", "qwen3-vl": "qwen3vl-w32"},
+        # An untrained teacher has no correct trace to sample; the world writes them out instead.
+        "distributions": {"same-family": {"source": "rendered", "style": "native"}},
+        "evaluation": {"max_new_tokens": 8},
+        "methods": {
+            "sft": SFT,
+            **dict.fromkeys(("grpo", "sft-grpo", "grpo-half", "format-reward"), RL),
+            "dapo": {**RL, "resample_rounds": 1, "overlong_cache": 2},
+        },
+        "studies": studies,
+    }
+    config["methods"]["grpo-half"] = {**RL, "uses": "grpo", "format_weight": 0.5}
+    for key, value in changes.items():
+        config[key] = value
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def tiny_grid(folder, **options):
+    """Return a tiny grid whose files lie below `folder`."""
+    places = {"results": str(folder / "results"), "scratch": str(folder / "scratch")}
+    return Grid.load(tiny_config(folder, **options, **places))
+
+
+def build_before_cells(grid, family="llava", model="llava-w32"):
+    """Run the jobs that come before any cell, without Snakemake."""
+    from reassess.data import build
+
+    build.make_pool(grid)
+    build.make_tokenizer(grid)
+    build.make_base(grid, model)
+    for name in grid.distributions_of(family):
+        build.make_traces(grid, family, name)
+    build.freeze_rows(grid, family)
+    for name in grid.distributions_of(family):
+        build.prepare_rows(grid, family, name)

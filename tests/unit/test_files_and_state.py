@@ -1,0 +1,124 @@
+"""Files are whole or absent; states and failures are read off files; the environment is examined."""
+
+import errno
+import multiprocessing
+import time
+
+import pytest
+from synthetic import grid_in, write_cell
+
+from reassess import files
+from reassess.data.traces import shortest_correct
+from reassess.doctor import Finding, examine, pins
+from reassess.errors import ReassessError, nearest
+from reassess.files import read_json, write_json, write_text
+from reassess.locks import exclusive
+from reassess.manifest import ROOT, Manifest
+from reassess.state import recording_failure, state_of
+from reassess.training.flops import FlopsModel
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "train.json"
+    write_json(path, {"old": 1})
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(ReassessError, match=r"cannot write .*train.json: No space left on device"):
+        write_json(path, {"new": 2})
+    assert read_json(path) == {"old": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["train.json"]
+
+
+def test_damaged_json_is_named(tmp_path):
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(ReassessError, match=r"a.json is not readable JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(ReassessError, match="missing file"):
+        read_json(tmp_path / "b.json")
+
+
+def test_states(tmp_path):
+    grid = grid_in(tmp_path)
+    cell = grid.cell("llava-w32/same-family/2000/sft/seed1")
+    assert state_of(grid, cell) == "to do"
+    grid.work_dir(cell).mkdir(parents=True)
+    assert state_of(grid, cell) == "started"
+    write_cell(grid, cell, 0.5)
+    assert state_of(grid, cell) == "done"
+    write_json(grid.cell_dir(cell) / "scores.json", {"spec_hash": "other"})
+    assert state_of(grid, cell) == "stale"
+    (grid.cell_dir(cell) / "scores.json").unlink()
+    assert state_of(grid, cell) == "trained"
+    with pytest.raises(ValueError, match="boom"), recording_failure(grid, cell, "evaluate"):
+        raise ValueError("boom")
+    assert state_of(grid, cell) == "failed"
+    assert read_json(grid.cell_dir(cell) / "failed.json")["error"] == "ValueError: boom"
+    with recording_failure(grid, cell, "evaluate"):
+        pass
+    assert state_of(grid, cell) == "trained"
+
+
+def _hold(path, seconds):
+    with exclusive(path):
+        time.sleep(seconds)
+
+
+def test_a_lock_ends_with_its_holder(tmp_path):
+    path = tmp_path / "lock"
+    process = multiprocessing.get_context("fork").Process(target=_hold, args=(path, 600))
+    process.start()
+    while not path.exists():
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    with exclusive(path):
+        write_text(tmp_path / "got", "it")
+    assert (tmp_path / "got").read_text() == "it"
+
+
+def test_the_doctor_finds_this_environment_fine_and_names_a_wrong_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = {finding.what.split()[0]: finding for finding in examine(ROOT)}
+    assert found["Python"].fine
+    assert any("packages as pinned" in finding.what for finding in found.values())
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    wrong = [finding for finding in examine(tmp_path) if not finding.fine]
+    assert any("OMP_NUM_THREADS is 8" in finding.line() for finding in wrong)
+    assert any("no git checkout" in finding.what for finding in wrong)
+    assert "mend: b" in Finding("a", False, "b").line()
+    assert pins(ROOT / "envs" / "base.txt")["trl"] == "1.16.0"
+
+
+def test_the_shortest_correct_trace_is_kept():
+    long, short, wrong = "a 0 b 0 c 0 d 1. Answer: 1", "a 0 b 0 c 1. Answer: 1", "a 0 b 0 c 2. Answer: 2"
+    assert shortest_correct([long, wrong, short], [9, 7, 7], "1", "integer") == short
+    assert shortest_correct([wrong, "Answer: 1"], [7, 3], "1", "integer") is None  # right, but without reasoning
+
+
+def test_flops_are_those_of_a_count_by_hand():
+    model = FlopsModel(body=100, head=10, tower=7, layers=2, width=4, patches=9)
+    forward = 2 * 100 * 5 + 2 * 10 * 2 + 2 * 2 * 4 * (3 * 3 + 2 * 2) + 2 * 7 * 9
+    assert model.forward([3, 2], scored=2, images=1) == forward
+    assert model.training([3, 2], 2, 1) == 3 * forward
+    # Two completions of one prompt: the prompt once, then each new token with what stands before it.
+    prompt = 2 * 100 * 3 + 2 * 10 * 1 + 2 * 2 * 4 * 9 + 2 * 7 * 9
+    decode = sum(2 * 110 * n + 2 * 2 * 4 * ((3 + n) ** 2 - 9) for n in (4, 1))
+    assert model.rollout([3, 3], [4, 1], group=2, images=1) == prompt + decode
+
+
+def test_a_manifest_has_the_environment_in_it():
+    manifest = Manifest("train", {"a": 1}, "hash")
+    manifest.add(rows=3)
+    closed = manifest.close()
+    assert closed["rows"] == 3
+    assert closed["versions"]["torch"].startswith("2.13.0")
+    assert len(closed["lock_hash"]) == 64
+    assert closed["seconds"] >= 0
+
+
+def test_the_nearest_name_is_offered_only_if_it_is_near():
+    assert nearest("stf", ["sft", "grpo"]) == "; did you mean 'sft'?"
+    assert nearest("zzz", ["sft", "grpo"]) == ""

@@ -1,0 +1,83 @@
+"""Formulas against closed forms and brute force; intervals that behave."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reassess.analysis.statistics import mean_interval, paired_difference, pass_at_k, pearson
+
+matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(
+    lambda shape: (np.random.default_rng(shape[2]).random((shape[0], shape[1])) < 0.6).astype(float)
+)
+
+
+def test_the_interval_of_one_seed_is_that_of_a_proportion():
+    outcomes = np.array([[1.0] * 60 + [0.0] * 40])
+    found = mean_interval(outcomes, 4000)
+    assert found.value == pytest.approx(0.6)
+    assert found.half_width == pytest.approx(1.96 * (0.6 * 0.4 / 100) ** 0.5, rel=0.1)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    alike = np.array([[1.0, 0.0] * 50] * 3)
+    apart = np.array([[1.0] * 100, [0.0] * 100, [1.0, 0.0] * 50])
+    assert mean_interval(apart).half_width > 2 * mean_interval(alike).half_width
+
+
+def test_the_bootstrap_is_the_hierarchical_one_by_brute_force():
+    outcomes = np.random.default_rng(0).random((3, 7))
+    generator = np.random.default_rng(1)
+    draws = []
+    for _ in range(6000):
+        seeds, items = generator.integers(3, size=3), generator.integers(7, size=7)
+        draws.append(outcomes[np.ix_(seeds, items)].mean())
+    found = mean_interval(outcomes, 6000)
+    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.02)
+    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.02)
+
+
+@given(matrices)
+@settings(max_examples=30, deadline=None)
+def test_intervals_contain_their_estimate_and_are_repeatable(outcomes):
+    found = mean_interval(outcomes, 200)
+    assert found.low <= found.value <= found.high
+    assert found == mean_interval(outcomes, 200)
+
+
+@given(matrices)
+@settings(max_examples=30, deadline=None)
+def test_swapping_the_arms_flips_the_sign(outcomes):
+    other = np.roll(outcomes, 1, axis=1)
+    there, back = paired_difference(outcomes, other, 200), paired_difference(other, outcomes, 200)
+    assert there.value == pytest.approx(-back.value)
+    assert there.low == pytest.approx(-back.high, abs=1e-9)
+
+
+def test_an_arm_against_itself_differs_by_nothing():
+    outcomes = np.random.default_rng(0).random((2, 20))
+    found = paired_difference(outcomes, outcomes)
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert not found.excludes_zero
+    with pytest.raises(ValueError, match="shapes"):
+        paired_difference(outcomes, outcomes[:, :5])
+
+
+def test_correlation():
+    first = np.array([1.0, 2.0, 3.0, 4.0])
+    assert pearson(first, 2 * first + 1) == pytest.approx(1)
+    assert pearson(first, -first) == pytest.approx(-1)
+    assert np.isnan(pearson(first, np.ones(4)))
+
+
+@pytest.mark.parametrize(("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 6, 4), (4, 3, 4)])
+def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(samples, correct, k):
+    subsets = list(combinations([True] * correct + [False] * (samples - correct), k))
+    assert pass_at_k(samples, correct, k) == pytest.approx(sum(any(subset) for subset in subsets) / len(subsets))
+
+
+def test_pass_at_k_wants_enough_samples():
+    with pytest.raises(ValueError, match="pass@3"):
+        pass_at_k(2, 1, 3)

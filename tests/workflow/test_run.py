@@ -1,0 +1,175 @@
+"""Whole small runs through the real rules: to the report, again, killed, failed, locked."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny import SFT, tiny_config
+
+from reassess.files import read_json, sha256_file
+from reassess.grid import Grid
+from reassess.state import state_of
+
+pytestmark = pytest.mark.slow
+RUN = [sys.executable, "-m", "reassess.cli", "run", "--config", "tiny.yaml"]
+
+
+def run(folder, *words):
+    return subprocess.run([*RUN, *words], cwd=folder, capture_output=True, text=True)
+
+
+def weights(folder):
+    grid = Grid.load(folder / "tiny.yaml")
+    manifests = {cell: folder / grid.cell_dir(grid.cell(cell)) / "train.json" for cell in grid.trained}
+    return {cell: read_json(path)["weights_hash"] for cell, path in manifests.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    tiny_config(folder, methods=["base", "sft", "grpo"])
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done
+
+
+def test_one_command_goes_from_nothing_to_the_report(finished):
+    folder, done = finished
+    assert "cells    3 of 3 done" in done.stdout
+    for name in (
+        "figures/capacity.svg",
+        "figures/reward.pdf",
+        "tables/main.html",
+        "claims.json",
+        "report.html",
+        "bundle/scores.parquet",
+    ):
+        assert (folder / "results/tiny" / name).stat().st_size > 0, name
+    report = (folder / "results/tiny/report.html").read_text()
+    assert "Capacity. Left: accuracy" in report
+
+
+def test_progress_can_be_followed_and_holds_no_control_characters_in_a_pipe(finished):
+    _, done = finished
+    assert "cells: 3 of 3 done, 0 running, 0 failed" in done.stderr
+    assert "gone, " in done.stderr
+    assert "\033" not in done.stderr
+    assert "\r" not in done.stderr
+
+
+def test_a_finished_grid_has_nothing_to_do(finished):
+    folder, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()}
+    done = run(folder)
+    assert done.returncode == 0
+    assert "everything is up to date" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()} == before
+
+
+def test_the_same_grid_elsewhere_has_the_same_weights_scores_and_figures(finished, tmp_path):
+    folder, _ = finished
+    shutil.copy(folder / "tiny.yaml", tmp_path)
+    # In a process of its own for each job, without the warm server: that must not change a bit either.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(Grid.__module__ and _snakefile()), "--cores", "2"]
+    done = subprocess.run([*command, "--config", "config=tiny.yaml"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert weights(tmp_path) == weights(folder)
+    for name in ("bundle/scores.parquet", "figures/capacity.svg", "figures/capacity.png"):
+        assert sha256_file(tmp_path / "results/tiny" / name) == sha256_file(folder / "results/tiny" / name), name
+
+
+def _snakefile():
+    from reassess.manifest import ROOT
+
+    return ROOT / "Snakefile"
+
+
+def test_a_changed_spec_trains_that_cell_again_and_no_other(finished, tmp_path):
+    folder, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, symlinks=True)
+    before = weights(copy)
+    tiny_config(copy, methods=["base", "sft", "grpo"])
+    text = (copy / "tiny.yaml").read_text().replace("max_steps: 3", "max_steps: 4", 1)
+    (copy / "tiny.yaml").write_text(text)
+    done = run(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = {cell for cell, found in weights(copy).items() if found != before[cell]}
+    assert changed == {"llava-w32/same-family/12/grpo/seed1"}
+
+
+def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "broken.py").write_text(
+        "from reassess.methods.sft import Sft\n\n\nclass Broken(Sft):\n    '''Fails.'''\n\n    name = 'broken'\n    citation = 'a test'\n\n"
+        "    def train(self, run):\n        raise RuntimeError('out of luck')\n"
+    )
+    config = tiny_config(tmp_path, methods=["base", "broken"], plugins=[plugins])
+    config.write_text(config.read_text().replace("methods:\n", "methods:\n  broken: {}\n", 1))
+    done = run(tmp_path)
+    assert done.returncode != 0
+    assert "FAILED: train llava-w32/same-family/12/broken/seed1" in done.stderr
+    assert "out of luck" in done.stderr
+    assert "failed: llava-w32/same-family/12/broken/seed1" in done.stdout
+    table = (tmp_path / "results/tiny/tables/cells.md").read_text()
+    assert "failed | RuntimeError: out of luck" in table
+    assert (tmp_path / "results/tiny/report.html").is_file()
+
+
+def _wait(condition, what, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("victim", ["job", "snakemake"])
+def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_path, victim):
+    """kill -9 in the middle of SFT, of the job or of everything; then the same command again."""
+    slow = {"methods": {"sft": {**SFT, "max_steps": 1500, "save_every": 10}}}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    tiny_config(folder, **slow)
+    quiet = tmp_path / "undisturbed"
+    quiet.mkdir()
+    shutil.copy(folder / "tiny.yaml", quiet)
+    process = subprocess.Popen(RUN, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    work = folder / "scratch/tiny/trainer/llava-w32/same-family/12/sft/seed1"
+    _wait(lambda: len(list(work.glob("checkpoint-*/history.json"))) > 0, "the first trainer checkpoint")
+    if victim == "job":
+        found = subprocess.run(["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True).stdout.split()
+        mine = [pid for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(folder)]
+        assert mine
+        for pid in mine:
+            os.kill(int(pid), signal.SIGKILL)
+        assert process.wait(timeout=240) != 0
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    again = run(folder)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert run(quiet).returncode == 0
+    cell = Grid.load(folder / "tiny.yaml").cell("llava-w32/same-family/12/sft/seed1")
+    manifest = read_json(folder / "results/tiny/cells" / cell.id / "train.json")
+    assert weights(folder) == weights(quiet)
+    assert manifest["resumed"] is True
+    assert json.loads((quiet / "results/tiny/cells" / cell.id / "train.json").read_text())["resumed"] is False
+    os.chdir(folder)
+    assert state_of(Grid.load(folder / "tiny.yaml"), cell) == "done"
+
+
+def test_a_second_run_of_the_same_grid_is_refused(finished):
+    folder, _ = finished
+    import fcntl
+
+    with (folder / "scratch/tiny/run.lock").open("a+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = run(folder)
+    assert done.returncode == 1
+    assert "is being run already by process" in done.stderr

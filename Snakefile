@@ -3,7 +3,7 @@
 from snakemake.utils import min_version
 
 from reassess import wiring
-from reassess.figures import figure_names
+from reassess.figures import caption, figure_names
 from reassess.grid import SPLITS, WORLD_VERSION, Grid
 
 min_version("9.27")
@@ -30,7 +30,11 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        [f"{R}/figures/{name}.{kind}" for name in figure_names() for kind in ("svg", "pdf", "png")],
+        [
+            f"{R}/figures/{name}.{kind}"
+            for name in figure_names()
+            for kind in ("svg", "pdf", "png")
+        ],
         [f"{R}/tables/{name}.html" for name in wiring.TABLES],
         f"{R}/claims.json",
 

@@ -32,48 +32,58 @@ def run(config: Path, targets: Sequence[str] = (), cores: int | None = None) -> 
     grid = Grid.load(config)
     with _only_run(grid):
         _remove_stale_lock()
-        common = _command(config, cores)
         if targets:
             with warm_server():
-                return subprocess.run([*common, *targets]).returncode
-        return _everything(grid, common)
+                return subprocess.run(_command(grid, cores, targets)).returncode
+        return _everything(grid, cores)
 
 
-def _everything(grid: Grid, common: list[str]) -> int:
-    if _up_to_date(common):
+def _everything(grid: Grid, cores: int | None) -> int:
+    if _up_to_date(grid):
         print("everything is up to date")
         code = 0
     else:
         with warm_server():
-            code = subprocess.run([*common, "all"]).returncode
+            code = subprocess.run(_command(grid, cores, ["all"])).returncode
             if code:
                 # Failed cells are data: draw what there is, and say what is missing.
                 print("some jobs failed; drawing the rest without them", flush=True)
-                subprocess.run([*common, "all", "--config", f"config={grid.source}", "partial=1"])
-    _report(grid, common)
+                subprocess.run(_command(grid, cores, ["all"], "partial=1"))
+    _report(grid)
     _say_where(grid)
     return code
 
 
-def _command(config: Path, cores: int | None) -> list[str]:
-    base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / PROFILE)]
-    found = [*base, "--logger", "reassess", "--config", f"config={config}"]
-    return [*found, "--cores", str(cores)] if cores else found
+def _command(grid: Grid, cores: int | None, targets: Sequence[str], *settings: str) -> list[str]:
+    """Return Snakemake's command line with the project's progress display."""
+    return [*_snakemake(), "--logger", "reassess", *_cores(cores), "--config", f"config={grid.source}", *settings, "--", *targets]
 
 
-def _up_to_date(common: list[str]) -> bool:
-    plain = [word for word in common if word not in ("--logger", "reassess")]
-    done = subprocess.run([*plain, "--dry-run", "--quiet", "all", "--", "all"], capture_output=True, text=True)
+def _plain(grid: Grid, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake on everything with some options and return what it says."""
+    command = [*_snakemake(), *options, "--config", f"config={grid.source}", "--", "all"]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def _snakemake() -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / PROFILE)]
+
+
+def _cores(cores: int | None) -> list[str]:
+    return ["--cores", str(cores)] if cores else []
+
+
+def _up_to_date(grid: Grid) -> bool:
+    done = _plain(grid, "--dry-run")
     return done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
 
 
-def _report(grid: Grid, common: list[str]) -> None:
+def _report(grid: Grid) -> None:
     report = grid.results / "report.html"
     drawn = [path for folder in ("figures", "tables") for path in (grid.results / folder).glob("*")]
     if not drawn or (report.is_file() and report.stat().st_mtime >= max(path.stat().st_mtime for path in drawn)):
         return
-    plain = [word for word in common if word not in ("--logger", "reassess")]
-    done = subprocess.run([*plain, "--report", str(report), "--", "all"], capture_output=True, text=True)
+    done = _plain(grid, "--report", str(report))
     if done.returncode:
         print(done.stdout + done.stderr, file=sys.stderr)
         print(f"the report could not be written; figures and tables are in {grid.results}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """The rules: their shape, lint, what a dry run plans, and that files can be asked for by name."""
 
-import json
 import re
 import subprocess
 import sys
@@ -21,7 +20,6 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snake
 # What Snakemake's linter says of rules here and is not heeded, and why.
 JUSTIFIED = {
     "Specify a conda environment or container for each rule.": "one pinned environment holds Snakemake and every job (envs/)",
-    "Migrate long run directives into scripts or notebooks": "there are no run directives",
 }
 
 
@@ -30,12 +28,10 @@ def snakemake(folder, *words):
 
 
 def test_lint_finds_nothing_but_what_is_justified():
-    done = subprocess.run([*SNAKEMAKE, "--lint", "json"], cwd=ROOT, capture_output=True, text=True)
-    report = json.loads(done.stdout[done.stdout.index("{") :])
-    findings = [lint["title"] for rule in report["rules"] for lint in rule["lints"]]
-    findings += [lint["title"] for lint in report["globals"].get("lints", [])] if isinstance(report["globals"], dict) else []
-    assert report["rules"], "the linter saw no rule"
-    assert set(findings) <= set(JUSTIFIED)
+    done = subprocess.run([*SNAKEMAKE, "--lint"], cwd=ROOT, capture_output=True, text=True)
+    findings = re.findall(r"^ +\* (.*?):?$", done.stdout + done.stderr, re.MULTILINE)
+    assert findings, "the linter said nothing at all"
+    assert {finding.rstrip(":") for finding in findings} <= set(JUSTIFIED)
 
 
 def test_snakefmt_is_content():

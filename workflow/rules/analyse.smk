@@ -33,7 +33,9 @@ rule tabulate:
             caption="../report/tables.rst",
             category="Tables",
         ),
-        expand(f"{R}/tables/{{table}}.{{kind}}", table=wiring.TABLES, kind=["csv", "md"]),
+        expand(
+            f"{R}/tables/{{table}}.{{kind}}", table=wiring.TABLES, kind=["csv", "md"]
+        ),
     log:
         f"{S}/logs/tabulate.log",
     benchmark:
@@ -43,8 +45,8 @@ rule tabulate:
         mem_mb=1000,
         runtime=10,
     params:
-        bundle=BUNDLE_DIR,
-        out=f"{R}/tables",
+        bundle=subpath(input[0], parent=True),
+        out=subpath(output[0], parent=True),
     message:
         "tables"
     shell:
@@ -55,8 +57,10 @@ rule test_claims:
     input:
         BUNDLE_FILES,
     output:
-        f"{R}/claims.json",
-        report(f"{R}/claims.html", caption="../report/claims.rst", category="Claims"),
+        claims=f"{R}/claims.json",
+        page=report(
+            f"{R}/claims.html", caption="../report/claims.rst", category="Claims"
+        ),
     log:
         f"{S}/logs/test_claims.log",
     benchmark:
@@ -66,8 +70,8 @@ rule test_claims:
         mem_mb=1000,
         runtime=10,
     params:
-        bundle=BUNDLE_DIR,
+        bundle=subpath(input[0], parent=True),
     message:
         "claims"
     shell:
-        "reassess test-claims --bundle {params.bundle} --out {output[0]} > {log} 2>&1"
+        "reassess test-claims --bundle {params.bundle} --out {output.claims} > {log} 2>&1"

@@ -49,7 +49,10 @@ rule sample_traces:
 
 rule freeze_rows:
     input:
-        lambda w: [f"{R}/traces/{w.family}/{name}.parquet" for name in GRID.distributions_of(w.family)],
+        lambda w: [
+            f"{R}/traces/{w.family}/{name}.parquet"
+            for name in GRID.distributions_of(w.family)
+        ],
         f"{R}/pool/train.parquet",
     output:
         f"{R}/rows/{{family}}.parquet",

@@ -5,7 +5,11 @@ rule draw_figure:
     input:
         BUNDLE_FILES,
     output:
-        report(f"{R}/figures/{{figure}}.svg", caption="../report/{figure}.rst", category="Figures"),
+        report(
+            f"{R}/figures/{{figure}}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
         f"{R}/figures/{{figure}}.pdf",
         f"{R}/figures/{{figure}}.png",
     log:
@@ -17,8 +21,9 @@ rule draw_figure:
         mem_mb=1000,
         runtime=10,
     params:
-        bundle=BUNDLE_DIR,
-        out=f"{R}/figures",
+        caption=lambda w: caption(w.figure),
+        bundle=subpath(input[0], parent=True),
+        out=subpath(output[0], parent=True),
     message:
         "figure: {wildcards.figure}"
     shell:

@@ -1,7 +1,6 @@
 # Names for what people ask for. The report itself is Snakemake's own: `snakemake --report`.
 
 
-
 # Everything drawn.
 rule figures:
     input:

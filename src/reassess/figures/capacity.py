@@ -1,4 +1,9 @@
-"""Does SFT or RL bring more, by model? Accuracy of each arm, and SFT minus RL with its interval."""
+"""Does SFT or RL bring more, by model? Accuracy of each arm, and SFT minus RL with its interval.
+
+Capacity. Left: accuracy on held-out in-distribution questions of the base model, after SFT and after GRPO, at the
+largest data size both ran at. Right: SFT minus GRPO, paired by run and item. An interval that crosses 0 shows no
+difference either way.
+"""
 
 from __future__ import annotations
 

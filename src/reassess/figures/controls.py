@@ -1,4 +1,8 @@
-"""Where is the floor? Random choice, the base model without its picture, and RL paid for form alone."""
+"""Where is the floor? Random choice, the base model without its picture, and RL paid for form alone.
+
+Controls. Random choice among the answers of a question family; the base model shown an even grey picture; GRPO whose
+reward never looks at the answer. What an arm gains below these lines it did not gain by reasoning on the picture.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What do traces from elsewhere cost? SFT on same-family and on foreign traces of the same questions."""
+"""What do traces from elsewhere cost? SFT on same-family and on foreign traces of the same questions.
+
+Distribution. SFT on traces sampled from a teacher of the same family against SFT on traces that spell out the same
+steps in other words; the same questions, the same budget. Right of the dotted line the benchmark differs from the
+training data.
+"""
 
 from __future__ import annotations
 

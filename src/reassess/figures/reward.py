@@ -1,4 +1,9 @@
-"""Does a rising reward mean a rising accuracy? Training reward and held-out accuracy along the updates of RL runs."""
+"""Does a rising reward mean a rising accuracy? Training reward and held-out accuracy along the updates of RL runs.
+
+Reward. Training reward and accuracy on the held-out probe along the updates of each RL run. A run is called deceptive
+when its reward rises by more than .05 from the first to the last sixth while the probe accuracy does not rise. r is
+the median correlation of the two along a run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""How much data does each need? Accuracy against rows, updates, tokens and FLOPs."""
+"""How much data does each need? Accuracy against rows, updates, tokens and FLOPs.
+
+Scale. First column: accuracy at the end of the run against the number of training rows; every arm takes the same
+number of updates at every size, so more rows mean fewer repetitions. Other columns: accuracy on the held-out probe
+along the run against updates, tokens processed (rollouts included) and training FLOPs, because equal rows are not
+equal budgets.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What does training on pictures do to the same task in words? Change from the base, with picture and in text."""
+"""What does training on pictures do to the same task in words? Change from the base, with picture and in text.
+
+Transfer. Change from the base model after training on pictures: tested on pictures (left) and on the same scenes in
+words (right).
+"""
 
 from __future__ import annotations
 

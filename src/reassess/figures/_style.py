@@ -9,10 +9,11 @@ from pathlib import Path
 STYLE = Path(__file__).with_name("_style.mplstyle")
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; markers say the same a second time.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 GREY = "#777777"
+OLIVE = "#9A8B00"  # their yellow, darkened: on white the original is faint
 KNOWN = {
     "base": (GREY, "o"),
     "sft": (BLUE, "s"),
@@ -22,7 +23,7 @@ KNOWN = {
     "grpo-half": (PURPLE, "P"),
     "format-reward": (SKY, "X"),
     "random-choice": (BLACK, "x"),
-    "blank-image": (YELLOW, "h"),
+    "blank-image": (OLIVE, "h"),
 }
 SPARE_MARKERS = ("<", ">", "p", "*", "8", "d")
 SPARE_COLOURS = (BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE)

@@ -30,6 +30,8 @@ def run(config: Path, targets: Sequence[str] = (), cores: int | None = None) -> 
         ReassessError: the config is wrong, or another run of this grid is under way.
     """
     grid = Grid.load(config)
+    # The rules call `reassess` by name: find the one of this environment, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with _only_run(grid):
         _remove_stale_lock()
         if targets:

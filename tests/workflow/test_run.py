@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import yaml
 from tiny import SFT, tiny_config
 
 from reassess.files import read_json, sha256_file
@@ -95,8 +96,9 @@ def test_a_changed_spec_trains_that_cell_again_and_no_other(finished, tmp_path):
     shutil.copytree(folder, copy, symlinks=True)
     before = weights(copy)
     tiny_config(copy, methods=["base", "sft", "grpo"])
-    text = (copy / "tiny.yaml").read_text().replace("max_steps: 3", "max_steps: 4", 1)
-    (copy / "tiny.yaml").write_text(text)
+    config = yaml.safe_load((copy / "tiny.yaml").read_text())
+    config["methods"]["grpo"]["max_steps"] += 1
+    (copy / "tiny.yaml").write_text(yaml.safe_dump(config))
     done = run(copy)
     assert done.returncode == 0, done.stdout + done.stderr
     changed = {cell for cell, found in weights(copy).items() if found != before[cell]}

@@ -13,7 +13,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 GREY = "#777777"
-OLIVE = "#9A8B00"  # their yellow, darkened: on white the original is faint
+OLIVE = "#5A5000"  # their yellow, darkened: on white the original is faint
 KNOWN = {
     "base": (GREY, "o"),
     "sft": (BLUE, "s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def train_sft(
         max_grad_norm=settings.max_grad_norm,
         loss_type="nll",
         max_length=None,
-        logging_steps=min(10, settings.max_steps),
+        logging_steps=min(gcd(10, settings.save_every), settings.max_steps),  # a resumed run then logs the same means
         save_steps=settings.save_every,
         seed=order_seed,
         dataset_kwargs={"skip_prepare_dataset": True},

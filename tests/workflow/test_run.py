@@ -94,15 +94,17 @@ def test_a_changed_spec_trains_that_cell_again_and_no_other(finished, tmp_path):
     folder, _ = finished
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy, symlinks=True)
-    before = weights(copy)
-    tiny_config(copy, methods=["base", "sft", "grpo"])
+    grid = Grid.load(copy / "tiny.yaml")
+    manifests = {cell: copy / grid.cell_dir(grid.cell(cell)) / "train.json" for cell in grid.trained}
+    before = {cell: path.read_text() for cell, path in manifests.items()}
     config = yaml.safe_load((copy / "tiny.yaml").read_text())
     config["methods"]["grpo"]["max_steps"] += 1
     (copy / "tiny.yaml").write_text(yaml.safe_dump(config))
     done = run(copy)
     assert done.returncode == 0, done.stdout + done.stderr
-    changed = {cell for cell, found in weights(copy).items() if found != before[cell]}
+    changed = {cell for cell, path in manifests.items() if path.read_text() != before[cell]}
     assert changed == {"llava-w32/same-family/12/grpo/seed1"}
+    assert read_json(manifests[changed.pop()])["updates"] == config["methods"]["grpo"]["max_steps"]
 
 
 def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):

@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 from reassess import wiring
 from reassess.figures import caption, figure_names
-from reassess.grid import SPLITS, WORLD_VERSION, Grid
+from reassess.grid import WORLD_VERSION, Grid
 
 min_version("9.27")
 

@@ -85,8 +85,9 @@ class Evaluation(Strict):
     """One protocol for all arms."""
 
     benchmarks: Names = Field(
-        default=["iid", "jitter", "dense", "combo", "large", "text"], min_length=1, description="benchmarks of the pack"
+        default=["iid", "jitter", "dense", "combo", "large", "text"], min_length=1, description="names of benchmark files"
     )
+    folders: list[Path] = Field(default_factory=list, description="folders with further benchmark files")
     max_new_tokens: int = Field(80, gt=0, description="token budget of a completion; the foreign style needs 80")
     batch_size: int = Field(100, gt=0, description="items decoded together; greedy")
 

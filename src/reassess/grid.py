@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from reassess.config import Config, Study, load_config
 from reassess.config_errors import explain
 from reassess.errors import ReassessError, unknown
+from reassess.evaluation.pack import Benchmark, benchmarks_of
 from reassess.files import canonical_json, sha256_text
 from reassess.method import Kind, Method, MethodSettings, find
 
-BENCHMARKS = ("iid", "jitter", "dense", "combo", "large", "text")
-SPLITS = ("train", "probe", *BENCHMARKS)
+PACK = "micro"
 WORLD_VERSION = 1  # raised when the generated world changes its meaning
 
 
@@ -95,9 +95,10 @@ class Grid:
                 raise self._fail(f"teachers.{family}", f"{teacher!r} is of family {config.models[teacher].family!r}")
         for family in sorted(families - set(config.teachers)):
             raise self._fail("teachers", f"family {family!r} has no teacher")
+        known = benchmarks_of(PACK, config.evaluation.folders)
         for benchmark in config.evaluation.benchmarks:
-            if benchmark not in BENCHMARKS:
-                raise self._fail("evaluation.benchmarks", unknown("benchmark", benchmark, BENCHMARKS))
+            if benchmark not in known:
+                raise self._fail("evaluation.benchmarks", unknown("benchmark", benchmark, known))
         for name, study in config.studies.items():
             self._check_study(name, study)
 
@@ -193,6 +194,21 @@ class Grid:
         start = self.arms[cell.arm].start
         return None if start is None else Cell(cell.model, cell.distribution, cell.size, start, cell.seed)
 
+    @cached_property
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """The benchmarks of the config, by name, in its order."""
+        known = benchmarks_of(PACK, self.config.evaluation.folders)
+        return {name: known[name] for name in self.config.evaluation.benchmarks}
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of the pool: training rows, the probe, and one for each benchmark."""
+        return ["train", "probe", *self.benchmarks]
+
+    def scenes(self) -> dict[str, dict[str, Any]]:
+        """Return how the items of each benchmark are drawn."""
+        return {name: benchmark.metadata.get("scenes") or {} for name, benchmark in self.benchmarks.items()}
+
     def family(self, model: str) -> str:
         """Return the family of a model."""
         return self.config.models[model].family
@@ -277,6 +293,7 @@ class Grid:
             "pool_rows": world.pool_rows,
             "split_items": world.split_items,
             "probe_items": world.probe_items,
+            "scenes": self.scenes(),
         }
 
     def base_spec(self, model: str) -> dict[str, Any]:
@@ -327,7 +344,7 @@ class Grid:
 
     def evaluation_spec(self, cell: Cell) -> dict[str, Any]:
         """Return what decides a cell's scores: its training spec and the protocol."""
-        protocol = self.config.evaluation.model_dump()
+        protocol = self.config.evaluation.model_dump(exclude={"folders"})
         return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol}
 
     def pool_hash(self) -> str:

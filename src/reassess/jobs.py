@@ -48,7 +48,7 @@ def evaluate_cell(grid: Grid, cell: Cell) -> None:
     predictions, scores = evaluate_checkpoint(
         checkpoint,
         grid.pool_file("train").parent,
-        list(protocol.benchmarks),
+        grid.benchmarks,
         grid.arms[cell.arm].build(),
         seed=derive_seed("evaluate", cell.seed),
         batch_size=protocol.batch_size,

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from reassess.evaluation.pack import benchmarks_of
 from reassess.worlds.micro import base_mix
-from reassess.worlds.micro.items import RULES, make_item
+from reassess.worlds.micro.items import RULES, benchmark_rule, make_item
 from reassess.worlds.micro.questions import FAMILIES, Question, draw_question
 from reassess.worlds.micro.scenes import ALL_COMBINATIONS, COLOURS, SHAPES, UNSEEN, describe, image_hash, render, scene_hash
 from reassess.worlds.micro.traces import chain_of_thought
@@ -79,32 +80,41 @@ def test_pictures_are_48_pixels_of_even_colours():
     assert isinstance(picture, Image.Image)
 
 
-@pytest.mark.parametrize("split", sorted(RULES))
+ALL_RULES = RULES | {
+    name: benchmark_rule(name, one.metadata["scenes"]) for name, one in benchmarks_of("micro").items() if name != "text"
+}
+
+
+def made(split, seed, index, forbidden=frozenset()):
+    return make_item(split, seed, index, forbidden, ALL_RULES[split])
+
+
+@pytest.mark.parametrize("split", sorted(ALL_RULES))
 def test_items_depend_on_seed_and_index_alone(split):
-    forward = [make_item(split, 3, index) for index in range(12)]
-    backward = [make_item(split, 3, index) for index in reversed(range(12))]
+    forward = [made(split, 3, index) for index in range(12)]
+    backward = [made(split, 3, index) for index in reversed(range(12))]
     assert forward == backward[::-1]
-    assert forward != [make_item(split, 4, index) for index in range(12)]
+    assert forward != [made(split, 4, index) for index in range(12)]
 
 
-@pytest.mark.parametrize("split", sorted(RULES))
+@pytest.mark.parametrize("split", sorted(ALL_RULES))
 def test_splits_keep_their_rules(split):
-    made = [make_item(split, 3, index) for index in range(60)]
-    holds_unseen = [sum(tuple(cell) in UNSEEN for cell in json.loads(item.scene) if cell) for item in made]
+    items = [made(split, 3, index) for index in range(60)]
+    holds_unseen = [sum(tuple(cell) in UNSEEN for cell in json.loads(item.scene) if cell) for item in items]
     assert all(count >= 2 for count in holds_unseen) if split == "combo" else not any(holds_unseen)
     if split == "large":
-        assert all(int(item.answer) >= 5 for item in made)
+        assert all(int(item.answer) >= 5 for item in items)
     if split == "dense":
-        assert np.mean([item.filled for item in made]) > 8.3
+        assert np.mean([item.filled for item in items]) > 8.3
     if split == "train":
-        assert set(Counter(item.family for item in made)) == set(FAMILIES)
+        assert set(Counter(item.family for item in items)) == set(FAMILIES)
 
 
 def test_a_forbidden_scene_is_drawn_again():
-    first = make_item("iid", 3, 0)
-    again = make_item("iid", 3, 0, {first.scene_hash})
+    first = made("iid", 3, 0)
+    again = made("iid", 3, 0, {first.scene_hash})
     assert again.scene_hash != first.scene_hash
-    assert make_item("iid", 3, 0, {first.image_hash}).image_hash != first.image_hash
+    assert made("iid", 3, 0, {first.image_hash}).image_hash != first.image_hash
 
 
 @pytest.mark.parametrize(("stage", "reasoned"), [(1, 0.5), (2, 0.1)])

@@ -10,8 +10,15 @@ from reassess.data.build import freeze_rows
 from reassess.data.disjoint import overlaps, require_disjoint
 from reassess.data.pool import build_pool, decode_image, read_pool
 from reassess.errors import ReassessError
+from reassess.evaluation.pack import benchmarks_of
 from reassess.files import read_json, sha256_file, write_parquet
 from reassess.worlds.micro.items import make_item
+
+SCENES = {name: one.metadata["scenes"] for name, one in benchmarks_of("micro").items()}
+
+
+def make_pool(folder, *sizes):
+    build_pool(folder, *sizes, SCENES)
 
 
 def hashes(folder):
@@ -19,20 +26,21 @@ def hashes(folder):
 
 
 def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
-    build_pool(tmp_path / "here", 5, 40, 12, 6)
-    code = f"from pathlib import Path; from reassess.data.pool import build_pool; build_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6)"
+    make_pool(tmp_path / "here", 5, 40, 12, 6)
+    words = f"build_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6, {SCENES!r})"
+    code = f"from pathlib import Path; from reassess.data.pool import build_pool; {words}"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "77"})
     assert hashes(tmp_path / "here") == hashes(tmp_path / "there")
 
 
 def test_pools_nest(tmp_path):
-    build_pool(tmp_path / "small", 5, 20, 5, 5)
-    build_pool(tmp_path / "large", 5, 40, 5, 5)
+    make_pool(tmp_path / "small", 5, 20, 5, 5)
+    make_pool(tmp_path / "large", 5, 40, 5, 5)
     assert read_pool(tmp_path / "large" / "train.parquet")[:20] == read_pool(tmp_path / "small" / "train.parquet")
 
 
 def test_the_pool_is_disjoint_and_says_so(tmp_path):
-    build_pool(tmp_path, 5, 300, 40, 20)
+    make_pool(tmp_path, 5, 300, 40, 20)
     report = read_json(tmp_path / "disjointness.json")
     assert report["iid"] == {"items": 40, "same_scene": [], "same_picture": []}
     assert {"probe", "iid", "jitter", "dense", "combo", "large", "text"} <= set(report)
@@ -50,14 +58,14 @@ def test_the_check_can_fail_by_scene_and_by_picture():
 
 
 def test_text_items_are_the_iid_items_in_words(tmp_path):
-    build_pool(tmp_path, 5, 20, 10, 5)
+    make_pool(tmp_path, 5, 20, 10, 5)
     pictured, worded = read_pool(tmp_path / "iid.parquet"), read_pool(tmp_path / "text.parquet")
     assert [item.scene for item in pictured] == [item.scene for item in worded]
     assert all(item.image is None for item in worded)
 
 
 def test_damaged_files_are_named(tmp_path):
-    build_pool(tmp_path, 5, 20, 5, 5)
+    make_pool(tmp_path, 5, 20, 5, 5)
     path = tmp_path / "train.parquet"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ReassessError, match="train.parquet is not a readable parquet file"):

@@ -3,7 +3,7 @@
 
 rule build_pool:
     output:
-        expand(f"{R}/pool/{{split}}.parquet", split=SPLITS),
+        expand(f"{R}/pool/{{split}}.parquet", split=GRID.splits),
         f"{R}/pool/disjointness.json",
     log:
         f"{S}/logs/build_pool.log",

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reassess.errors import ReassessError
+from reassess.evaluation.pack import Role
 from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
 
@@ -21,6 +22,7 @@ BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
 CATEGORIES = ["cell", "model", "tier", "family", "distribution", "method", "kind", "benchmark", "item", "item_family", "metric"]
 LAST_LINES = 5
+FORMAT = 1  # raised when a reader of the old format would misread the new one
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,26 @@ class Bundle:
             for column in set(CATEGORIES) & set(frame.columns):
                 frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
             frames.append(frame)
-        return cls(frames[0], frames[1], frames[2], read_json(folder / "study.json"))
+        study = read_json(folder / "study.json")
+        if study.get("format", 0) != FORMAT:
+            raise ReassessError(
+                f"{folder / 'study.json'} is of bundle format {study.get('format', 0)}, this version reads {FORMAT}: "
+                "use the version of reassess that wrote it, which its manifests name"
+            )
+        return cls(frames[0], frames[1], frames[2], study)
 
     @property
     def failed(self) -> pd.DataFrame:
         """The cells that failed."""
         return self.manifests[self.manifests["status"] == "failed"]
+
+    def benchmarks(self, *roles: Role) -> tuple[str, ...]:
+        """Return the benchmarks that have one of the roles (default: all), in the config's order."""
+        return tuple(name for name, one in self.study["benchmarks"].items() if not roles or one["role"] in roles)
+
+    def label(self, benchmark: str) -> str:
+        """Return a benchmark's name in figures."""
+        return str(self.study["benchmarks"][benchmark]["label"])
 
     def cells_of(self, study: str) -> set[str]:
         """Return the ids of a study's cells; empty if the grid has no such study."""
@@ -154,12 +170,13 @@ def _require_identical_rows(manifests: pd.DataFrame) -> None:
 def _study(grid: Grid) -> dict[str, Any]:
     config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
     return {
+        "format": FORMAT,
         "grid": grid.config.grid,
         "studies": {
             name: {"question": grid.config.studies[name].question, "cells": [cell.id for cell in cells]}
             for name, cells in grid.study_cells.items()
         },
-        "benchmarks": list(grid.config.evaluation.benchmarks),
+        "benchmarks": {name: {"label": one.label, "role": one.role} for name, one in grid.benchmarks.items()},
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
         "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
         "arm_order": list(grid.arms),

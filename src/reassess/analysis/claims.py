@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.stats import fisher_exact
 
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.select import OUT_OF_DISTRIBUTION, difference, pick, shared_size
+from reassess.analysis.select import difference, pick, shared_size
 from reassess.analysis.statistics import Estimate, pearson
 from reassess.files import write_json, write_text
 
@@ -72,7 +72,7 @@ def verdict(estimate: Estimate | None, margin: float = 0.0) -> Verdict:
 
 def _capacity(bundle: Bundle, tier: str, better: str, other: str) -> Claim:
     size = shared_size(bundle, "sft", "grpo", tier=tier, distribution=SAME)
-    shared = {"tier": tier, "size": size, "distribution": SAME, "benchmark": "iid"}
+    shared = {"tier": tier, "size": size, "distribution": SAME, "benchmark": bundle.benchmarks("main")}
     estimate = difference(bundle, {"method": better}, {"method": other}, **shared) if size else None
     words = {"weak": "On weak models SFT helps more reliably than RL", "strong": "On strong models RL pays off more than SFT"}
     return Claim(
@@ -99,7 +99,7 @@ def _scale(bundle: Bundle) -> Iterator[Claim]:
             first, second = {"method": "sft", "size": small}, {"method": "grpo", "size": small * 10}
             yield _scale_claim(
                 f"{model}, {small} against {small * 10}",
-                difference(bundle, first, second, model=model, distribution=SAME, benchmark="iid"),
+                difference(bundle, first, second, model=model, distribution=SAME, benchmark=bundle.benchmarks("main")),
             )
     if not found:
         yield _scale_claim("no tenfold pair of sizes was run", None)
@@ -120,7 +120,7 @@ def _scale_claim(detail: str, estimate: Estimate | None) -> Claim:
 
 def _transfer(bundle: Bundle) -> Claim:
     size = shared_size(bundle, "sft", "grpo", tier="strong", distribution=SAME)
-    shared = {"tier": "strong", "size": size, "distribution": SAME, "benchmark": "text"}
+    shared = {"tier": "strong", "size": size, "distribution": SAME, "benchmark": bundle.benchmarks("text")}
     estimate = difference(bundle, {"method": "sft"}, {"method": "grpo"}, **shared) if size else None
     return Claim(
         id="transfer",
@@ -137,7 +137,7 @@ def _transfer(bundle: Bundle) -> Claim:
 def _distribution(bundle: Bundle) -> Iterator[Claim]:
     sizes = pick(bundle.scores, method="sft", distribution="foreign")["size"]
     size = int(sizes.max()) if len(sizes) else None
-    for name, benchmarks in (("in", ("iid",)), ("out-of", OUT_OF_DISTRIBUTION)):
+    for name, benchmarks in (("in", bundle.benchmarks("main")), ("out-of", bundle.benchmarks("shifted"))):
         estimate = None
         if size is not None:
             models = tuple(pick(bundle.scores, method="sft", distribution="foreign", size=size)["model"].unique())

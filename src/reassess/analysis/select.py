@@ -10,8 +10,6 @@ import pandas as pd
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.statistics import Estimate, Matrix, mean_interval, paired_difference
 
-OUT_OF_DISTRIBUTION = ("jitter", "dense", "combo", "large")
-
 
 def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
     """Return the rows whose axes have the given values; a tuple or list allows several, None means missing."""

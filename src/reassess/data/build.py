@@ -10,7 +10,7 @@ from typing import Any
 from reassess.data.pool import build_pool, decode_image, read_pool
 from reassess.errors import ReassessError
 from reassess.files import read_parquet, sha256_text, write_json, write_parquet
-from reassess.grid import BENCHMARKS, Grid
+from reassess.grid import Grid
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
 from reassess.worlds.micro.prompts import prompt
@@ -19,7 +19,8 @@ from reassess.worlds.micro.prompts import prompt
 def make_pool(grid: Grid) -> None:
     """Write every split and the disjointness report."""
     world = grid.config.world
-    build_pool(grid.pool_file("train").parent, world.seed, world.pool_rows, world.split_items, world.probe_items)
+    folder = grid.pool_file("train").parent
+    build_pool(folder, world.seed, world.pool_rows, world.split_items, world.probe_items, grid.scenes())
 
 
 def make_tokenizer(grid: Grid) -> None:
@@ -103,7 +104,7 @@ def _scenes(grid: Grid, split: str) -> set[str]:
 
 
 def _test_scenes(grid: Grid) -> set[str]:
-    return set().union(*(_scenes(grid, split) for split in (*BENCHMARKS, "probe")))
+    return set().union(*(_scenes(grid, split) for split in (*grid.benchmarks, "probe")))
 
 
 def make_traces(grid: Grid, family: str, distribution: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +18,16 @@ from lm_eval.tasks import TaskManager  # noqa: E402
 from reassess.answers import judge  # noqa: E402
 from reassess.data.pool import read_pool  # noqa: E402
 from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method  # noqa: E402
+from reassess.evaluation.pack import Benchmark  # noqa: E402
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PACK = Path(__file__).parent / "tasks" / "micro"
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     pool: Path,
-    benchmarks: Sequence[str],
+    benchmarks: Mapping[str, Benchmark],
     method: Any,
     *,
     seed: int,
@@ -40,7 +39,7 @@ def evaluate_checkpoint(
     Args:
         checkpoint: the folder of the checkpoint; not opened if the method answers by itself.
         pool: the folder of the split files.
-        benchmarks: names of splits.
+        benchmarks: the benchmarks, by name.
         method: its `view` decides what the model sees, its `respond` may answer without a model.
         seed: for methods that answer at random.
         batch_size: items decoded together.
@@ -61,20 +60,21 @@ def evaluate_checkpoint(
     return predictions, _scores(predictions, scored)
 
 
-def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Sequence[str]) -> dict[str, dict[str, float]]:
+def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]) -> dict[str, dict[str, float]]:
     """Return lm-eval's own results by benchmark."""
+    folders: list[str | Path] = list(dict.fromkeys(str(one.source.parent) for one in benchmarks.values()))
     # The default index reads ten thousand task files that are not wanted here.
-    tasks = TaskManager(include_path=str(PACK), include_defaults=False, metadata={"pool": str(pool)})
+    tasks = TaskManager(include_path=folders, include_defaults=False, metadata={"pool": str(pool)})
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     results = simple_evaluate(
         model=model,
-        tasks=[f"micro_{name}" for name in benchmarks],
+        tasks=[one.task for one in benchmarks.values()],
         task_manager=tasks,
         log_samples=False,
         bootstrap_iters=0,
     )
     assert results is not None  # only ranks above 0 get nothing
-    return {name: dict(results["results"][f"micro_{name}"]) for name in benchmarks}
+    return {name: dict(results["results"][one.task]) for name, one in benchmarks.items()}
 
 
 def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:

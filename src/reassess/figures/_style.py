@@ -38,14 +38,6 @@ LABELS = {
     "random-choice": "random choice",
     "blank-image": "base, blank image",
 }
-BENCHMARKS = {
-    "iid": "in-distribution",
-    "jitter": "jitter",
-    "dense": "dense",
-    "combo": "unseen combinations",
-    "large": "large counts",
-    "text": "text only",
-}
 
 
 @dataclass(frozen=True)

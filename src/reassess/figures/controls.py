@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.figures._parts import arms_of, empty, grouped_points, legend, looks, models_of, sample_sizes
-from reassess.figures._style import BENCHMARKS, look
+from reassess.figures._style import look
 
 
 def draw(bundle: Bundle) -> Figure:
@@ -20,13 +20,13 @@ def draw(bundle: Bundle) -> Figure:
     models, arms = models_of(bundle, cells), arms_of(bundle, cells)
     if not models:
         return empty("controls: none was run")
-    names = [name for name in BENCHMARKS if name in bundle.study["benchmarks"]]
+    names = bundle.benchmarks()
     columns = min(2, len(models))
     lines = -(-len(models) // columns)
     figure, panels = plt.subplots(lines, columns, figsize=(1.2 + 4.6 * columns, 1 + 2.6 * lines), squeeze=False, sharey=True)
     drawn = []
     for axes, model in zip(panels.flat, models):
-        groups = [(BENCHMARKS[name].replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
+        groups = [(bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
         drawn += grouped_points(axes, bundle, groups, [(look(arm), _where(bundle, cells, arm)) for arm in arms])
         axes.set_title(model)
         axes.set_ylim(0, 100)

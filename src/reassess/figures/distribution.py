@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import pick
 from reassess.figures._parts import empty, grouped_points, legend, models_of, sample_sizes
-from reassess.figures._style import BENCHMARKS, BLUE, GREY, PURPLE, Look
+from reassess.figures._style import BLUE, GREY, PURPLE, Look
 
 
 def draw(bundle: Bundle) -> Figure:
@@ -33,11 +33,11 @@ def draw(bundle: Bundle) -> Figure:
     ]
     figure, panels = plt.subplots(1, len(models), figsize=(1.2 + 5.2 * len(models), 3.6), squeeze=False, sharey=True)
     drawn = []
-    names = [name for name in BENCHMARKS if name in bundle.study["benchmarks"] and name != "text"]
+    names = bundle.benchmarks("main") + bundle.benchmarks("shifted")
     for axes, model in zip(panels[0], models):
-        groups = [(BENCHMARKS[name].replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
+        groups = [(bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
         drawn += grouped_points(axes, bundle, groups, series)
-        axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=":")
+        axes.axvline(len(bundle.benchmarks("main")) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_title(model)
     panels[0][0].set_ylabel("accuracy (%)")
     panels[0][0].set_ylim(0, 100)

@@ -36,7 +36,7 @@ def draw(bundle: Bundle) -> Figure:
         drawn += _by_size(row[0], bundle, model, arms)
         for axes, budget in zip(row[1:], BUDGETS):
             _by_budget(axes, bundle, model, arms, budget)
-        base = accuracy(bundle, model=model, method="base", benchmark="iid")
+        base = accuracy(bundle, model=model, method="base", benchmark=bundle.benchmarks("main"))
         if base:
             row[0].axhspan(100 * base.low, 100 * base.high, color=GREY, alpha=0.15, linewidth=0)
             row[0].axhline(100 * base.value, color=GREY, linewidth=1, linestyle=":")
@@ -53,11 +53,11 @@ def draw(bundle: Bundle) -> Figure:
 
 
 def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list[Estimate]:
-    drawn = []
+    drawn, main = [], bundle.benchmarks("main")
     for number, arm in enumerate(arms):
         shown = look(arm)
         rows = pick(bundle.scores, model=model, method=arm, distribution="same-family")
-        found = [(size, accuracy(bundle, model=model, method=arm, distribution="same-family", size=size, benchmark="iid"))
+        found = [(size, accuracy(bundle, model=model, method=arm, distribution="same-family", size=size, benchmark=main))
                  for size in sorted(rows["size"].dropna().unique())]  # fmt: skip
         known = [(float(size) * 1.06 ** (number - len(arms) / 2), one) for size, one in found if one]
         if not known:

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import difference, shared_size
+from reassess.evaluation.pack import Role
 from reassess.figures._parts import arms_of, empty, legend, looks, models_of, point, resumed_note, sample_sizes
 from reassess.figures._style import BLACK, look
 
-PANELS = {"iid": "trained on pictures, tested on pictures", "text": "trained on pictures, tested in words"}
+PANELS: dict[Role, str] = {"main": "trained on pictures, tested on pictures", "text": "trained on pictures, tested in words"}
 
 
 def draw(bundle: Bundle) -> Figure:
@@ -26,11 +27,11 @@ def draw(bundle: Bundle) -> Figure:
         return empty("transfer: the arms share no data size")
     figure, panels = plt.subplots(1, 2, figsize=(8.2, 3.4), sharey=True)
     drawn = []
-    for axes, (benchmark, title) in zip(panels, PANELS.items()):
+    for axes, (role, title) in zip(panels, PANELS.items()):
         for place, model in enumerate(models):
             for number, arm in enumerate(arms):
                 trained = {"method": arm, "size": size, "distribution": "same-family"}
-                found = difference(bundle, trained, {"method": "base"}, model=model, benchmark=benchmark)
+                found = difference(bundle, trained, {"method": "base"}, model=model, benchmark=bundle.benchmarks(role))
                 point(axes, place + (number - (len(arms) - 1) / 2) * 0.25, found, look(arm))
                 drawn += [found] if found else []
         axes.axhline(0, color=BLACK, linewidth=0.8)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
-from reassess.errors import ReassessError
+from reassess.errors import ReassessError, unknown
+from reassess.seeds import derive_seed
 from reassess.worlds.micro.questions import COUNTING, FAMILIES, HOPS, Question, draw_question
 from reassess.worlds.micro.scenes import (
     ALL_COMBINATIONS,
@@ -24,7 +26,6 @@ from reassess.worlds.micro.scenes import (
     scene_hash,
 )
 
-LARGE = 5  # the smallest answer of the `large` split
 ATTEMPTS = 10_000
 
 
@@ -62,34 +63,51 @@ class SplitRule:
     hashed: bool = True  # pictures of streams that no test split is compared with by picture need no hash
 
 
+# Streams 2 to 6 belong to benchmarks, whose files say their rules.
 RULES = {
     "train": SplitRule(0),
     "probe": SplitRule(1),
-    "iid": SplitRule(2),
-    "jitter": SplitRule(3, jitter=3),
-    "dense": SplitRule(4, fill=0.97),
-    "combo": SplitRule(5, combinations=ALL_COMBINATIONS, unseen_cells=2),
-    "large": SplitRule(6, fill=0.9, families=COUNTING, smallest_answer=LARGE),
     "base1": SplitRule(7, hashed=False),
     "base2": SplitRule(8, hashed=False),
     "teacher": SplitRule(9, hashed=False),
 }
 
 
-def make_item(split: str, seed: int, index: int, forbidden: Container[str] = frozenset()) -> Item:
-    """Return item `index` of a split.
+def benchmark_rule(name: str, scenes: Mapping[str, Any]) -> SplitRule:
+    """Return the rule that a benchmark's file gives under `scenes`; its stream follows from its name unless it is given.
+
+    Raises:
+        ReassessError: an unknown key or value; names both.
+    """
+    choices: dict[str, dict[str, Any]] = {
+        "combinations": {"seen": SEEN, "all": ALL_COMBINATIONS},
+        "questions": {"all": FAMILIES, "counting": COUNTING},
+    }
+    settings: dict[str, Any] = {"stream": derive_seed("benchmark", name)}
+    allowed = ("stream", "fill", "jitter", "combinations", "unseen_cells", "questions", "smallest_answer")
+    for key, value in scenes.items():
+        if key not in allowed:
+            raise ReassessError(f"benchmark {name!r}: {unknown('key of scenes', key, allowed)}")
+        if key in choices and value not in choices[key]:
+            raise ReassessError(f"benchmark {name!r}: {unknown(key, str(value), choices[key])}")
+        settings["families" if key == "questions" else key] = choices[key][value] if key in choices else value
+    return SplitRule(**settings)
+
+
+def make_item(split: str, seed: int, index: int, forbidden: Container[str] = frozenset(), rule: SplitRule | None = None) -> Item:
+    """Return item `index` of a split, drawn by `rule` (default: the split's own in `RULES`).
 
     Depends on nothing but its arguments: not on the process, nor on which items were made before. A draw that breaks the
     split's rule, or whose scene or picture hash is in `forbidden`, is thrown away and the next attempt's stream is used.
     """
-    rule = RULES[split]
+    rule = rule or RULES[split]
     for attempt in range(ATTEMPTS):
         generator = np.random.default_rng(np.random.SeedSequence([seed, rule.stream, index, attempt]))
         scene = draw_scene(generator, rule.fill, rule.combinations)
         question = draw_question(generator, scene, rule.families)
         if not _allowed(rule, scene, question) or scene_hash(scene) in forbidden:
             continue
-        item = _item(split, index, scene, question, generator)
+        item = _item(split, rule, index, scene, question, generator)
         if item.image_hash not in forbidden:
             return item
     raise ReassessError(f"item {index} of split {split!r}: no scene found in {ATTEMPTS} attempts")
@@ -101,8 +119,8 @@ def _allowed(rule: SplitRule, scene: Scene, question: Question) -> bool:
     return not rule.smallest_answer or int(question.answer(scene)) >= rule.smallest_answer
 
 
-def _item(split: str, index: int, scene: Scene, question: Question, generator: np.random.Generator) -> Item:
-    encoded, rule = BytesIO(), RULES[split]
+def _item(split: str, rule: SplitRule, index: int, scene: Scene, question: Question, generator: np.random.Generator) -> Item:
+    encoded = BytesIO()
     picture = render(scene, generator, rule.jitter)
     picture.save(encoded, format="PNG", compress_level=1)
     return Item(

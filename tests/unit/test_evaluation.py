@@ -1,0 +1,165 @@
+"""Evaluation: a benchmark is one file, lm-eval's score is the verifier's, and the pack works without us."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from tiny import build_before_cells, tiny_grid
+
+from reassess.data.pool import decode_image, read_pool
+from reassess.errors import ReassessError
+from reassess.evaluation.pack import TASKS, benchmarks_of
+from reassess.files import read_json, sha256_text
+from reassess.grid import Grid
+from reassess.jobs import evaluate_cell
+from reassess.training.loading import load_processor
+
+NEW_BENCHMARK = """\
+include: {template}
+task: micro_sparse
+dataset_kwargs:
+  split: sparse
+metadata:
+  version: 1
+  label: nearly empty
+  role: shifted
+  scenes: {{fill: 0.2}}
+"""
+
+
+def write_benchmark(folder, **changes):
+    text = NEW_BENCHMARK.format(template=TASKS / "micro" / "_template.yaml")
+    for old, new in changes.items():
+        text = text.replace(*{"role": ("role: shifted", f"role: {new}"), "scenes": ("fill: 0.2", new)}[old])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sparse.yaml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluation")
+    extra = write_benchmark(folder / "benchmarks")
+    protocol = {"benchmarks": ["iid", "text", "sparse"], "folders": [str(extra)], "max_new_tokens": 8}
+    grid = tiny_grid(folder, methods=["base"], evaluation=protocol)
+    build_before_cells(grid)
+    return grid
+
+
+def cell_of(grid):
+    return next(iter(grid.cells.values()))
+
+
+def test_the_pack_is_what_its_files_say():
+    found = benchmarks_of("micro")
+    assert {name: one.role for name, one in found.items()} == {
+        "iid": "main", "jitter": "shifted", "dense": "shifted", "combo": "shifted", "large": "shifted", "text": "text",
+    }  # fmt: skip
+    assert len({one.label for one in found.values()}) == len(found)
+
+
+def test_a_benchmark_is_added_by_one_file(world):
+    evaluate_cell(world, cell_of(world))
+    scores = read_json(world.cell_dir(cell_of(world)) / "scores.json")["benchmarks"]
+    assert set(scores) == {"iid", "text", "sparse"}
+    assert {item.filled for item in read_pool(world.pool_file("sparse"))} <= set(range(6))
+    assert world.benchmarks["sparse"].label == "nearly empty"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"role": "best"}, "metadata.role is 'best'; allowed: main, shifted, text"), ({"scenes": "fil: 0.2"}, "did you mean 'fill'")],
+)
+def test_a_wrong_benchmark_file_is_named(tmp_path, changes, words):
+    folder = write_benchmark(tmp_path / "wrong", **changes)
+    with pytest.raises(ReassessError, match="sparse") as caught:
+        grid = tiny_grid(tmp_path, evaluation={"benchmarks": ["sparse"], "folders": [str(folder)]})
+        from reassess.data.build import make_pool
+
+        make_pool(grid)
+    assert words in str(caught.value)
+
+
+def test_a_benchmark_file_that_is_no_benchmark_is_named(tmp_path):
+    (tmp_path / "notes.yaml").write_text("- not\n- a task\n")
+    with pytest.raises(ReassessError, match=r"notes.yaml: task is missing"):
+        benchmarks_of("micro", [tmp_path])
+    (tmp_path / "notes.yaml").write_text("task: [")
+    with pytest.raises(ReassessError, match=r"notes.yaml is not valid YAML"):
+        benchmarks_of("micro", [tmp_path])
+    shutil.copy(TASKS / "micro" / "micro_iid.yaml", tmp_path / "notes.yaml")
+    with pytest.raises(ReassessError, match="benchmark 'iid' is in"):
+        benchmarks_of("micro", [tmp_path])
+    with pytest.raises(ReassessError, match="no folder of benchmarks"):
+        benchmarks_of("micro", [tmp_path / "nowhere"])
+
+
+def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
+    from reassess.evaluation.runner import _scores
+
+    predictions = pd.DataFrame(
+        {"benchmark": ["iid"] * 4, "correct": [True, True, False, False], "format_ok": True, "truncated": False, "length": 3}
+    )
+    assert _scores(predictions, {"iid": {"acc,none": 0.5}})["iid"]["correct"] == 2
+    with pytest.raises(ReassessError, match=r"lm-eval scores 0.75, the verifier 2 of 4"):
+        _scores(predictions, {"iid": {"acc,none": 0.75}})
+
+
+def test_a_missing_shard_is_named(world, tmp_path):
+    grid = Grid(world.config.model_copy(update={"scratch": tmp_path}))
+    cell = cell_of(grid)
+    shutil.copytree(world.checkpoint_dir(cell), grid.checkpoint_dir(cell))
+    weights = grid.checkpoint_dir(cell) / "model.safetensors"
+    weights.unlink()
+    with pytest.raises(ReassessError, match=r"base lacks model.safetensors"):
+        evaluate_cell(grid, cell)
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (grid.checkpoint_dir(cell) / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ReassessError, match=r"lacks model-00001-of-00002.safetensors, model-00002-of-00002.safetensors"):
+        evaluate_cell(grid, cell)
+
+
+def test_weights_cut_short_are_named(world, tmp_path):
+    grid = Grid(world.config.model_copy(update={"scratch": tmp_path}))
+    cell = cell_of(grid)
+    shutil.copytree(world.checkpoint_dir(cell), grid.checkpoint_dir(cell))
+    weights = grid.checkpoint_dir(cell) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ReassessError, match=r"base are damaged"):
+        evaluate_cell(grid, cell)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("benchmark", ["iid", "text"])
+def test_stock_lm_eval_reads_the_pack_and_answers_the_same(world, tmp_path, benchmark):
+    """The pack used as its header says, by lm-eval's own model on the same checkpoint: prompts, completions, scores."""
+    cell = cell_of(world)
+    evaluate_cell(world, cell)
+    ours = pd.read_parquet(world.cell_dir(cell) / "predictions.parquet").query("benchmark == @benchmark")
+    # `import reassess` first: the torchvision here is a build for another torch (see envs/README.md).
+    lm_eval = "import runpy, reassess; runpy.run_module('lm_eval', run_name='__main__')"
+    command = [sys.executable, "-c", lm_eval, "--model", "hf-multimodal", "--model_args"]
+    command += [f"pretrained={world.checkpoint_dir(cell)},dtype=float32,convert_img_format=True", "--apply_chat_template"]
+    command += ["--include_path", str(TASKS / "micro"), "--tasks", f"micro_{benchmark}", "--device", "cpu", "--batch_size", "1"]
+    command += ["--metadata", json.dumps({"pool": str(world.pool_file("iid").parent)}), "--gen_kwargs", "max_gen_toks=8"]
+    command += ["--log_samples", "--output_path", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    samples = [json.loads(line) for path in tmp_path.rglob("samples_*.jsonl") for line in path.read_text().splitlines()]
+    theirs = {sample["doc"]["id"]: sample["resps"][0][0].strip() for sample in samples}
+    assert theirs == dict(zip(ours["id"], ours["completion"], strict=True))
+    assert {sample["doc"]["id"]: _prompt_hash(sample, world) for sample in samples} == dict(
+        zip(ours["id"], ours["prompt_hash"], strict=True)
+    )
+
+
+def _prompt_hash(sample, grid):
+    """Return the hash of the prompt as the model reads it: lm-eval's templated words, with the picture's tokens filled in."""
+    processor = load_processor(grid.checkpoint_dir(cell_of(grid)))
+    words = sample["arguments"]["gen_args_0"]["arg_0"]
+    item = next(item for item in read_pool(grid.pool_file(sample["doc"]["id"].split("-")[0])) if item.id == sample["doc"]["id"])
+    pictures = {"images": [decode_image(item)]} if item.image is not None else {}
+    return sha256_text(processor.tokenizer.decode(processor(text=[words], **pictures)["input_ids"][0]))

@@ -1,0 +1,96 @@
+"""The warm server: a job forked from it is like a job of its own, and ends with whoever asked for it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from reassess.server import HEAVY, VARIABLE, forward
+
+# A server of the same code whose action writes down what it was given instead of training.
+SERVER = """
+import os, sys, time
+from reassess.server import serve
+
+def act(arguments):
+    print("cwd", os.getcwd())
+    print("variable", os.environ.get("REASSESS_SERVER"), os.environ.get("MARK"))
+    print("to stderr", file=sys.stderr)
+    if "raise" in arguments:
+        raise RuntimeError("as asked")
+    if "wait" in arguments:
+        open("pid", "w").write(str(os.getpid()))
+        time.sleep(60)
+    return 3
+
+serve(sys.argv[1], lambda: None, act)
+"""
+CLIENT = "import sys; from reassess.server import forward; code = forward(sys.argv[1:]); sys.exit(99 if code is None else code)"
+
+
+@pytest.fixture
+def server(tmp_path):
+    address = tmp_path / "server"
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(address)])
+    until(address.exists)
+    yield {**os.environ, VARIABLE: str(address), "MARK": "mine"}, process
+    process.kill()
+    process.wait()
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def ask(environment, folder, *words):
+    return subprocess.run([sys.executable, "-c", CLIENT, *words], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_fork_has_its_clients_folder_environment_streams_and_exit_code(server, tmp_path):
+    environment, _ = server
+    done = ask(environment, tmp_path, "train")
+    assert done.returncode == 3
+    assert done.stdout.splitlines() == [f"cwd {tmp_path}", "variable None mine"]
+    assert done.stderr == "to stderr\n"
+
+
+def test_a_fork_that_raises_says_so(server, tmp_path):
+    done = ask(server[0], tmp_path, "train", "raise")
+    assert done.returncode == 1
+    assert "RuntimeError: as asked" in done.stderr
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, tmp_path):
+    environment, _ = server
+    for victim in ("client", "fork"):
+        (tmp_path / "pid").unlink(missing_ok=True)
+        client = subprocess.Popen([sys.executable, "-c", CLIENT, "train", "wait"], cwd=tmp_path, env=environment)
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        pid = int((tmp_path / "pid").read_text())
+        os.kill(client.pid if victim == "client" else pid, signal.SIGKILL)
+        code = client.wait(timeout=20)
+        until(lambda pid=pid: gone(pid))
+        assert code == (-signal.SIGKILL if victim == "client" else 137)
+
+
+def test_without_a_server_the_action_runs_by_itself(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert forward(["train"]) is None
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nobody"))
+    assert forward(["train"]) is None
+    assert forward([]) is None
+    assert "cells" not in HEAVY

@@ -79,6 +79,7 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     assert (tmp_path / "got").read_text() == "it"
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_this_environment_fine_and_names_a_wrong_one(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     found = {finding.what.split()[0]: finding for finding in examine(ROOT)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reassess.analysis.statistics import mean_interval, paired_difference, pass_at_k, pearson
+from reassess.analysis.statistics import correlation_interval, mean_interval, paired_difference, pass_at_k, pearson
 
 matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(
     lambda shape: (np.random.default_rng(shape[2]).random((shape[0], shape[1])) < 0.6).astype(float)
@@ -70,6 +70,30 @@ def test_correlation():
     assert pearson(first, 2 * first + 1) == pytest.approx(1)
     assert pearson(first, -first) == pytest.approx(-1)
     assert np.isnan(pearson(first, np.ones(4)))
+
+
+def test_the_interval_of_a_correlation_is_the_hierarchical_bootstrap_by_brute_force():
+    generator = np.random.default_rng(3)
+    runs = [(x, 0.5 * x + generator.normal(size=12)) for x in generator.normal(size=(4, 12))]
+    draws = []
+    for _ in range(4000):
+        found = []
+        for run in generator.integers(4, size=4):
+            points = generator.integers(12, size=12)
+            found.append(pearson(runs[run][0][points], runs[run][1][points]))
+        draws.append(np.nanmean(found))
+    found = correlation_interval(runs, 4000)
+    assert found.value == pytest.approx(np.mean([pearson(*run) for run in runs]))
+    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.03)
+    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.03)
+    assert (found.seeds, found.items) == (4, 12)
+
+
+def test_a_run_that_does_not_vary_has_no_correlation():
+    flat, rising = np.ones(6), np.arange(6.0)
+    assert correlation_interval([(flat, rising)]) is None
+    found = correlation_interval([(flat, rising), (rising, rising)])
+    assert (found.value, found.seeds) == (1.0, 1)
 
 
 @pytest.mark.parametrize(("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 6, 4), (4, 3, 4)])

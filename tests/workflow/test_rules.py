@@ -95,6 +95,7 @@ def test_a_wrong_config_stops_before_any_job(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_figures_are_redrawn_from_a_bundle_alone_and_nothing_is_trained(tmp_path):
     """Cells, scratch and figures gone: the bundle is all there is, and the same bytes come back."""
     import shutil

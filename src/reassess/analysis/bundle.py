@@ -65,11 +65,11 @@ class Bundle:
 
     def benchmarks(self, *roles: Role) -> tuple[str, ...]:
         """Return the benchmarks that have one of the roles (default: all), in the config's order."""
-        return tuple(name for name, one in self.study["benchmarks"].items() if not roles or one["role"] in roles)
+        return tuple(one["name"] for one in self.study["benchmarks"] if not roles or one["role"] in roles)
 
     def label(self, benchmark: str) -> str:
         """Return a benchmark's name in figures."""
-        return str(self.study["benchmarks"][benchmark]["label"])
+        return next(str(one["label"]) for one in self.study["benchmarks"] if one["name"] == benchmark)
 
     def cells_of(self, study: str) -> set[str]:
         """Return the ids of a study's cells; empty if the grid has no such study."""
@@ -176,7 +176,7 @@ def _study(grid: Grid) -> dict[str, Any]:
             name: {"question": grid.config.studies[name].question, "cells": [cell.id for cell in cells]}
             for name, cells in grid.study_cells.items()
         },
-        "benchmarks": {name: {"label": one.label, "role": one.role} for name, one in grid.benchmarks.items()},
+        "benchmarks": [{"name": name, "label": one.label, "role": one.role} for name, one in grid.benchmarks.items()],
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
         "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
         "arm_order": list(grid.arms),

@@ -21,7 +21,7 @@ from scipy.stats import fisher_exact
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import difference, pick, shared_size
-from reassess.analysis.statistics import Estimate, pearson
+from reassess.analysis.statistics import Estimate, Matrix, correlation_interval, pearson
 from reassess.files import write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
@@ -158,6 +158,23 @@ def _distribution(bundle: Bundle) -> Iterator[Claim]:
 # --- deceptive rewards ----------------------------------------------------------------------------------------------
 
 
+def reward_and_probe(run: pd.DataFrame) -> tuple[Matrix, Matrix]:
+    """Return two series along a run, one point a probe after the first: reward, averaged over the updates since the probe before,
+    and probe accuracy.
+    """
+    reward = pick(run, metric="reward").sort_values("step")
+    probe = pick(run, metric="probe_accuracy").sort_values("step")
+    edges = itertools.pairwise(probe["step"])
+    between = [reward["value"][(reward["step"] > low) & (reward["step"] <= high)].mean() for low, high in edges]
+    return np.asarray(between, dtype=np.float64), probe["value"].to_numpy(dtype=np.float64)[1:]
+
+
+def correlation_of(history: pd.DataFrame) -> Estimate | None:
+    """Return the mean correlation of reward and probe accuracy along RL runs, with its interval."""
+    runs = history[history["kind"] == "rl"].groupby("cell", sort=True)
+    return correlation_interval([reward_and_probe(run) for _, run in runs])
+
+
 def deception_of(history: pd.DataFrame) -> pd.DataFrame:
     """Return, for each RL run, how reward and held-out accuracy moved, and their correlation along the run.
 
@@ -175,10 +192,6 @@ def deception_of(history: pd.DataFrame) -> pd.DataFrame:
         values, scores = reward["value"].to_numpy(), probe["value"].to_numpy()
         reward_change = values[-sixth:].mean() - values[:sixth].mean()
         accuracy_change = scores[-2:].mean() - scores[0]
-        edges = probe["step"].to_numpy()
-        between = [
-            reward["value"][(reward["step"] > low) & (reward["step"] <= high)].mean() for low, high in itertools.pairwise(edges)
-        ]
         axes = run.iloc[0][["model", "tier", "distribution", "size", "method", "seed"]].to_dict()
         rows.append(
             {
@@ -186,7 +199,7 @@ def deception_of(history: pd.DataFrame) -> pd.DataFrame:
                 **axes,
                 "reward_change": reward_change,
                 "accuracy_change": accuracy_change,
-                "correlation": pearson(np.asarray(between), scores[1:]),
+                "correlation": pearson(*reward_and_probe(run)),
                 "deceptive": bool(reward_change > 0.05 and accuracy_change <= 0),
             }
         )
@@ -205,10 +218,11 @@ def _deception(bundle: Bundle) -> Iterator[Claim]:
     ):
         mine = runs[[chosen(str(arm)) for arm in runs["method"]]] if len(runs) else runs
         others = runs.drop(mine.index) if len(runs) else runs
-        yield _deception_claim(name, statement, mine, others)
+        known = correlation_of(bundle.history[bundle.history["cell"].isin(set(mine["cell"]))]) if len(mine) else None
+        yield _deception_claim(name, statement, mine, others, known)
 
 
-def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.DataFrame) -> Claim:
+def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.DataFrame, correlation: Estimate | None) -> Claim:
     cold = name.endswith("cold-start")
     share, other = _share(mine), _share(others)
     found: Verdict = "not run"
@@ -222,8 +236,10 @@ def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.D
         found = "supported" if share >= 0.25 else "contradicted" if none else "inconclusive"
     detail = ""
     if share is not None:
-        correlation = float(mine["correlation"].median())
-        detail = f"{int(mine['deceptive'].sum())} of {len(mine)} runs deceptive; median correlation {correlation:.2f}"
+        detail = f"{int(mine['deceptive'].sum())} of {len(mine)} runs deceptive"
+        if correlation is not None:
+            shown = f"{correlation.value:.2f} [{correlation.low:.2f}, {correlation.high:.2f}]"
+            detail += f"; mean correlation of reward and probe accuracy {shown} in {correlation.seeds} runs"
         detail += f"; without cold start {int(others['deceptive'].sum())} of {len(others)}" if cold and len(others) else ""
     rule = "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
     return Claim(
@@ -245,11 +261,19 @@ def _content(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else {key: round(value, 5) for key, value in asdict(estimate).items()}
 
 
+def _points(estimate: dict[str, Any]) -> str:
+    """Return an estimate in words: percentage points, interval, and what it rests on."""
+    value, low, high = (100 * float(estimate[key]) for key in ("value", "low", "high"))
+    seeds = int(estimate["seeds"])
+    rests = f"{seeds} pairs of runs" if seeds > 1 else "1 pair of runs: the interval covers items alone"
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]; {rests}"
+
+
 def as_html(claims: list[Claim]) -> str:
     """Return the claims as one HTML page that stands alone."""
     rows = []
     for claim in claims:
-        shown = "" if claim.estimate is None else "{value:+.3f} [{low:+.3f}, {high:+.3f}], {seeds} runs".format(**claim.estimate)
+        shown = "" if claim.estimate is None else _points(claim.estimate)
         cells = (claim.statement, claim.rule, claim.verdict, shown, claim.detail, claim.paper, claim.certainty)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{name}</th>" for name in ("claim", "rule", "verdict", "ours", "detail", "paper", "certainty of the claim"))

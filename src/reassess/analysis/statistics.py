@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -29,6 +30,10 @@ class Estimate:
     def half_width(self) -> float:
         """Half the length of the interval."""
         return (self.high - self.low) / 2
+
+    def in_percent(self) -> str:
+        """Return the value and half its interval in per cent."""
+        return f"{100 * self.value:.1f} ± {100 * self.half_width:.1f}"
 
     @property
     def excludes_zero(self) -> bool:
@@ -69,6 +74,38 @@ def pearson(first: Matrix, second: Matrix) -> float:
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def correlation_interval(runs: Sequence[tuple[Matrix, Matrix]], resamples: int = RESAMPLES) -> Estimate | None:
+    """Return the mean over runs of the correlation of two series along a run, with its 95 % interval.
+
+    The bootstrap draws runs with replacement, then for each drawn run the points of its series. Runs in which a series does not
+    vary have no correlation and are left out; None if none is left.
+    """
+    known = [(first, second) for first, second in runs if np.isfinite(pearson(first, second))]
+    if not known:
+        return None
+    generator = np.random.default_rng(SEED)
+    chosen = generator.integers(len(known), size=(resamples, len(known)))
+    found = np.empty(chosen.shape)
+    for run, (first, second) in enumerate(known):
+        mine = chosen == run
+        points = generator.integers(len(first), size=(int(mine.sum()), len(first)))
+        found[mine] = _row_correlations(first[points], second[points])
+    usable = np.isfinite(found)
+    draws = np.where(usable, found, 0).sum(axis=1)[usable.any(axis=1)] / usable.sum(axis=1)[usable.any(axis=1)]
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    value = float(np.mean([pearson(first, second) for first, second in known]))
+    return Estimate(value, min(float(low), value), max(float(high), value), len(known), min(len(first) for first, _ in known))
+
+
+def _row_correlations(first: Matrix, second: Matrix) -> Matrix:
+    """Return the correlation of each row of one matrix with the same row of the other; nan where one does not vary."""
+    first, second = (rows - rows.mean(axis=1, keepdims=True) for rows in (first, second))
+    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(scale > 1e-12, (first * second).sum(axis=1) / scale, np.nan), dtype=np.float64)
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:

@@ -14,6 +14,13 @@ ARM = ["model", "method", "distribution", "size"]
 STYLE = "body{font-family:sans-serif;font-size:14px}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:3px 8px}"
 
 
+CAPTIONS = {
+    "main": "Accuracy by model, arm and benchmark, in per cent, plus or minus half the 95 % interval over runs and items.",
+    "budgets": "What each trained arm cost, mean over its runs.",
+    "cells": "Every cell of the grid and its state; a failed cell is in no average.",
+}
+
+
 def tabulate(bundle_dir: Path, out: Path) -> None:
     """Write every table of a bundle as CSV, Markdown and HTML."""
     bundle = Bundle.load(bundle_dir)
@@ -22,21 +29,25 @@ def tabulate(bundle_dir: Path, out: Path) -> None:
         write_text(out / f"{name}.csv", table.to_csv(index=False))
         write_text(out / f"{name}.md", as_markdown(table))
         page = table.to_html(index=False, na_rep="", border=0)
-        write_text(out / f"{name}.html", f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>\n{page}\n")
+        write_text(
+            out / f"{name}.html", f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>\n<p>{CAPTIONS[name]}</p>\n{page}\n"
+        )
 
 
 def main_table(bundle: Bundle) -> pd.DataFrame:
     """Return accuracy in per cent, plus or minus half the 95 % interval, by model, arm and benchmark."""
     rows = []
-    for arm in _arms(bundle):
+    for arm in arms_of_bundle(bundle):
         row = dict(arm)
         row["runs"] = len(pick(bundle.manifests, status="done", **arm))
-        for benchmark in bundle.study["benchmarks"]:
+        for benchmark in bundle.benchmarks():
             found = accuracy(bundle, **arm, benchmark=benchmark)
-            row[benchmark] = "" if found is None else f"{100 * found.value:.1f} ± {100 * found.half_width:.1f}"
+            row[f"{bundle.label(benchmark)}, %"] = (
+                "" if found is None else f"{100 * found.value:.1f} ± {100 * found.half_width:.1f}"
+            )
         scored = pick(bundle.scores, **arm)
-        row["well-formed"] = f"{100 * scored['format_ok'].mean():.0f}"
-        row["truncated"] = f"{100 * scored['truncated'].mean():.1f}"
+        row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"
+        row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
         rows.append(_readable(row))
     return pd.DataFrame(rows)
 
@@ -44,7 +55,7 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
 def budgets_table(bundle: Bundle) -> pd.DataFrame:
     """Return the mean budget of each trained arm: samples, updates, tokens, FLOPs, seconds, memory."""
     rows = []
-    for arm in _arms(bundle):
+    for arm in arms_of_bundle(bundle):
         cells = pick(bundle.manifests, status="done", **arm)
         if cells["kind"].iloc[0] == "none":
             continue
@@ -63,7 +74,8 @@ def cells_table(bundle: Bundle) -> pd.DataFrame:
     return table
 
 
-def _arms(bundle: Bundle) -> list[dict[str, object]]:
+def arms_of_bundle(bundle: Bundle) -> list[dict[str, object]]:
+    """Return the axes of every arm that has a finished cell: model, method, distribution, size."""
     done = bundle.manifests[bundle.manifests["status"] == "done"]
     arms = done[[*ARM, "kind"]].drop_duplicates()
     rank = {"none": 0, "sft": 1, "rl": 2}

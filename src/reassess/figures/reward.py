@@ -2,7 +2,7 @@
 
 Reward. Training reward and accuracy on the held-out probe along the updates of each RL run. A run is called deceptive
 when its reward rises by more than .05 from the first to the last sixth while the probe accuracy does not rise. r is
-the median correlation of the two along a run.
+the mean over runs of the correlation of the two along a run, with its 95 % interval (bootstrap over runs, then points).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.claims import deception_of
+from reassess.analysis.claims import correlation_of, deception_of
 from reassess.analysis.select import pick
 from reassess.figures._parts import empty, models_of, resumed_note
 from reassess.figures._style import BLUE, LABELS, RED
@@ -51,7 +51,7 @@ def draw(bundle: Bundle) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     seeds = runs["seed"].nunique()
-    note = f"Reward: {seeds} seed{'s' if seeds > 1 else ''} a panel, one line each; r: median correlation along a run"
+    note = f"Reward: {seeds} seed{'s' if seeds > 1 else ''} a panel, one line each; r: mean correlation along a run"
     figure.suptitle(note + resumed_note(bundle, cells), fontsize=9)
     return figure
 
@@ -68,5 +68,7 @@ def _panel(axes: Axes, runs: pd.DataFrame, found: pd.DataFrame) -> None:
         axes.plot(probe["step"], probe["value"], color=BLUE, linestyle="--", marker="o", markersize=2.5, linewidth=1.1)
     if len(found):
         deceptive = int(found["deceptive"].sum())
-        words = f"r = {found['correlation'].median():.2f}\ndeceptive: {deceptive} of {len(found)}"
+        known = correlation_of(runs)
+        words = f"r = {known.value:.2f} [{known.low:.2f}, {known.high:.2f}]\n" if known else ""
+        words += f"deceptive: {deceptive} of {len(found)}"
         axes.text(0.98, 0.03, words, ha="right", va="bottom", fontsize=7, transform=axes.transAxes)

@@ -1,0 +1,64 @@
+"""What did every arm reach on every benchmark? The main table as a picture.
+
+Main. Accuracy in per cent of every arm (rows) on every benchmark (columns), by model, with half the length of its 95 %
+interval over runs and items. Darker is higher; the scale is the same for all models.
+"""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from reassess.analysis.bundle import Bundle
+from reassess.analysis.select import accuracy
+from reassess.analysis.tables import arms_of_bundle
+from reassess.figures._parts import empty, sample_sizes, tier
+from reassess.figures._style import BLACK, BLUE, look
+
+DARKEST = 160  # per cent: beyond what can be reached, so that black words stand out on every square
+
+
+def draw(bundle: Bundle) -> Figure:
+    """Draw the main table: one panel a model, weak models first."""
+    arms = arms_of_bundle(bundle)
+    if not arms:
+        return empty("main: no cell has scores")
+    models = sorted({str(arm["model"]) for arm in arms}, key=lambda name: (bundle.study["models"][name]["tier"] == "strong", name))
+    rows = {model: [arm for arm in arms if arm["model"] == model] for model in models}
+    names, heights = bundle.benchmarks(), [len(rows[model]) for model in models]
+    size = (2.6 + 1.05 * len(names), 1.2 + 0.36 * sum(heights) + 0.3 * len(models))
+    figure, panels = plt.subplots(len(models), 1, figsize=size, height_ratios=heights, squeeze=False, sharex=True)
+    drawn = []
+    for axes, model in zip(panels[:, 0], models):
+        found = [[accuracy(bundle, **arm, benchmark=name) for name in names] for arm in rows[model]]
+        values = np.array([[np.nan if one is None else 100 * one.value for one in line] for line in found])
+        words = [["" if one is None else one.in_percent() for one in line] for line in found]
+        sns.heatmap(
+            values,
+            ax=axes,
+            annot=np.array(words),
+            fmt="",
+            vmin=0,
+            vmax=DARKEST,
+            cmap=sns.light_palette(BLUE, as_cmap=True),
+            cbar=False,
+            linewidths=0.5,
+            annot_kws={"fontsize": 7, "color": BLACK},
+            xticklabels=[bundle.label(name).replace(" ", "\n") for name in names],
+            yticklabels=[_name(arm) for arm in rows[model]],
+        )
+        axes.tick_params(length=0, labelrotation=0)
+        axes.set_title(tier(bundle, model), loc="left")
+        drawn += [one for line in found for one in line if one]
+    figure.suptitle(f"Accuracy (%): {sample_sizes(drawn).replace('bars', '±')}", fontsize=9)
+    return figure
+
+
+def _name(arm: dict[str, object]) -> str:
+    label = look(str(arm["method"])).label
+    if arm["size"] is None:
+        return label
+    foreign = "" if arm["distribution"] == "same-family" else f", {arm['distribution']}"
+    return f"{label}, {arm['size']} rows{foreign}"

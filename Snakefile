@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 from reassess import wiring
 from reassess.figures import caption, figure_names
-from reassess.grid import WORLD_VERSION, Grid
+from reassess.grid import Grid
 
 min_version("9.27")
 
@@ -25,6 +25,7 @@ wildcard_constraints:
     model="|".join(GRID.config.models),
     family="|".join(GRID.config.teachers),
     distribution="|".join(GRID.config.distributions),
+    shard=r"\d+",
 
 
 rule all:

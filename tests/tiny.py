@@ -53,12 +53,13 @@ def tiny_grid(folder, **options):
 def build_before_cells(grid, family="llava", model="llava-w32"):
     """Run the jobs that come before any cell, without Snakemake."""
     from reassess.data import build
+    from reassess.worlds.micro.build import train_tokenizer
 
-    build.make_pool(grid)
-    build.make_tokenizer(grid)
-    build.make_base(grid, model)
-    for name in grid.distributions_of(family):
+    grid.world.build_pool(grid)
+    train_tokenizer(grid)
+    grid.world.build_base(grid, model)
+    for name in grid.config.distributions:
         build.make_traces(grid, family, name)
-    build.freeze_rows(grid, family)
-    for name in grid.distributions_of(family):
+    for name in grid.config.distributions:
+        build.freeze_rows(grid, family, name)
         build.prepare_rows(grid, family, name)

@@ -64,9 +64,11 @@ def benchmark(grid: Grid, only: list[str], out: Path | None) -> list[Figure]:
 
 def _small_world(folder: Path) -> Grid:
     """Return a grid with a small pool, a base of fresh weights, and prepared rows."""
-    from reassess.data.build import freeze_rows, make_pool, make_tokenizer, make_traces, prepare_rows
+    from reassess.data.build import freeze_rows, make_traces, prepare_rows
     from reassess.training.loading import save_checkpoint
+    from reassess.worlds.micro.build import train_tokenizer
     from reassess.worlds.micro.models import build_model
+    from reassess.worlds.micro.world import tokenizer_dir
 
     config = {
         "extends": str(ROOT / "config.yaml"),
@@ -87,12 +89,12 @@ def _small_world(folder: Path) -> Grid:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     grid = Grid.load(path)
-    make_pool(grid)
-    make_tokenizer(grid)
-    model, processor = build_model("llava", 64, 1, grid.tokenizer_dir())
+    grid.world.build_pool(grid)
+    train_tokenizer(grid)
+    model, processor = build_model("llava", 64, 1, tokenizer_dir(grid))
     save_checkpoint(model, processor, grid.base_dir(MODEL))
     make_traces(grid, "llava", "same-family")
-    freeze_rows(grid, "llava")
+    freeze_rows(grid, "llava", "same-family")
     prepare_rows(grid, "llava", "same-family")
     return grid
 

@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="the grid's config file")]
 ModelName = Annotated[str, typer.Option("--model", help="a model of the config")]
-Family = Annotated[str, typer.Option("--family", help="a model family: llava or qwen3-vl")]
+Family = Annotated[str, typer.Option("--family", help="a model family of the config")]
 DistributionName = Annotated[str, typer.Option("--distribution", help="a distribution of the config")]
 CellId = Annotated[str, typer.Option("--cell", help="a cell, as `reassess cells` lists it")]
 BundleDir = Annotated[Path, typer.Option("--bundle", help="the folder of the bundle to draw from")]
@@ -129,50 +129,61 @@ def bench(
 
 @app.command("build-pool")
 def build_pool(config: ConfigFile = DEFAULT) -> None:
-    """Generate every split and check that training and test are disjoint."""
-    from reassess.data.build import make_pool
-
-    make_pool(_grid(config))
+    """Make every split of the pool and check what training and test share."""
+    grid = _grid(config)
+    grid.world.build_pool(grid)
 
 
 @app.command("build-tokenizer")
 def build_tokenizer(config: ConfigFile = DEFAULT) -> None:
-    """Train the world's tokenizer."""
-    from reassess.data.build import make_tokenizer
+    """Micro world: train its tokenizer."""
+    from reassess.worlds.micro.build import train_tokenizer
 
-    make_tokenizer(_grid(config))
+    train_tokenizer(_grid(config))
 
 
 @app.command("build-base")
 def build_base(model: ModelName, config: ConfigFile = DEFAULT) -> None:
-    """Train a base checkpoint."""
-    from reassess.data.build import make_base
-
-    make_base(_grid(config), model)
+    """Make a base checkpoint: trained here in the micro world, a pinned public one elsewhere."""
+    grid = _grid(config)
+    grid.world.build_base(grid, model)
 
 
 @app.command("build-teacher")
 def build_teacher(family: Family, config: ConfigFile = DEFAULT) -> None:
-    """Train a family's teacher from its strongest base."""
-    from reassess.data.build import make_teacher
+    """Micro world: train a family's teacher from its strongest base."""
+    from reassess.worlds.micro.build import train_teacher
 
-    make_teacher(_grid(config), family)
+    train_teacher(_grid(config), family)
 
 
-@app.command("sample-traces")
-def sample_traces(family: Family, distribution: DistributionName, config: ConfigFile = DEFAULT) -> None:
-    """Write a family's traces: rejection-sampled from its teacher, or rendered."""
+@app.command("sample-shard")
+def sample_shard(
+    family: Family,
+    distribution: DistributionName,
+    shard: Annotated[int, typer.Option(help="which of the distribution's shards, from 0")] = 0,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Rejection-sample a shard of a family's traces from its teacher."""
+    from reassess.data.build import make_shard
+
+    make_shard(_grid(config), family, distribution, shard)
+
+
+@app.command("gather-traces")
+def gather_traces(family: Family, distribution: DistributionName, config: ConfigFile = DEFAULT) -> None:
+    """Write a family's traces: those of all shards, or those the world gives."""
     from reassess.data.build import make_traces
 
     make_traces(_grid(config), family, distribution)
 
 
 @app.command("freeze-rows")
-def freeze_rows(family: Family, config: ConfigFile = DEFAULT) -> None:
-    """Fix the rows that every arm of a family trains on, and their order."""
+def freeze_rows(family: Family, distribution: DistributionName, config: ConfigFile = DEFAULT) -> None:
+    """Fix the rows that every arm of a family trains on in a distribution, and their order."""
     from reassess.data.build import freeze_rows as freeze
 
-    freeze(_grid(config), family)
+    freeze(_grid(config), family, distribution)
 
 
 @app.command("prepare-rows")

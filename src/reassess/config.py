@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reassess.config_errors import explain
 from reassess.config_file import read_config_file
-from reassess.errors import ReassessError
+from reassess.errors import ReassessError, unknown
+
+WORLDS = Path(__file__).parent / "worlds"
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -32,53 +36,30 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class BaseRecipe(Strict):
-    """How the base checkpoints of the micro world are made, before any post-training."""
+class World(Strict):
+    """What every world's section has; a world adds its own keys."""
 
-    rows: int = Field(12000, gt=0, description="stage 1: rows, half with a chain of thought, a quarter text-only")
-    steps: int = Field(1000, gt=0, description="stage 1: updates")
-    learning_rate: Rate = Field(2e-3, description="stage 1: peak learning rate, cosine to 0")
-    direct_rows: int = Field(6000, gt=0, description="stage 2 (answer directly): rows, a tenth with a chain of thought")
-    direct_steps: int = Field(150, gt=0, description="stage 2: updates")
-    direct_learning_rate: Rate = Field(1e-3, description="stage 2: peak learning rate")
-
-
-class TeacherRecipe(Strict):
-    """How a family's teacher is made: its strongest base, trained further on chains of thought only."""
-
-    rows: int = Field(6000, gt=0, description="rows, all with a chain of thought, none of them in the pool")
-    steps: int = Field(400, gt=0, description="updates")
-    learning_rate: Rate = Field(2e-3, description="peak learning rate, cosine to 0")
-
-
-class MicroWorld(Strict):
-    """The generated world: sizes of its splits and its recipes. All values are ours."""
-
-    seed: int = Field(2512, ge=0, description="seed of every scene, question and initial weight")
+    kind: str = Field("micro", description="which world: a folder below src/reassess/worlds")
+    seed: int = Field(2512, ge=0, description="seed of everything random before the cells")
     pool_rows: int = Field(2400, gt=0, description="rows of the training pool, in frozen order")
-    split_items: int = Field(300, gt=0, description="items of each benchmark")
     probe_items: int = Field(100, gt=0, description="held-out items scored during training; in no benchmark")
-    base: BaseRecipe = Field(default_factory=BaseRecipe, description="recipe of the base checkpoints")
-    teacher: TeacherRecipe = Field(default_factory=TeacherRecipe, description="recipe of the teachers")
 
 
 class Model(Strict):
-    """One backbone."""
+    """What every backbone has; a world adds its own keys."""
 
-    family: Literal["llava", "qwen3-vl"] = Field(description="architecture; a family shares a teacher")
-    width: int = Field(gt=0, multiple_of=16, description="hidden size")
+    family: str = Field(description="models of a family share tokenizer, template and teacher")
     tier: Literal["weak", "strong"] = Field(description="which side of the capacity question it stands on")
 
 
 class Distribution(Strict):
-    """Where the traces of a distribution come from."""
+    """What every source of traces has; a world adds its own keys."""
 
-    source: Literal["teacher", "rendered"] = Field(
-        description="`teacher`: rejection-sampled from the family's teacher; `rendered`: written out by the world"
-    )
+    source: str = Field(description="`teacher`: rejection-sampled from a teacher; else as the world says")
     samples: int = Field(4, gt=0, description="teacher: completions sampled a prompt; the shortest correct one is kept")
     temperature: Rate = Field(1.0, description="teacher: sampling temperature")
-    style: Literal["native", "words"] = Field("words", description="rendered: spelling of the chain of thought")
+    max_new_tokens: int = Field(80, gt=0, description="teacher: token budget of a sample")
+    shards: int = Field(1, gt=0, description="teacher: jobs that the prompts are divided among; a finished shard is kept")
 
 
 class Evaluation(Strict):
@@ -104,17 +85,17 @@ class Study(Strict):
 
 
 class Config(Strict):
-    """A whole grid."""
+    """A whole grid. Each world has a subclass with its own types of world, model and distribution."""
 
     grid: str = Field("micro", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name; results go to results/<grid>")
     results: Path = Field(Path("results"), description="where results are written, relative to the working folder")
     scratch: Path = Field(Path("scratch"), description="weights, trainer checkpoints, logs; put it on a cluster's scratch")
     plugins: list[Path] = Field(default_factory=list, description="folders with further method files")
     seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
-    world: MicroWorld = Field(default_factory=MicroWorld, description="the micro world")
-    models: dict[str, Model] = Field(min_length=1, description="backbones by name")
+    world: World = Field(default_factory=World, description="the world: pool, models and benchmarks that belong together")
+    models: Mapping[str, Model] = Field(min_length=1, description="backbones by name")
     teachers: dict[str, str] = Field(description="the model whose base each family's teacher continues")
-    distributions: dict[str, Distribution] = Field(min_length=1, description="where traces come from")
+    distributions: Mapping[str, Distribution] = Field(min_length=1, description="where traces come from")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="the evaluation protocol")
     methods: dict[str, dict[str, Any]] = Field(
         min_length=1,
@@ -131,6 +112,25 @@ def load_config(path: Path) -> Config:
     """
     raw = read_config_file(path)
     try:
-        return Config.model_validate(raw)
+        kind = config_class(raw)
+    except ReassessError as error:
+        raise ReassessError(f"{path}: world.kind: {error}") from error
+    try:
+        return kind.model_validate(raw)
     except ValidationError as error:
-        raise ReassessError(explain(error, path, Config)) from error
+        raise ReassessError(explain(error, path, kind)) from error
+
+
+def config_class(raw: Mapping[str, Any]) -> type[Config]:
+    """Return the config class of the world that a raw config names; the micro world if it names none.
+
+    Raises:
+        ReassessError: no such world.
+    """
+    world = raw.get("world")
+    kind = str(world.get("kind", "micro")) if isinstance(world, Mapping) else "micro"
+    worlds = sorted(path.parent.name for path in WORLDS.glob("*/config.py"))
+    if kind not in worlds:
+        raise ReassessError(unknown("world", kind, worlds))
+    found: type[Config] = import_module(f"reassess.worlds.{kind}.config").CONFIG
+    return found

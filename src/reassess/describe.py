@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from reassess.config import Config
+from reassess.config import WORLDS, config_class
 from reassess.defaults import DEFAULT
 from reassess.files import write_json, write_text
 from reassess.method import Method, discover
@@ -24,8 +24,13 @@ HEADER = """\
 
 
 def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of a config file, with the settings of every method found."""
-    schema = Config.model_json_schema()
+    """Return the JSON schema of a config file: one of the worlds, with the settings of every method found."""
+    kinds = sorted(path.parent.name for path in WORLDS.glob("*/config.py"))
+    return {"anyOf": [_world_schema(kind) for kind in kinds]} if len(kinds) > 1 else _world_schema(kinds[0])
+
+
+def _world_schema(kind: str) -> dict[str, Any]:
+    schema = config_class({"world": {"kind": kind}}).model_json_schema()
     arms = []
     for name, method in sorted(discover().items()):
         settings = method.Settings.model_json_schema()
@@ -43,9 +48,10 @@ def config_schema() -> dict[str, Any]:
 
 def default_config() -> str:
     """Return the text of `config.yaml`: every key with its default and what it means."""
-    config = Config.model_validate(DEFAULT)
+    kind = config_class(DEFAULT)
+    config = kind.model_validate(DEFAULT)
     lines = [HEADER]
-    for name, field in Config.model_fields.items():
+    for name, field in kind.model_fields.items():
         lines.append(f"# {field.description}")
         value = getattr(config, name)
         if isinstance(value, BaseModel):

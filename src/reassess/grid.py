@@ -17,9 +17,7 @@ from reassess.errors import ReassessError, unknown
 from reassess.evaluation.pack import Benchmark, benchmarks_of
 from reassess.files import canonical_json, sha256_text
 from reassess.method import Kind, Method, MethodSettings, find
-
-PACK = "micro"
-WORLD_VERSION = 1  # raised when the generated world changes its meaning
+from reassess.world import world_of
 
 
 @dataclass(frozen=True, order=True)
@@ -69,6 +67,7 @@ class Grid:
         """
         self.config = config
         self.source = source
+        self.world = world_of(config)
         self._check_names()
         self.arms = {name: self._arm(name) for name in config.methods}
         self._check_starts()
@@ -95,7 +94,7 @@ class Grid:
                 raise self._fail(f"teachers.{family}", f"{teacher!r} is of family {config.models[teacher].family!r}")
         for family in sorted(families - set(config.teachers)):
             raise self._fail("teachers", f"family {family!r} has no teacher")
-        known = benchmarks_of(PACK, config.evaluation.folders)
+        known = benchmarks_of(self.world.pack, config.evaluation.folders)
         for benchmark in config.evaluation.benchmarks:
             if benchmark not in known:
                 raise self._fail("evaluation.benchmarks", unknown("benchmark", benchmark, known))
@@ -197,17 +196,13 @@ class Grid:
     @cached_property
     def benchmarks(self) -> dict[str, Benchmark]:
         """The benchmarks of the config, by name, in its order."""
-        known = benchmarks_of(PACK, self.config.evaluation.folders)
+        known = benchmarks_of(self.world.pack, self.config.evaluation.folders)
         return {name: known[name] for name in self.config.evaluation.benchmarks}
 
     @property
     def splits(self) -> list[str]:
         """The splits of the pool: training rows, the probe, and one for each benchmark."""
-        return ["train", "probe", *self.benchmarks]
-
-    def scenes(self) -> dict[str, dict[str, Any]]:
-        """Return how the items of each benchmark are drawn."""
-        return {name: benchmark.metadata.get("scenes") or {} for name, benchmark in self.benchmarks.items()}
+        return self.world.pool_splits(self)
 
     def family(self, model: str) -> str:
         """Return the family of a model."""
@@ -216,10 +211,6 @@ class Grid:
     def teacher_model(self, family: str) -> str:
         """Return the model whose base the family's teacher continues."""
         return self.config.teachers[family]
-
-    def distributions_of(self, family: str) -> list[str]:
-        """Return the distributions that have traces for the family: all, in the config's order."""
-        return list(self.config.distributions)
 
     # --- files --------------------------------------------------------------------------------------------------
 
@@ -237,25 +228,25 @@ class Grid:
         """Return the file of a split."""
         return self.results / "pool" / f"{split}.parquet"
 
-    def tokenizer_dir(self) -> Path:
-        """Return the folder of the world's tokenizer."""
-        return self.scratch / "tokenizer"
-
     def base_dir(self, model: str) -> Path:
         """Return the folder of a model's base checkpoint."""
         return self.scratch / "models" / model / "base"
 
-    def teacher_dir(self, family: str) -> Path:
-        """Return the folder of a family's teacher."""
-        return self.scratch / "models" / family / "teacher"
+    def teacher_dir(self, family: str, distribution: str) -> Path:
+        """Return the folder of the checkpoint that a distribution's traces are sampled from."""
+        return self.world.teacher_dir(self, family, distribution)
 
     def traces_file(self, family: str, distribution: str) -> Path:
         """Return the file of a family's traces in a distribution."""
         return self.results / "traces" / family / f"{distribution}.parquet"
 
-    def rows_file(self, family: str) -> Path:
-        """Return the file of the family's frozen rows."""
-        return self.results / "rows" / f"{family}.parquet"
+    def shard_file(self, family: str, distribution: str, shard: int) -> Path:
+        """Return the file of one shard of a family's sampled traces."""
+        return self.scratch / "traces" / family / distribution / f"{shard}.parquet"
+
+    def rows_file(self, family: str, distribution: str) -> Path:
+        """Return the file of the rows that a family trains on in a distribution."""
+        return self.results / "rows" / family / f"{distribution}.parquet"
 
     def prepared_file(self, family: str, distribution: str) -> Path:
         """Return the file of tokenised rows and their pixel values."""
@@ -285,41 +276,33 @@ class Grid:
 
     def pool_spec(self) -> dict[str, Any]:
         """Return what decides the pool's content."""
-        world = self.config.world
-        return {
-            "world": "micro",
-            "version": WORLD_VERSION,
-            "seed": world.seed,
-            "pool_rows": world.pool_rows,
-            "split_items": world.split_items,
-            "probe_items": world.probe_items,
-            "scenes": self.scenes(),
-        }
+        return self.world.pool_spec(self.benchmarks)
 
     def base_spec(self, model: str) -> dict[str, Any]:
         """Return what decides a base checkpoint."""
-        found = self.config.models[model]
-        architecture = {"family": found.family, "width": found.width}
-        return {"pool": self.pool_hash(), "model": architecture, "recipe": self.config.world.base.model_dump()}
+        return self.world.base_spec(model, self.pool_hash())
 
-    def teacher_spec(self, family: str) -> dict[str, Any]:
-        """Return what decides a teacher."""
-        return {
-            "base": self.base_hash(self.teacher_model(family)),
-            "recipe": self.config.world.teacher.model_dump(),
-        }
+    def teacher_spec(self, family: str, distribution: str) -> dict[str, Any]:
+        """Return what decides the teacher of a family's traces in a distribution."""
+        return self.world.teacher_spec(family, distribution, self.base_hash)
 
     def traces_spec(self, family: str, distribution: str) -> dict[str, Any]:
         """Return what decides a family's traces."""
         found = self.config.distributions[distribution]
-        if found.source == "rendered":
-            return {"pool": self.pool_hash(), "source": "rendered", "style": found.style}
-        sampling = {"samples": found.samples, "temperature": found.temperature}
-        return {"pool": self.pool_hash(), "source": "teacher", "teacher": self.teacher_hash(family), **sampling}
+        spec = {"pool": self.pool_hash(), "source": found.source, **self.world.traces_spec(distribution)}
+        if found.source != "teacher":
+            return spec
+        sampling = {"samples": found.samples, "temperature": found.temperature, "max_new_tokens": found.max_new_tokens}
+        return {**spec, "teacher": self.teacher_hash(family, distribution), **sampling}
 
-    def rows_spec(self, family: str) -> dict[str, Any]:
-        """Return what decides which rows a family trains on."""
-        return {name: self.traces_hash(family, name) for name in self.distributions_of(family)}
+    def rows_spec(self, family: str, distribution: str) -> dict[str, Any]:
+        """Return what decides which rows a family trains on in a distribution."""
+        return {name: self.traces_hash(family, name) for name in self.sharing_rows(distribution)}
+
+    def sharing_rows(self, distribution: str) -> list[str]:
+        """Return the distributions that train on the same questions as this one: those of the same split."""
+        split = self.world.train_split
+        return [name for name in self.config.distributions if split(name) == split(distribution)]
 
     def spec(self, cell: Cell) -> dict[str, Any]:
         """Return the cell's resolved spec: everything that can change its weights or its scores."""
@@ -339,8 +322,8 @@ class Grid:
         if cell.distribution is not None:
             family = self.family(cell.model)
             spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}
-            spec["rows"] = self.rows_hash_spec(family)
-        return spec
+            spec["rows"] = self.rows_hash(family, cell.distribution)
+        return spec | self.world.training_spec(cell.model)
 
     def evaluation_spec(self, cell: Cell) -> dict[str, Any]:
         """Return what decides a cell's scores: its training spec and the protocol."""
@@ -355,17 +338,17 @@ class Grid:
         """Return the hash of `base_spec`."""
         return _hash(self.base_spec(model))
 
-    def teacher_hash(self, family: str) -> str:
+    def teacher_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `teacher_spec`."""
-        return _hash(self.teacher_spec(family))
+        return _hash(self.teacher_spec(family, distribution))
 
     def traces_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `traces_spec`."""
         return _hash(self.traces_spec(family, distribution))
 
-    def rows_hash_spec(self, family: str) -> str:
+    def rows_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `rows_spec`."""
-        return _hash(self.rows_spec(family))
+        return _hash(self.rows_spec(family, distribution))
 
     def spec_hash(self, cell: Cell) -> str:
         """Return the hash of `spec`: the reason for which Snakemake trains a cell again."""

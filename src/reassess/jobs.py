@@ -48,6 +48,7 @@ def evaluate_cell(grid: Grid, cell: Cell) -> None:
     predictions, scores = evaluate_checkpoint(
         checkpoint,
         grid.pool_file("train").parent,
+        grid.world,
         grid.benchmarks,
         grid.arms[cell.arm].build(),
         seed=derive_seed("evaluate", cell.seed),

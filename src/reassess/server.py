@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 VARIABLE = "REASSESS_SERVER"
-HEAVY = ("build-base", "build-teacher", "sample-traces", "prepare-rows", "train", "evaluate")
+HEAVY = ("build-base", "build-teacher", "sample-shard", "prepare-rows", "train", "evaluate")
 STREAMS = 3  # standard input, output, error
 
 
@@ -118,7 +118,8 @@ def _import_everything() -> None:
     import reassess.jobs
     import reassess.training.rl
     import reassess.training.run
-    import reassess.training.sft  # noqa: F401
+    import reassess.training.sft
+    import reassess.worlds.micro.build  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -10,10 +10,21 @@ BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study
 TABLES = ("main", "budgets", "cells")
 
 
-def sampled_from(grid: Grid, family: str, distribution: str) -> list[Path]:
-    """Return the teacher that a family's traces are sampled from; nothing if the world renders them."""
-    source = grid.config.distributions[distribution].source
-    return [grid.teacher_dir(family)] if source == "teacher" else []
+def shards_of(grid: Grid, family: str, distribution: str) -> list[Path]:
+    """Return the shards that a family's traces are gathered from; nothing if the world gives them."""
+    found = grid.config.distributions[distribution]
+    shards = range(found.shards) if found.source == "teacher" else ()
+    return [path for shard in shards for path in _pair(grid.shard_file(family, distribution, shard))]
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    return path, path.with_suffix(".json")
+
+
+def frozen_from(grid: Grid, family: str, distribution: str) -> list[Path]:
+    """Return what freezing a family's rows in a distribution reads: the traces of all that share the questions, and the pool."""
+    traces = [grid.traces_file(family, name) for name in grid.sharing_rows(distribution)]
+    return [*traces, grid.pool_file(grid.world.train_split(distribution))]
 
 
 def training_inputs(grid: Grid, cell: Cell) -> list[Path]:
@@ -21,9 +32,9 @@ def training_inputs(grid: Grid, cell: Cell) -> list[Path]:
     start, family = grid.start(cell), grid.family(cell.model)
     return [
         grid.base_dir(cell.model) if start is None else grid.checkpoint_dir(start),
-        grid.rows_file(family),
+        grid.rows_file(family, str(cell.distribution)),
         grid.prepared_file(family, str(cell.distribution)),
-        grid.pool_file("train"),
+        grid.pool_file(grid.world.train_split(str(cell.distribution))),
         grid.pool_file("probe"),
     ]
 

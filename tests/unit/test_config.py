@@ -106,7 +106,7 @@ def test_generated_files_have_not_drifted(name):
 
 
 def test_the_default_config_is_the_default_grid():
-    from reassess.config import Config
+    from reassess.worlds.micro.config import MicroConfig as Config
 
     assert load_config(ROOT / "config.yaml") == Config.model_validate(DEFAULT)
 

@@ -16,6 +16,7 @@ from reassess.files import read_json, sha256_text
 from reassess.grid import Grid
 from reassess.jobs import evaluate_cell
 from reassess.training.loading import load_processor
+from reassess.worlds.micro.items import Item
 
 NEW_BENCHMARK = """\
 include: {template}
@@ -65,7 +66,7 @@ def test_a_benchmark_is_added_by_one_file(world):
     evaluate_cell(world, cell_of(world))
     scores = read_json(world.cell_dir(cell_of(world)) / "scores.json")["benchmarks"]
     assert set(scores) == {"iid", "text", "sparse"}
-    assert {item.filled for item in read_pool(world.pool_file("sparse"))} <= set(range(6))
+    assert {item.filled for item in read_pool(world.pool_file("sparse"), Item)} <= set(range(6))
     assert world.benchmarks["sparse"].label == "nearly empty"
 
 
@@ -77,9 +78,7 @@ def test_a_wrong_benchmark_file_is_named(tmp_path, changes, words):
     folder = write_benchmark(tmp_path / "wrong", **changes)
     with pytest.raises(ReassessError, match="sparse") as caught:
         grid = tiny_grid(tmp_path, evaluation={"benchmarks": ["sparse"], "folders": [str(folder)]})
-        from reassess.data.build import make_pool
-
-        make_pool(grid)
+        grid.world.build_pool(grid)
     assert words in str(caught.value)
 
 
@@ -160,6 +159,7 @@ def _prompt_hash(sample, grid):
     """Return the hash of the prompt as the model reads it: lm-eval's templated words, with the picture's tokens filled in."""
     processor = load_processor(grid.checkpoint_dir(cell_of(grid)))
     words = sample["arguments"]["gen_args_0"]["arg_0"]
-    item = next(item for item in read_pool(grid.pool_file(sample["doc"]["id"].split("-")[0])) if item.id == sample["doc"]["id"])
+    split = sample["doc"]["id"].split("-")[0]
+    item = next(item for item in read_pool(grid.pool_file(split), Item) if item.id == sample["doc"]["id"])
     pictures = {"images": [decode_image(item)]} if item.image is not None else {}
     return sha256_text(processor.tokenizer.decode(processor(text=[words], **pictures)["input_ids"][0]))

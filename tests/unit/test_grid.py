@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reassess.config import Config
 from reassess.defaults import DEFAULT
 from reassess.errors import ReassessError
 from reassess.grid import Grid
 from reassess.seeds import derive_seed
 from reassess.training.engine import row_order
+from reassess.worlds.micro.config import MicroConfig as Config
 
 ROOT = Path(__file__).parents[2]
 

@@ -140,7 +140,7 @@ def test_predictions_are_scored_by_the_verifier_and_lm_eval_agrees(world, name):
     predictions = pd.read_parquet(world.cell_dir(cell) / "predictions.parquet")
     scores = read_json(world.cell_dir(cell) / "scores.json")["benchmarks"]
     for benchmark, rows in predictions.groupby("benchmark"):
-        kinds = {item.id: item.answer_kind for item in read_pool(world.pool_file(str(benchmark)))}
+        kinds = {item.id: item.answer_kind for item in read_pool(world.pool_file(str(benchmark)), world.world.item_type)}
         again = [judge(row.completion, row.answer, kinds[row.id]).correct for row in rows.itertuples()]
         assert scores[benchmark]["accuracy"] == pytest.approx(sum(again) / len(again))
         assert rows["correct"].tolist() == again

@@ -3,22 +3,27 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from reassess.data.build import freeze_rows
 from reassess.data.disjoint import overlaps, require_disjoint
-from reassess.data.pool import build_pool, decode_image, read_pool
+from reassess.data.pool import decode_image, read_pool, write_pool
 from reassess.errors import ReassessError
 from reassess.evaluation.pack import benchmarks_of
-from reassess.files import read_json, sha256_file, write_parquet
-from reassess.worlds.micro.items import make_item
+from reassess.files import sha256_file, write_parquet
+from reassess.worlds.micro.items import Item, make_item
+from reassess.worlds.micro.pool import make_splits
 
 SCENES = {name: one.metadata["scenes"] for name, one in benchmarks_of("micro").items()}
 
 
 def make_pool(folder, *sizes):
-    build_pool(folder, *sizes, SCENES)
+    splits, report = make_splits(*sizes, SCENES)
+    for name, items in splits.items():
+        write_pool(folder / f"{name}.parquet", items)
+    return report
 
 
 def hashes(folder):
@@ -27,8 +32,8 @@ def hashes(folder):
 
 def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
     make_pool(tmp_path / "here", 5, 40, 12, 6)
-    words = f"build_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6, {SCENES!r})"
-    code = f"from pathlib import Path; from reassess.data.pool import build_pool; {words}"
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path; from test_pool import make_pool; "
+    code += f"make_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6)"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "77"})
     assert hashes(tmp_path / "here") == hashes(tmp_path / "there")
 
@@ -36,12 +41,11 @@ def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
 def test_pools_nest(tmp_path):
     make_pool(tmp_path / "small", 5, 20, 5, 5)
     make_pool(tmp_path / "large", 5, 40, 5, 5)
-    assert read_pool(tmp_path / "large" / "train.parquet")[:20] == read_pool(tmp_path / "small" / "train.parquet")
+    assert read_pool(tmp_path / "large" / "train.parquet", Item)[:20] == read_pool(tmp_path / "small" / "train.parquet", Item)
 
 
 def test_the_pool_is_disjoint_and_says_so(tmp_path):
-    make_pool(tmp_path, 5, 300, 40, 20)
-    report = read_json(tmp_path / "disjointness.json")
+    report = make_pool(tmp_path, 5, 300, 40, 20)
     assert report["iid"] == {"items": 40, "same_scene": [], "same_picture": []}
     assert {"probe", "iid", "jitter", "dense", "combo", "large", "text"} <= set(report)
 
@@ -59,7 +63,7 @@ def test_the_check_can_fail_by_scene_and_by_picture():
 
 def test_text_items_are_the_iid_items_in_words(tmp_path):
     make_pool(tmp_path, 5, 20, 10, 5)
-    pictured, worded = read_pool(tmp_path / "iid.parquet"), read_pool(tmp_path / "text.parquet")
+    pictured, worded = read_pool(tmp_path / "iid.parquet", Item), read_pool(tmp_path / "text.parquet", Item)
     assert [item.scene for item in pictured] == [item.scene for item in worded]
     assert all(item.image is None for item in worded)
 
@@ -69,14 +73,14 @@ def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "train.parquet"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ReassessError, match="train.parquet is not a readable parquet file"):
-        read_pool(path)
+        read_pool(path, Item)
     with pytest.raises(ReassessError, match="missing file"):
-        read_pool(tmp_path / "nothing.parquet")
+        read_pool(tmp_path / "nothing.parquet", Item)
     import pandas as pd
 
     write_parquet(path, pd.DataFrame({"id": ["a"]}))
     with pytest.raises(ReassessError, match="lacks the columns"):
-        read_pool(path)
+        read_pool(path, Item)
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"\x89PNG broken", "does not decode"), (None, "missing"), (b"", "missing")])
@@ -93,8 +97,8 @@ def test_frozen_rows_are_those_with_a_trace_in_every_distribution(tmp_path):
     write_parquet(grid.pool_file("train"), pd.DataFrame({"id": ["a", "b", "c", "d"]}))
     for name, kept in (("same-family", ["d", "b", "a"]), ("foreign", ["a", "c", "d"])):
         write_parquet(grid.traces_file("llava", name), pd.DataFrame({"id": kept, "completion": kept}))
-    freeze_rows(grid, "llava")
-    assert pd.read_parquet(grid.rows_file("llava"))["id"].tolist() == ["a", "d"]
+    freeze_rows(grid, "llava", "same-family")
+    assert pd.read_parquet(grid.rows_file("llava", "same-family"))["id"].tolist() == ["a", "d"]
     write_parquet(grid.traces_file("llava", "foreign"), pd.DataFrame({"id": ["c"], "completion": ["c"]}))
     with pytest.raises(ReassessError, match="no row of the pool"):
-        freeze_rows(grid, "llava")
+        freeze_rows(grid, "llava", "same-family")

@@ -2,6 +2,8 @@
 
 
 rule build_pool:
+    input:
+        GRID.world.pool_inputs(GRID),
     output:
         expand(f"{R}/pool/{{split}}.parquet", split=GRID.splits),
         f"{R}/pool/disjointness.json",
@@ -22,17 +24,17 @@ rule build_pool:
         "reassess build-pool --config {params.config} > {log} 2>&1"
 
 
-rule sample_traces:
+rule sample_shard:
     input:
-        f"{R}/pool/train.parquet",
-        lambda w: wiring.sampled_from(GRID, w.family, w.distribution),
+        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
+        lambda w: GRID.teacher_dir(w.family, w.distribution),
     output:
-        f"{R}/traces/{{family}}/{{distribution}}.parquet",
-        f"{R}/traces/{{family}}/{{distribution}}.json",
+        f"{S}/traces/{{family}}/{{distribution}}/{{shard}}.parquet",
+        f"{S}/traces/{{family}}/{{distribution}}/{{shard}}.json",
     log:
-        f"{S}/logs/sample_traces/{{family}}/{{distribution}}.log",
+        f"{S}/logs/sample_shard/{{family}}/{{distribution}}/{{shard}}.log",
     benchmark:
-        f"{S}/benchmarks/sample_traces/{{family}}/{{distribution}}.tsv"
+        f"{S}/benchmarks/sample_shard/{{family}}/{{distribution}}/{{shard}}.tsv"
     threads: 1
     resources:
         mem_mb=1500,
@@ -41,43 +43,65 @@ rule sample_traces:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
     message:
+        "traces: shard {wildcards.shard} of {wildcards.distribution} for {wildcards.family}"
+    shell:
+        "reassess sample-shard --family {wildcards.family} --distribution {wildcards.distribution}"
+        " --shard {wildcards.shard} --config {params.config} > {log} 2>&1"
+
+
+rule gather_traces:
+    input:
+        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
+        lambda w: wiring.shards_of(GRID, w.family, w.distribution),
+    output:
+        f"{R}/traces/{{family}}/{{distribution}}.parquet",
+        f"{R}/traces/{{family}}/{{distribution}}.json",
+    log:
+        f"{S}/logs/gather_traces/{{family}}/{{distribution}}.log",
+    benchmark:
+        f"{S}/benchmarks/gather_traces/{{family}}/{{distribution}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=15,
+    params:
+        spec=lambda w: GRID.traces_hash(w.family, w.distribution),
+        config=CONFIG,
+    message:
         "traces: {wildcards.distribution} for {wildcards.family}"
     shell:
-        "reassess sample-traces --family {wildcards.family} --distribution {wildcards.distribution}"
+        "reassess gather-traces --family {wildcards.family} --distribution {wildcards.distribution}"
         " --config {params.config} > {log} 2>&1"
 
 
 rule freeze_rows:
     input:
-        lambda w: [
-            f"{R}/traces/{w.family}/{name}.parquet"
-            for name in GRID.distributions_of(w.family)
-        ],
-        f"{R}/pool/train.parquet",
+        lambda w: wiring.frozen_from(GRID, w.family, w.distribution),
     output:
-        f"{R}/rows/{{family}}.parquet",
-        f"{R}/rows/{{family}}.json",
+        f"{R}/rows/{{family}}/{{distribution}}.parquet",
+        f"{R}/rows/{{family}}/{{distribution}}.json",
     log:
-        f"{S}/logs/freeze_rows/{{family}}.log",
+        f"{S}/logs/freeze_rows/{{family}}/{{distribution}}.log",
     benchmark:
-        f"{S}/benchmarks/freeze_rows/{{family}}.tsv"
+        f"{S}/benchmarks/freeze_rows/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=5,
     params:
-        spec=lambda w: GRID.rows_hash_spec(w.family),
+        spec=lambda w: GRID.rows_hash(w.family, w.distribution),
         config=CONFIG,
     message:
-        "rows: freezing those of {wildcards.family}"
+        "rows: freezing those of {wildcards.family} in {wildcards.distribution}"
     shell:
-        "reassess freeze-rows --family {wildcards.family} --config {params.config} > {log} 2>&1"
+        "reassess freeze-rows --family {wildcards.family} --distribution {wildcards.distribution}"
+        " --config {params.config} > {log} 2>&1"
 
 
 rule prepare_rows:
     input:
-        f"{R}/pool/train.parquet",
-        f"{R}/rows/{{family}}.parquet",
+        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
+        f"{R}/rows/{{family}}/{{distribution}}.parquet",
         f"{R}/traces/{{family}}/{{distribution}}.parquet",
         lambda w: GRID.base_dir(GRID.teacher_model(w.family)),
     output:

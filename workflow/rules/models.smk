@@ -1,4 +1,4 @@
-# Tokenizer, base checkpoints, teachers.
+# Base checkpoints; in the micro world also the tokenizer and the teachers they need.
 
 
 rule build_tokenizer:
@@ -13,7 +13,7 @@ rule build_tokenizer:
         mem_mb=1000,
         runtime=5,
     params:
-        spec=WORLD_VERSION,
+        spec="1",
         config=CONFIG,
     message:
         "tokenizer: training it"
@@ -23,8 +23,7 @@ rule build_tokenizer:
 
 rule build_base:
     input:
-        f"{S}/tokenizer",
-        rules.build_pool.output,
+        lambda w: GRID.world.base_inputs(GRID, w.model),
     output:
         directory(f"{S}/models/{{model}}/base"),
         f"{R}/models/{{model}}/base.json",
@@ -61,7 +60,7 @@ rule build_teacher:
         mem_mb=1500,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        spec=lambda w: GRID.teacher_hash(w.family),
+        spec=lambda w: GRID.teacher_hash(w.family, ""),
         config=CONFIG,
     message:
         "teacher: {wildcards.family}"

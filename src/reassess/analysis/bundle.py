@@ -188,7 +188,7 @@ def _study(grid: Grid) -> dict[str, Any]:
 
 def _trace_reports(grid: Grid) -> Iterator[tuple[str, str, Any]]:
     for family in grid.config.teachers:
-        for name in grid.distributions_of(family):
+        for name in grid.config.distributions:
             report = grid.traces_file(family, name).with_suffix(".json")
             if report.is_file():
                 # Seconds differ from run to run; what the figures say must not.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from reassess.answers import judge
+from reassess.config import Distribution
 
 
 def shortest_correct(completions: Sequence[str], lengths: Sequence[int], answer: str, kind: str) -> str | None:
@@ -17,7 +18,12 @@ def shortest_correct(completions: Sequence[str], lengths: Sequence[int], answer:
 
 
 def sample_traces(
-    teacher: Path, items: Sequence[Any], samples: int, temperature: float, seed: int, batch: int = 64
+    teacher: Path,
+    items: Sequence[Any],
+    prompt: Callable[[Any], Any],
+    sampling: Distribution,
+    seed: int,
+    batch: int = 64,
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Sample from the teacher and keep, for each item, the shortest correct completion.
 
@@ -29,7 +35,6 @@ def sample_traces(
     from reassess.training.generate import decode, generate
     from reassess.training.loading import load_model, load_processor
     from reassess.training.prepared import prepare
-    from reassess.worlds.micro.prompts import prompt
 
     model, processor = load_model(teacher), load_processor(teacher)
     tokenizer = processor.tokenizer
@@ -45,15 +50,15 @@ def sample_traces(
             chunk,
             pad=tokenizer.pad_token_id,
             end=tokenizer.eos_token_id,
-            max_new_tokens=80,
-            temperature=temperature,
-            samples=samples,
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            samples=sampling.samples,
         )
         texts, lengths = decode(tokenizer, found), [len(row) for row in found]
         tokens += sum(lengths)
         for place, index in enumerate(chunk):
-            own = slice(place * samples, (place + 1) * samples)
+            own = slice(place * sampling.samples, (place + 1) * sampling.samples)
             trace = shortest_correct(texts[own], lengths[own], items[index].answer, items[index].answer_kind)
             if trace is not None:
                 kept[items[index].id] = trace
-    return kept, {"samples_per_prompt": samples, "temperature": temperature, "tokens": tokens}
+    return kept, {"samples_per_prompt": sampling.samples, "temperature": sampling.temperature, "tokens": tokens}

@@ -15,8 +15,6 @@ from reassess.files import sha256_text
 from reassess.training.generate import decode, generate
 from reassess.training.loading import load_model, load_processor
 from reassess.training.prepared import prepare
-from reassess.worlds.micro.items import Item
-from reassess.worlds.micro.prompts import prompt
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,15 @@ class ItemModel(LM):  # type: ignore[misc]
 
     MULTIMODAL = True
 
-    def __init__(self, answer: Callable[[Sequence[Item]], list[Answered]]) -> None:
-        """Answer items by `answer`."""
+    def __init__(self, answer: Callable[[Sequence[Any]], list[Answered]], item_type: type[Any]) -> None:
+        """Answer items of a type by `answer`."""
         super().__init__()
-        self._answer = answer
+        self._answer, self._item_type = answer, item_type
         self.answered: dict[str, Answered] = {}
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Return a completion for each request; what else is known of it is kept in `answered`, by item id."""
-        items = [Item(**request.doc) for request in requests]
+        items = [self._item_type(**request.doc) for request in requests]
         found = self._answer(items)
         self.answered.update({item.id: answered for item, answered in zip(items, found, strict=True)})
         return [answered.completion for answered in found]
@@ -57,8 +55,8 @@ class ItemModel(LM):  # type: ignore[misc]
 
 
 def answer_by_checkpoint(
-    checkpoint: Path, view: Callable[[Item], Item], batch_size: int, max_new_tokens: int
-) -> Callable[[Sequence[Item]], list[Answered]]:
+    checkpoint: Path, prompt: Callable[[Any], Any], view: Callable[[Any], Any], batch_size: int, max_new_tokens: int
+) -> Callable[[Sequence[Any]], list[Answered]]:
     """Return a function that answers items greedily with a checkpoint.
 
     Prompts pass through the very code that prepares training rows: one template, one image pipeline.
@@ -67,7 +65,7 @@ def answer_by_checkpoint(
     tokenizer = processor.tokenizer
     end = tokenizer.eos_token_id
 
-    def answer(items: Sequence[Item]) -> list[Answered]:
+    def answer(items: Sequence[Any]) -> list[Answered]:
         rows = prepare([view(item) for item in items], None, processor, prompt, decode_image)
         answered: dict[int, Answered] = {}
         # Rows of one kind and like length together: less padding, and no batch that mixes words and pictures.
@@ -83,10 +81,10 @@ def answer_by_checkpoint(
     return answer
 
 
-def answer_by_method(method: Any, seed: int) -> Callable[[Sequence[Item]], list[Answered]]:
+def answer_by_method(method: Any, seed: int) -> Callable[[Sequence[Any]], list[Answered]]:
     """Return a function that answers items as the method says, without a model; length is counted in words."""
 
-    def answer(items: Sequence[Item]) -> list[Answered]:
+    def answer(items: Sequence[Any]) -> list[Answered]:
         return [
             Answered(text, sha256_text(item.question), len(text.split()), False)
             for item, text in zip(items, method.respond(items, seed), strict=True)

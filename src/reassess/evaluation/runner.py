@@ -19,14 +19,18 @@ from reassess.answers import judge  # noqa: E402
 from reassess.data.pool import read_pool  # noqa: E402
 from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method  # noqa: E402
 from reassess.evaluation.pack import Benchmark  # noqa: E402
+from reassess.world import World  # noqa: E402
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PROPERTIES = ("hops", "filled")  # of an item, where its world has them
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     pool: Path,
+    world: World,
     benchmarks: Mapping[str, Benchmark],
     method: Any,
     *,
@@ -39,6 +43,7 @@ def evaluate_checkpoint(
     Args:
         checkpoint: the folder of the checkpoint; not opened if the method answers by itself.
         pool: the folder of the split files.
+        world: gives items and prompts.
         benchmarks: the benchmarks, by name.
         method: its `view` decides what the model sees, its `respond` may answer without a model.
         seed: for methods that answer at random.
@@ -48,13 +53,13 @@ def evaluate_checkpoint(
     Raises:
         ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not the verifier's.
     """
-    items = {name: read_pool(pool / f"{name}.parquet") for name in benchmarks}
+    items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
-        answer = answer_by_checkpoint(checkpoint, method.view, batch_size, max_new_tokens)
+        answer = answer_by_checkpoint(checkpoint, world.prompt, method.view, batch_size, max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
-    model = ItemModel(answer)
+    model = ItemModel(answer, world.item_type)
     scored = _run_lm_eval(model, pool, benchmarks)
     predictions = _predictions(items, model)
     return predictions, _scores(predictions, scored)
@@ -98,8 +103,7 @@ def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
                     "length": answered.length,
                     "truncated": answered.truncated,
                     "family": item.family,
-                    "hops": item.hops,
-                    "filled": item.filled,
+                    **{name: getattr(item, name, None) for name in PROPERTIES},
                 }
             )
     return pd.DataFrame(rows)

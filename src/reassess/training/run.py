@@ -19,7 +19,6 @@ from reassess.training.history import History
 from reassess.training.loading import load_model, load_processor, save_checkpoint, weights_hash
 from reassess.training.prepared import PreparedRows, prepare
 from reassess.training.probe import Probe
-from reassess.worlds.micro.prompts import prompt
 
 
 class TrainingRun:
@@ -71,7 +70,7 @@ class TrainingRun:
             ReassessError: there are fewer rows than `size`.
         """
         family = self.grid.family(self.cell.model)
-        frozen = read_parquet(self.grid.rows_file(family))["id"].tolist()
+        frozen = read_parquet(self.grid.rows_file(family, str(self.cell.distribution)))["id"].tolist()
         size = self.cell.size or 0
         if len(frozen) < size:
             raise ReassessError(
@@ -89,7 +88,8 @@ class TrainingRun:
     @cached_property
     def items(self) -> list[Any]:
         """The pool items of the cell's rows."""
-        pool = {item.id: item for item in read_pool(self.grid.pool_file("train"))}
+        split = self.grid.world.train_split(str(self.cell.distribution))
+        pool = {item.id: item for item in read_pool(self.grid.pool_file(split), self.grid.world.item_type)}
         return [pool[row] for row in self.row_ids]
 
     def is_finished(self) -> bool:
@@ -104,8 +104,8 @@ class TrainingRun:
 
     def probe(self, processor: Any) -> Probe:
         """Return the held-out probe, prepared for `processor`."""
-        items = read_pool(self.grid.pool_file("probe"))
-        rows = prepare(items, None, processor, prompt, decode_image)
+        items = read_pool(self.grid.pool_file("probe"), self.grid.world.item_type)
+        rows = prepare(items, None, processor, self.grid.world.prompt, decode_image)
         return Probe(items, rows, processor.tokenizer, self.grid.config.evaluation.max_new_tokens)
 
     def finish(self, model: Any, processor: Any, history: History, resumed: bool) -> None:

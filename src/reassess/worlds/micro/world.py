@@ -1,0 +1,116 @@
+"""The micro world: generated questions, models built and trained here, a teacher for each family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from reassess.world import World
+
+if TYPE_CHECKING:
+    from reassess.evaluation.pack import Benchmark
+    from reassess.grid import Grid
+    from reassess.worlds.micro.config import MicroConfig
+
+VERSION = 1  # raised when the generated world changes its meaning
+
+
+class MicroWorld(World):
+    """See docs/micro-world.md."""
+
+    pack: ClassVar[str] = "micro"
+    config: MicroConfig
+
+    def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, Any]:
+        """Return seed and sizes of the splits, and how each benchmark's items are drawn."""
+        world = self.config.world
+        return {
+            "world": "micro",
+            "version": VERSION,
+            "seed": world.seed,
+            "pool_rows": world.pool_rows,
+            "split_items": world.split_items,
+            "probe_items": world.probe_items,
+            "scenes": scenes_of(benchmarks),
+        }
+
+    def base_spec(self, model: str, pool_hash: str) -> dict[str, Any]:
+        """Return architecture and recipe; the pool counts because bases keep clear of its test scenes."""
+        found = self.config.models[model]
+        architecture = {"family": found.family, "width": found.width}
+        return {"pool": pool_hash, "model": architecture, "recipe": self.config.world.base.model_dump()}
+
+    def teacher_spec(self, family: str, distribution: str, base_hash: Any) -> dict[str, Any]:
+        """Return the base and the recipe of the family's one teacher."""
+        return {"base": base_hash(self.config.teachers[family]), "recipe": self.config.world.teacher.model_dump()}
+
+    def traces_spec(self, distribution: str) -> dict[str, Any]:
+        """Return the spelling of rendered traces."""
+        found = self.config.distributions[distribution]
+        return {"style": found.style} if found.source == "rendered" else {}
+
+    def base_inputs(self, grid: Grid, model: str) -> list[Path]:
+        """Return the tokenizer and the pool."""
+        return [tokenizer_dir(grid), *(grid.pool_file(split) for split in grid.splits)]
+
+    def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
+        """Return the folder of the family's one teacher."""
+        return teacher_dir(grid, family)
+
+    def build_pool(self, grid: Grid) -> None:
+        """Generate every split and check that training and test are disjoint."""
+        from reassess.data.pool import write_pool
+        from reassess.files import write_json
+        from reassess.worlds.micro.pool import make_splits
+
+        world, folder = self.config.world, grid.pool_file("train").parent
+        sizes = (world.pool_rows, world.split_items, world.probe_items)
+        splits, report = make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
+        for name, items in splits.items():
+            write_pool(folder / f"{name}.parquet", items)
+        write_json(folder / "disjointness.json", report)
+
+    def build_base(self, grid: Grid, model: str) -> None:
+        """Train it from fresh weights."""
+        from reassess.worlds.micro.build import train_base
+
+        train_base(grid, model)
+
+    def given_traces(self, grid: Grid, items: Sequence[Any], distribution: str) -> dict[str, str]:
+        """Write every item's chain of thought out, in the distribution's spelling."""
+        from reassess.worlds.micro.traces import render_trace
+
+        style = self.config.distributions[distribution].style
+        return {item.id: render_trace(item, style) for item in items}
+
+    @property
+    def item_type(self) -> type[Any]:
+        """The dataclass of its items."""
+        from reassess.worlds.micro.items import Item
+
+        return Item
+
+    def prompt(self, item: Any) -> list[dict[str, Any]]:
+        """Return one user turn, the question before the picture."""
+        from reassess.worlds.micro.prompts import prompt
+
+        return prompt(item)
+
+
+def scenes_of(benchmarks: Mapping[str, Benchmark]) -> dict[str, dict[str, Any]]:
+    """Return how the items of each benchmark are drawn, as its file says."""
+    return {name: benchmark.metadata.get("scenes") or {} for name, benchmark in benchmarks.items()}
+
+
+def tokenizer_dir(grid: Grid) -> Path:
+    """Return the folder of the world's tokenizer."""
+    return grid.scratch / "tokenizer"
+
+
+def teacher_dir(grid: Grid, family: str) -> Path:
+    """Return the folder of a family's teacher."""
+    return grid.scratch / "models" / family / "teacher"
+
+
+WORLD = MicroWorld

@@ -26,6 +26,8 @@ wildcard_constraints:
     family="|".join(GRID.config.teachers),
     distribution="|".join(GRID.config.distributions),
     shard=r"\d+",
+    kind="model|dataset",
+    org=r"[\w.-]+?",
 
 
 rule all:
@@ -40,6 +42,7 @@ rule all:
         f"{R}/claims.json",
 
 
+include: "workflow/rules/hub.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/train.smk"

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["integer", "word", "option", "math"]
-KINDS: tuple[Kind, ...] = ("integer", "word", "option", "math")
+from reassess.verification import verify
 
 LONGEST = 100_000  # characters of a completion that are read, from its end: the answer stands there
 LONGEST_ANSWER = 500  # an extracted answer longer than this is no answer
-MATH_SECONDS = 3  # limit of a symbolic comparison
 
 _ANSWER = re.compile(r"Answer: ?(\w+)")
 _TAG = re.compile(r"<answer>([^<]*)</answer>", re.IGNORECASE)
-_OPTION = re.compile(r"^[(\[]?([A-Za-z])[)\].:]?$")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
 _END = re.compile(r"\. Answer: \w+\Z")
 
@@ -40,8 +36,15 @@ def judge(completion: str, answer: str, kind: str = "math") -> Verdict:
 
 
 def extract(completion: str) -> str | None:
-    r"""Return the last answer given, as text: of a `\boxed{…}`, an `<answer>` tag, or an `Answer: …`; None if there is none."""
+    r"""Return the last answer given, as text: of a `\boxed{…}`, an `<answer>` tag, or an `Answer: …`; None if there is none.
+
+    What stands inside `<think>` is no answer: a thought is left out, and one that never ends leaves nothing.
+    """
     tail = completion[-LONGEST:]
+    _, thought, after = tail.rpartition("</think>")
+    tail = after if thought else tail
+    if "<think>" in tail:
+        return None
     found = [(match.end(), match.group(1)) for match in (_last(_ANSWER, tail), _last(_TAG, tail)) if match]
     boxed = _last_boxed(tail)
     if boxed is not None:
@@ -73,51 +76,15 @@ def _last_boxed(text: str) -> tuple[int, str] | None:
     return None
 
 
-def verify(extracted: str | None, answer: str, kind: str) -> bool:
-    """Return whether an extracted answer is right.
-
-    Args:
-        extracted: what `extract` found; None is wrong.
-        answer: the right answer.
-        kind: `integer` (equal numbers), `word` (equal but for case), `option` (equal letters), `math` (equal by math-verify).
-    """
-    if extracted is None:
-        return False
-    if kind == "integer":
-        return _integer(extracted) is not None and _integer(extracted) == _integer(answer)
-    if kind == "option":
-        return _option(extracted) is not None and _option(extracted) == _option(answer)
-    if kind == "word" or extracted.strip().casefold() == answer.strip().casefold():
-        return extracted.strip().casefold() == answer.strip().casefold()
-    return _equal_in_mathematics(extracted, answer)
-
-
-def _integer(text: str) -> str | None:
-    """Return the digits of a whole number without leading zeros: compared as text, ten thousand digits cost nothing."""
-    match = re.fullmatch(r"([+-]?)0*([0-9]+)", text.strip().rstrip("."))
-    if match is None:
-        return None
-    sign = "-" if match.group(1) == "-" and match.group(2) != "0" else ""
-    return sign + match.group(2)
-
-
-def _option(text: str) -> str | None:
-    match = _OPTION.match(text.strip())
-    return match.group(1).upper() if match else None
-
-
-def _equal_in_mathematics(extracted: str, answer: str) -> bool:
-    """Compare by math-verify, in a process of its own that is ended after a time limit."""
-    from reassess.math_check import equal_in_mathematics
-
-    return equal_in_mathematics(extracted, answer, MATH_SECONDS)
-
-
 def is_well_formed(completion: str) -> bool:
-    r"""Return whether the whole completion is at least six words of reasoning, a full stop, and one answer, nothing after.
+    r"""Return whether the whole completion is reasoning and one answer after it, in either of two layouts.
 
-    The same language as `\s*(?:\S+ ){5,}\S+\. Answer: \w+`, read in one pass instead of by backtracking.
+    With tags: `<think>`, something, `</think>`, and after it exactly one `\boxed{…}`. Without: at least six words of reasoning, a
+    full stop, and one answer, nothing after: the language of `\s*(?:\S+ ){5,}\S+\. Answer: \w+`, read in one pass instead of by
+    backtracking.
     """
+    if "<think>" in completion or "</think>" in completion:
+        return len(completion) <= LONGEST and _is_thought_and_box(completion)
     text = completion.lstrip()
     end = _END.search(text[-LONGEST_ANSWER:])
     if end is None:
@@ -125,3 +92,14 @@ def is_well_formed(completion: str) -> bool:
     reasoning = text[: len(text) - len(end.group())]
     words = reasoning.split(" ")
     return len(words) >= _REASON_WORDS and all(word and not any(letter.isspace() for letter in word) for word in words)
+
+
+def _is_thought_and_box(completion: str) -> bool:
+    before, opened, rest = completion.partition("<think>")
+    thought, closed, after = rest.partition("</think>")
+    tags_once = "<think>" not in rest and "</think>" not in after
+    return (
+        bool(opened and closed and tags_once and not before.strip() and thought.strip())
+        and after.count("\\boxed{") == 1
+        and (_last_boxed(after) is not None)
+    )

@@ -127,6 +127,40 @@ def bench(
 # --- one step each, in the order of the data ------------------------------------------------------------------------
 
 
+@app.command()
+def pin(
+    config: ConfigFile = Path("config/paper.yaml"),
+    move: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=REVISION: move this repository to that branch, tag or commit; otherwise pins stay"),
+    ] = None,
+) -> None:
+    """Resolve every public model and data set of a grid to a commit, with sizes and hashes of its files. Needs the hub."""
+    from reassess.worlds.hub.pins import resolve
+    from reassess.worlds.hub.world import hub_of
+
+    grid = _grid(config)
+    moves = dict(one.partition("=")[::2] for one in move or ())
+    for line in resolve(hub_of(grid).repositories(grid), hub_of(grid).pins, moves):
+        typer.echo(line)
+
+
+@app.command()
+def fetch(
+    config: ConfigFile = Path("config/paper.yaml"),
+    repo: Annotated[str | None, typer.Option(help="only this repository, as KIND/ORG/NAME (KIND: model or dataset)")] = None,
+) -> None:
+    """Download the pinned repositories of a grid into the hub cache, saying how large they are; or make their stand-ins."""
+    from reassess.worlds.hub.world import hub_of
+
+    grid = _grid(config)
+    world = hub_of(grid)
+    for kind, name in world.wanted(grid, repo):
+        size = world.pin(kind, name).size
+        typer.echo(f"{kind} {name}: {'size unknown' if size is None else f'{size / 1e9:.2f} GB'}")
+        world.fetch(grid, kind, name)
+
+
 @app.command("build-pool")
 def build_pool(config: ConfigFile = DEFAULT) -> None:
     """Make every split of the pool and check what training and test share."""

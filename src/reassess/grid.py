@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -68,6 +68,7 @@ class Grid:
         self.config = config
         self.source = source
         self.world = world_of(config)
+        self._hashes: dict[tuple[str, ...], str] = {}
         self._check_names()
         self.arms = {name: self._arm(name) for name in config.methods}
         self._check_starts()
@@ -179,10 +180,10 @@ class Grid:
         Raises:
             ReassessError: no such cell; names the nearest.
         """
-        known = {**self.trained, **self.cells}
-        if cell_id not in known:
-            raise ReassessError(f"{self.source}: {unknown('cell', cell_id, known)}")
-        return known[cell_id]
+        found = self.cells.get(cell_id) or self.trained.get(cell_id)
+        if found is None:
+            raise ReassessError(f"{self.source}: {unknown('cell', cell_id, [*self.trained, *self.cells])}")
+        return found
 
     def kind(self, cell: Cell) -> Kind:
         """Return what the cell's method does: `none`, `sft` or `rl`."""
@@ -330,29 +331,35 @@ class Grid:
         protocol = self.config.evaluation.model_dump(exclude={"folders"})
         return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol}
 
+    def _once(self, key: tuple[str, ...], spec: Callable[..., dict[str, Any]], *arguments: Any) -> str:
+        """Return the hash of a spec, worked out once: a plan of ten thousand cells asks for the same ones again and again."""
+        if key not in self._hashes:
+            self._hashes[key] = _hash(spec(*arguments))
+        return self._hashes[key]
+
     def pool_hash(self) -> str:
         """Return the hash of `pool_spec`."""
-        return _hash(self.pool_spec())
+        return self._once(("pool",), self.pool_spec)
 
     def base_hash(self, model: str) -> str:
         """Return the hash of `base_spec`."""
-        return _hash(self.base_spec(model))
+        return self._once(("base", model), self.base_spec, model)
 
     def teacher_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `teacher_spec`."""
-        return _hash(self.teacher_spec(family, distribution))
+        return self._once(("teacher", family, distribution), self.teacher_spec, family, distribution)
 
     def traces_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `traces_spec`."""
-        return _hash(self.traces_spec(family, distribution))
+        return self._once(("traces", family, distribution), self.traces_spec, family, distribution)
 
     def rows_hash(self, family: str, distribution: str) -> str:
         """Return the hash of `rows_spec`."""
-        return _hash(self.rows_spec(family, distribution))
+        return self._once(("rows", family, distribution), self.rows_spec, family, distribution)
 
     def spec_hash(self, cell: Cell) -> str:
         """Return the hash of `spec`: the reason for which Snakemake trains a cell again."""
-        return _hash(self.spec(cell))
+        return self._once(("cell", cell.id), self.spec, cell)
 
     def evaluation_hash(self, cell: Cell) -> str:
         """Return the hash of `evaluation_spec`."""

@@ -33,6 +33,9 @@ class TrainedSettings(MethodSettings):
 
     start: str = Field("base", description="arm whose checkpoint of the same cell it starts from; `base` is the base model")
     probe_every: int = Field(20, ge=1, description="updates between two scores on the held-out probe (ours)")
+    epochs: float | None = Field(None, gt=0, description="passes over the rows; in place of `max_steps` where given")
+    freeze_vision: bool = Field(False, description="leave vision tower and merger as they are (LLaMA-Factory: yes, EasyR1: no)")
+    lora_rank: int | None = Field(None, gt=0, description="train adapters of this rank in the language model; None: all weights")
     save_every: int = Field(100, ge=1, description="updates between two trainer checkpoints (ours)")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reassess.config import Config
     from reassess.evaluation.pack import Benchmark
     from reassess.grid import Grid
+    from reassess.training.layout import Layout
 
 
 class World(ABC):
@@ -26,9 +27,11 @@ class World(ABC):
 
     Class attributes:
         pack: the folder of its benchmarks below `evaluation/tasks`.
+        keep_pixels: whether processed pictures are small enough to be kept; otherwise a batch processes its own.
     """
 
     pack: ClassVar[str]
+    keep_pixels: ClassVar[bool] = True
 
     def __init__(self, config: Any) -> None:
         """Keep the config, which is of this world's own class."""
@@ -55,6 +58,12 @@ class World(ABC):
     def training_spec(self, model: str) -> dict[str, Any]:
         """Return what else decides a cell's weights: nothing, unless the world says more."""
         return {}
+
+    def layout(self, model: str) -> Layout:
+        """Return how a model's training job is laid out on its hardware: one process on a CPU, unless the world says more."""
+        from reassess.training.layout import Layout
+
+        return Layout()
 
     # --- which files jobs read and write ------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ def test_prepared_rows_survive_saving(rows, tmp_path):
     for index in (0, len(rows) - 1):
         assert torch.equal(loaded.prompts[index], rows.prompts[index])
         assert torch.equal(loaded.completions[index], rows.completions[index])
-        assert all(torch.equal(loaded.images[index][name], value) for name, value in rows.images[index].items())
+        assert all(torch.equal(loaded.images.inputs(index)[name], value) for name, value in rows.images.inputs(index).items())
     (tmp_path / "rows.safetensors").write_bytes(b"short")
     with pytest.raises(ReassessError, match="rows.safetensors is damaged"):
         PreparedRows.load(tmp_path / "rows.safetensors")
@@ -73,7 +73,7 @@ def test_the_prepared_prompt_is_what_the_processor_makes_of_the_messages(rows, f
     text = processor.apply_chat_template(prompt(items[4]), add_generation_prompt=True, tokenize=False)
     alone = processor(text=[text], images=[[decode_image(items[4])]], return_tensors="pt")
     assert torch.equal(alone["input_ids"][0], rows.prompts[4])
-    assert torch.equal(alone["pixel_values"], rows.images[4]["pixel_values"])
+    assert torch.equal(alone["pixel_values"], rows.images.inputs(4)["pixel_values"])
 
 
 def test_a_completion_never_holds_a_placeholder(fresh, rows):
@@ -129,7 +129,7 @@ def test_encoding_each_picture_once_changes_neither_output_nor_gradient(fresh, r
     model(**batch).loss.backward()
     stock = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
-    shared = {**batch, "pixel_values": rows.image_inputs([0, 1, 2])["pixel_values"]}
+    shared = {**batch, "pixel_values": rows.images.batch([0, 1, 2])["pixel_values"]}
     with images_once(model, torch.tensor(slots)):
         output = model(**shared)
     assert torch.allclose(output.logits, model(**batch).logits, atol=1e-5)
@@ -167,7 +167,7 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
     inputs["advantages"] = torch.linspace(-1, 1, len(inputs["advantages"]))
     ours = {**captured["inputs"], "advantages": inputs["advantages"]}
     picture = inputs.pop("picture").tolist()
-    inputs |= rows.image_inputs(picture) | {"num_images": [1] * len(picture)}
+    inputs |= rows.images.batch(picture) | {"num_images": [1] * len(picture)}
     width = inputs["prompt_ids"].shape[1] + inputs["completion_ids"].shape[1]
     for name, values in rows.token_fields.items():
         inputs[name] = torch.zeros((len(picture), width), dtype=values[0].dtype)

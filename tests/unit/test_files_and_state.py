@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import time
+from dataclasses import replace
 
 import pytest
 from synthetic import grid_in, write_cell
@@ -100,14 +101,18 @@ def test_the_shortest_correct_trace_is_kept():
 
 
 def test_flops_are_those_of_a_count_by_hand():
-    model = FlopsModel(body=100, head=10, tower=7, layers=2, width=4, patches=9)
-    forward = 2 * 100 * 5 + 2 * 10 * 2 + 2 * 2 * 4 * (3 * 3 + 2 * 2) + 2 * 7 * 9
-    assert model.forward([3, 2], scored=2, images=1) == forward
-    assert model.training([3, 2], 2, 1) == 3 * forward
+    tower = {"tower_layers": 1, "windowed_layers": 3, "window": 4, "tower_width": 6}
+    model = FlopsModel(body=100, head=10, tower=7, layers=2, width=4, **tower)
+    language = 2 * 100 * 5 + 2 * 10 * 2 + 2 * 2 * 4 * (3 * 3 + 2 * 2)
+    # Nine patches: one layer in which each sees all nine, three in which each sees its window of four.
+    vision = 2 * 7 * 9 + 4 * 6 * 9 * 9 + 3 * 4 * 6 * 9 * 4
+    assert model.forward([3, 2], scored=2, patches=[9]) == language + vision
+    assert model.training([3, 2], 2, [9]) == 3 * (language + vision)
+    assert replace(model, frozen_tower=True).training([3, 2], 2, [9]) == 3 * language + vision
     # Two completions of one prompt: the prompt once, then each new token with what stands before it.
-    prompt = 2 * 100 * 3 + 2 * 10 * 1 + 2 * 2 * 4 * 9 + 2 * 7 * 9
+    prompt = 2 * 100 * 3 + 2 * 10 * 1 + 2 * 2 * 4 * 9 + vision
     decode = sum(2 * 110 * n + 2 * 2 * 4 * ((3 + n) ** 2 - 9) for n in (4, 1))
-    assert model.rollout([3, 3], [4, 1], group=2, images=1) == prompt + decode
+    assert model.rollout([3, 3], [4, 1], group=2, patches=[9]) == prompt + decode
 
 
 def test_a_manifest_has_the_environment_in_it():

@@ -26,7 +26,7 @@ def make_shard(grid: Grid, family: str, distribution: str, shard: int) -> None:
     items = _items(grid, distribution)[shard :: config.shards]
     seed = derive_seed("traces", grid.config.world.seed, family, distribution) + shard
     teacher = grid.teacher_dir(family, distribution)
-    kept, report = sample_traces(teacher, items, grid.world.prompt, config, seed)
+    kept, report = sample_traces(teacher, items, grid.world, config, seed)
     path = grid.shard_file(family, distribution, shard)
     report |= {"prompts": len(items), "seconds": round(time.monotonic() - started, 3)}
     write_json(path.with_suffix(".json"), report)
@@ -92,5 +92,7 @@ def prepare_rows(grid: Grid, family: str, distribution: str) -> None:
     frozen = read_parquet(grid.rows_file(family, distribution))["id"].tolist()
     processor = load_processor(grid.base_dir(grid.teacher_model(family)))
     texts = [traces[row] for row in frozen]
-    rows = prepare([pool[row] for row in frozen], texts, processor, grid.world.prompt, decode_image)
+    rows = prepare(
+        [pool[row] for row in frozen], texts, processor, grid.world.prompt, decode_image, keep_pixels=grid.world.keep_pixels
+    )
     rows.save(grid.prepared_file(family, distribution))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from reassess.answers import judge
 from reassess.config import Distribution
+from reassess.world import World
 
 
 def shortest_correct(completions: Sequence[str], lengths: Sequence[int], answer: str, kind: str) -> str | None:
@@ -20,7 +21,7 @@ def shortest_correct(completions: Sequence[str], lengths: Sequence[int], answer:
 def sample_traces(
     teacher: Path,
     items: Sequence[Any],
-    prompt: Callable[[Any], Any],
+    world: World,
     sampling: Distribution,
     seed: int,
     batch: int = 64,
@@ -38,7 +39,7 @@ def sample_traces(
 
     model, processor = load_model(teacher), load_processor(teacher)
     tokenizer = processor.tokenizer
-    rows = prepare(items, None, processor, prompt, decode_image)
+    rows = prepare(items, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels)
     seed_everything(seed)
     kept: dict[str, str] = {}
     tokens = 0

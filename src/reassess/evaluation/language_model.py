@@ -15,6 +15,7 @@ from reassess.files import sha256_text
 from reassess.training.generate import decode, generate
 from reassess.training.loading import load_model, load_processor
 from reassess.training.prepared import prepare
+from reassess.world import World
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ItemModel(LM):  # type: ignore[misc]
 
 
 def answer_by_checkpoint(
-    checkpoint: Path, prompt: Callable[[Any], Any], view: Callable[[Any], Any], batch_size: int, max_new_tokens: int
+    checkpoint: Path, world: World, view: Callable[[Any], Any], batch_size: int, max_new_tokens: int
 ) -> Callable[[Sequence[Any]], list[Answered]]:
     """Return a function that answers items greedily with a checkpoint.
 
@@ -66,10 +67,11 @@ def answer_by_checkpoint(
     end = tokenizer.eos_token_id
 
     def answer(items: Sequence[Any]) -> list[Answered]:
-        rows = prepare([view(item) for item in items], None, processor, prompt, decode_image)
+        seen = [view(item) for item in items]
+        rows = prepare(seen, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels)
         answered: dict[int, Answered] = {}
         # Rows of one kind and like length together: less padding, and no batch that mixes words and pictures.
-        order = sorted(range(len(rows)), key=lambda index: (rows.images[index] is None, len(rows.prompts[index]), index))
+        order = sorted(range(len(rows)), key=lambda index: (not rows.images.has(index), len(rows.prompts[index]), index))
         for start in range(0, len(order), batch_size):
             chunk = order[start : start + batch_size]
             found = generate(model, rows, chunk, pad=tokenizer.pad_token_id, end=end, max_new_tokens=max_new_tokens)

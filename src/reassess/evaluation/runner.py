@@ -56,7 +56,7 @@ def evaluate_checkpoint(
     items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
-        answer = answer_by_checkpoint(checkpoint, world.prompt, method.view, batch_size, max_new_tokens)
+        answer = answer_by_checkpoint(checkpoint, world, method.view, batch_size, max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)

@@ -40,6 +40,7 @@ class Grpo(Method):
             sampling_seed=run.sampling_seed,
             work=run.work,
             probe=run.probe(processor),
+            layout=run.layout,
             **self.options(),
         )
         run.finish(model, processor, *outcome)

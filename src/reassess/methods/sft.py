@@ -37,5 +37,6 @@ class Sft(Method):
             order_seed=run.order_seed,
             work=run.work,
             probe=run.probe(processor),
+            layout=run.layout,
         )
         run.finish(model, processor, *outcome)

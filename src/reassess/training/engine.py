@@ -35,11 +35,8 @@ LOGGED = {
     "grad_norm": "grad_norm",
 }
 
-# Settings that a CPU, or determinism, needs whatever the method.
+# Settings that determinism needs, or that are the same whatever method and hardware.
 COMMON_ARGUMENTS: dict[str, Any] = {
-    "bf16": False,
-    "use_cpu": True,
-    "gradient_checkpointing": False,
     "report_to": "none",
     "dataloader_pin_memory": False,
     "dataloader_num_workers": 0,

@@ -1,17 +1,18 @@
 """Model FLOPs, counted from shapes: two for each multiply-accumulate of a matrix product, real tokens only.
 
-forward = 2 * body * S + 2 * head * C + 2 * L * d * sum(s^2) + 2 * tower * V, with S tokens, C scored tokens, s the
-length of a sequence (causal attention costs half of 4 L d s^2) and V visual patches. Training is three forwards.
-Generation is one forward of the prompt (once a prompt, as caches allow) and one of each new token.
+forward = 2 body S + 2 head C + 2 L d sum(s^2) + 2 tower V + 4 l e sum(v w), with S tokens, C scored tokens, s the length of a
+sequence (causal attention costs half of 4 L d s^2), V visual patches, v those of a picture and w those that each of them attends
+to. Training is three forwards; of a part that is frozen, one. Generation is one forward of the prompt (once a prompt, as caches
+allow) and one of each new token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-FORMULA = "reassess-1"  # stated in every manifest
+FORMULA = "reassess-2"  # stated in every manifest
 
 
 @dataclass(frozen=True)
@@ -21,54 +22,82 @@ class FlopsModel:
     Attributes:
         body: parameters of the language model's layers.
         head: parameters of the head, vocabulary times width.
-        tower: parameters of vision tower and projector.
+        tower: parameters of vision tower and projector that each patch meets.
         layers: language model layers.
         width: hidden size of the language model.
-        patches: patches of one image.
+        tower_layers: layers of the tower whose patches attend to the whole picture.
+        windowed_layers: layers of the tower whose patches attend to `window` patches.
+        window: patches of a window.
+        tower_width: hidden size of the tower.
+        frozen_tower: whether the tower takes no gradient.
     """
 
     body: int
     head: int
-    tower: int
+    tower: float
     layers: int
     width: int
-    patches: int
+    tower_layers: int = 0
+    windowed_layers: int = 0
+    window: int = 0
+    tower_width: int = 0
+    frozen_tower: bool = False
 
-    def forward(self, lengths: Iterable[int], scored: int, images: int) -> float:
-        """Return the FLOPs of a forward pass over sequences of those lengths."""
+    def language(self, lengths: Iterable[int], scored: int) -> float:
+        """Return the FLOPs of the language model's forward pass over sequences of those lengths."""
         sequence = list(lengths)
         attention = 2 * self.layers * self.width * sum(length * length for length in sequence)
-        return float(2 * self.body * sum(sequence) + 2 * self.head * scored + attention + 2 * self.tower * self.patches * images)
+        return float(2 * self.body * sum(sequence) + 2 * self.head * scored + attention)
 
-    def training(self, lengths: Iterable[int], scored: int, images: int) -> float:
+    def vision(self, patches: Sequence[int]) -> float:
+        """Return the FLOPs of the tower's forward pass over pictures of so many patches."""
+        whole = self.tower_layers * sum(count * count for count in patches)
+        windows = self.windowed_layers * sum(count * min(count, self.window) for count in patches)
+        return float(2 * self.tower * sum(patches) + 4 * self.tower_width * (whole + windows))
+
+    def forward(self, lengths: Iterable[int], scored: int, patches: Sequence[int]) -> float:
+        """Return the FLOPs of a forward pass."""
+        return self.language(lengths, scored) + self.vision(patches)
+
+    def training(self, lengths: Iterable[int], scored: int, patches: Sequence[int]) -> float:
         """Return the FLOPs of forward and backward."""
-        return 3 * self.forward(lengths, scored, images)
+        return 3 * self.language(lengths, scored) + (1 if self.frozen_tower else 3) * self.vision(patches)
 
-    def rollout(self, prompts: Iterable[int], completions: Iterable[int], group: int, images: int) -> float:
+    def rollout(self, prompts: Iterable[int], completions: Iterable[int], group: int, patches: Sequence[int]) -> float:
         """Return the FLOPs of generating: each prompt once for `group` consecutive completions, then token by token."""
         prompt_lengths, lengths = list(prompts), list(completions)
         decode = sum(
             2 * (self.body + self.head) * n + 2 * self.layers * self.width * ((p + n) ** 2 - p**2)
             for p, n in zip(prompt_lengths, lengths, strict=True)
         )
-        return self.forward(prompt_lengths[::group], len(prompt_lengths[::group]), images) + decode
+        return self.forward(prompt_lengths[::group], len(prompt_lengths[::group]), patches) + decode
 
 
 def flops_model(model: Any) -> FlopsModel:
-    """Read the shapes off an image-text model."""
+    """Read the shapes off an image-text model; a tower without a trainable parameter counts as frozen."""
     text, vision = model.config.get_text_config(), model.config.vision_config
     embedding = model.get_input_embeddings().weight
-    language = sum(parameter.numel() for parameter in model.get_decoder().parameters())
-    everything = sum(parameter.numel() for parameter in model.parameters())
+    language = {id(parameter) for parameter in model.get_decoder().parameters()}
     head = model.get_output_embeddings().weight
-    tied = head is embedding
-    tower = everything - language - (0 if tied else head.numel())
-    side = getattr(vision, "image_size", None) or 48
-    return FlopsModel(
-        body=language - embedding.numel(),
+    tower = {name: one for name, one in model.named_parameters() if id(one) not in language and one is not head}
+    merged = getattr(vision, "spatial_merge_size", 1) ** 2  # a merger works on so many patches at once
+    found = FlopsModel(
+        body=sum(one.numel() for one in model.get_decoder().parameters()) - embedding.numel(),
         head=head.numel(),
-        tower=tower,
+        tower=sum(one.numel() / (merged if "merger" in name else 1) for name, one in tower.items()),
         layers=text.num_hidden_layers,
         width=text.hidden_size,
-        patches=(side // vision.patch_size) ** 2,
+        frozen_tower=not any(one.requires_grad for one in tower.values()),
     )
+    return replace(found, **tower_shape(vision))  # type: ignore[arg-type]
+
+
+def tower_shape(vision: Any) -> dict[str, int]:
+    """Return the tower's layers, width and window as `FlopsModel` names them, from a vision config."""
+    layers = getattr(vision, "depth", None) or vision.num_hidden_layers
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size
+    full = getattr(vision, "fullatt_block_indexes", None)
+    if full is None:
+        return {"tower_layers": layers, "tower_width": width}
+    side = vision.window_size // vision.patch_size
+    return {"tower_layers": len(full), "windowed_layers": layers - len(full), "window": side * side, "tower_width": width}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def quiet() -> None:
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # transformers renames its own arguments; TRL still passes the old names.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\..*")
 
 
 def check_checkpoint(folder: Path) -> None:
@@ -50,7 +53,7 @@ def load_processor(folder: Path) -> Any:
     return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def load_model(folder: Path) -> Any:
+def load_model(folder: Path, attention: str = "sdpa") -> Any:
     """Return the image-text model saved in a checkpoint folder, in float32.
 
     Raises:
@@ -64,10 +67,31 @@ def load_model(folder: Path) -> Any:
     check_checkpoint(folder)
     try:
         return AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation=attention,
         )
     except SafetensorError as error:
         raise ReassessError(f"the weights in {folder} are damaged ({error}); delete the folder and rerun") from error
+
+
+def freeze_vision(model: Any) -> None:
+    """Let vision tower and merger take no gradient. The language model's backward pass is not saved by it.
+
+    Raises:
+        ReassessError: the model has no tower under any name known here.
+    """
+    inner = model.base_model
+    towers = [
+        part for name in ("visual", "vision_tower", "multi_modal_projector") if (part := getattr(inner, name, None)) is not None
+    ]
+    if not towers:
+        raise ReassessError(f"{type(model).__name__} has no vision tower under a known name; freeze_vision cannot be met")
+    for tower in towers:
+        tower.requires_grad_(False)
 
 
 def save_checkpoint(model: Any, processor: Any, folder: Path) -> None:

@@ -6,8 +6,8 @@ batch is only indexing and padding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reassess.errors import ReassessError
 from reassess.files import replacing
+from reassess.training.pictures import GRID, PIXELS, LazyPictures, Pictures, StoredPictures
 
 IGNORED = -100  # label of a token that is not trained on
 
@@ -32,15 +33,14 @@ class PreparedRows:
         prompts: token ids of the prompt, generation prompt included, one tensor (P,) a row.
         completions: token ids of the completion, end token included, one tensor (C,) a row; empty if there are none.
         token_fields: per-token inputs of the processor beside the ids (such as `mm_token_type_ids`), one (P,) a row.
-        images: inputs of the vision tower (`pixel_values`, `image_grid_thw`), one tensor a row, concatenated in a batch along
-            dimension 0; None for a row without an image.
+        images: inputs of the vision tower, one picture or none a row.
     """
 
     ids: list[str]
     prompts: list[Tensor]
     completions: list[Tensor]
     token_fields: dict[str, list[Tensor]] = field(default_factory=dict)
-    images: list[dict[str, Tensor] | None] = field(default_factory=list)
+    images: Pictures = field(default_factory=lambda: StoredPictures([]))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -62,13 +62,8 @@ class PreparedRows:
             prompts=[self.prompts[index] for index in picked],
             completions=[self.completions[index] for index in picked] if self.completions else [],
             token_fields={name: [values[index] for index in picked] for name, values in self.token_fields.items()},
-            images=[self.images[index] for index in picked],
+            images=self.images.select(picked),
         )
-
-    def image_inputs(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """Return the vision inputs of those rows, concatenated; empty if none has an image."""
-        found = [image for index in indices if (image := self.images[index]) is not None]
-        return {name: torch.cat([image[name] for image in found]) for name in found[0]} if found else {}
 
     def sft_batch(self, indices: Sequence[int], pad: int) -> dict[str, Tensor]:
         """Return a right-padded batch with labels on the completion only: (B, P+C) each, and the vision inputs."""
@@ -84,7 +79,7 @@ class PreparedRows:
         width = batch["input_ids"].shape[1]
         for name, values in self.token_fields.items():
             batch[name] = torch.stack([_grow(values[index], width) for index in indices])
-        return batch | self.image_inputs(indices)
+        return batch | self.images.batch(indices)
 
     def prompt_batch(self, indices: Sequence[int], pad: int) -> dict[str, Tensor]:
         """Return a left-padded batch of prompts, (B, P) each, and the vision inputs."""
@@ -95,7 +90,7 @@ class PreparedRows:
         }
         for name, values in self.token_fields.items():
             batch[name] = _left([values[index] for index in indices], 0)
-        return batch | self.image_inputs(indices)
+        return batch | self.images.batch(indices)
 
     def save(self, path: Path) -> None:
         """Write the rows as one safetensors file, atomically."""
@@ -104,10 +99,14 @@ class PreparedRows:
             tensors |= {"completions": torch.cat(self.completions), "completion_lengths": _lengths(self.completions)}
         for name, values in self.token_fields.items():
             tensors[f"token.{name}"] = torch.cat(values)
-        with_image = [image for image in self.images if image is not None]
-        tensors["has_image"] = torch.tensor([image is not None for image in self.images])
-        for name in with_image[0] if with_image else ():
-            tensors[f"image.{name}"] = torch.stack([image[name] for image in with_image])
+        pictured = [index for index in range(len(self)) if self.images.has(index)]
+        tensors["has_image"] = torch.tensor([self.images.has(index) for index in range(len(self))])
+        if isinstance(self.images, StoredPictures):
+            found = [self.images.inputs(index) for index in pictured]
+            for name in found[0] if found else ():
+                tensors[f"image.{name}"] = torch.stack([image[name] for image in found])
+        elif pictured:
+            tensors[f"image.{GRID}"] = torch.stack([grid for index in pictured if (grid := self.images.grid(index)) is not None])
         with replacing(path) as temporary:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {"ids": "\n".join(self.ids)})
 
@@ -133,7 +132,12 @@ class PreparedRows:
         fields = {n.removeprefix("token."): list(t.split(lengths)) for n, t in tensors.items() if n.startswith("token.")}
         stacked = {n.removeprefix("image."): iter(t) for n, t in tensors.items() if n.startswith("image.")}
         images = [{n: next(t) for n, t in stacked.items()} if has else None for has in tensors["has_image"].tolist()]
-        return cls(ids, list(tensors["prompts"].split(lengths)), completions, fields, images)
+        return cls(ids, list(tensors["prompts"].split(lengths)), completions, fields, StoredPictures(images))
+
+    def process_later(self, items: Sequence[Any], processor: Any, decode: Callable[[Any], Any]) -> PreparedRows:
+        """Return the rows with pictures that are processed when a batch asks for them; `items` are those of the rows."""
+        grids = [self.images.grid(index) for index in range(len(self))]
+        return replace(self, images=LazyPictures(items, grids, processor.image_processor, decode))
 
 
 def prepare(
@@ -142,7 +146,8 @@ def prepare(
     processor: Any,
     messages: Any,
     decode: Any,
-    chunk: int = 256,
+    *,
+    keep_pixels: bool = True,
 ) -> PreparedRows:
     """Tokenise items and their completions with the model's own processor and chat template.
 
@@ -152,19 +157,29 @@ def prepare(
         processor: the model's processor (image pipeline and tokenizer).
         messages: function from an item to its chat messages.
         decode: function from an item to its picture.
-        chunk: rows handed to the processor at once.
+        keep_pixels: keep the vision inputs in memory; otherwise they are processed again when a batch asks for them.
     """
-    rows = PreparedRows([item.id for item in items], [], [], {}, [])
+    stored: list[dict[str, Tensor] | None] = []
+    rows = PreparedRows([item.id for item in items], [], [])
+    chunk = 256 if keep_pixels else 16
     tokenizer = processor.tokenizer
     for start in range(0, len(items), chunk):
-        _prepare_chunk(rows, items[start : start + chunk], processor, messages, decode)
+        found = _prepare_chunk(rows, items[start : start + chunk], processor, messages, decode)
+        stored += found if keep_pixels else [None if one is None else {GRID: one[GRID]} for one in found]
+    rows.images = StoredPictures(stored)
+    if not keep_pixels:
+        rows = rows.process_later(items, processor, decode)
     if completions is not None:
         encoded = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
         rows.completions = [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in encoded]
     return rows
 
 
-def _prepare_chunk(rows: PreparedRows, items: Sequence[Any], processor: Any, messages: Any, decode: Any) -> None:
+def _prepare_chunk(
+    rows: PreparedRows, items: Sequence[Any], processor: Any, messages: Any, decode: Any
+) -> list[dict[str, Tensor] | None]:
+    """Append the tokens of items to the rows; return their vision inputs."""
+    stored: list[dict[str, Tensor] | None] = []
     texts = [processor.apply_chat_template(messages(item), add_generation_prompt=True, tokenize=False) for item in items]
     pictured = [item.image is not None for item in items]
     pictures = [[decode(item)] for item, has in zip(items, pictured) if has]
@@ -180,20 +195,22 @@ def _prepare_chunk(rows: PreparedRows, items: Sequence[Any], processor: Any, mes
         row = next(streams[has])
         tokens = row.pop("input_ids")
         rows.prompts.append(tokens)
-        rows.images.append(
-            {name: value for name, value in row.items() if name in ("pixel_values", "image_grid_thw")} if has else None
-        )
-        for name in row.keys() - {"pixel_values", "image_grid_thw", "attention_mask"}:
+        stored.append({name: value for name, value in row.items() if name in (PIXELS, GRID)} if has else None)
+        for name in row.keys() - {PIXELS, GRID, "attention_mask"}:
             rows.token_fields.setdefault(name, []).append(row[name])
+    return stored
 
 
 def _split(output: Any, count: int) -> list[dict[str, Any]]:
     """Split a processor's batch into rows; pixel values of all images come concatenated along dimension 0."""
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for name, value in output.items():
-        if name == "pixel_values":
-            parts = torch.as_tensor(np.asarray(value)).chunk(count)
-        elif name == "image_grid_thw":
+        if name == PIXELS:
+            pixels = torch.as_tensor(np.asarray(value))
+            # Families with grids cut pictures into as many patches as their size asks for; the others have one size.
+            sizes = torch.as_tensor(np.asarray(output[GRID])).prod(dim=1).tolist() if GRID in output else None
+            parts = pixels.split(sizes) if sizes else pixels.chunk(count)
+        elif name == GRID:
             parts = torch.as_tensor(np.asarray(value)).split(1)
         else:
             parts = [torch.as_tensor(ids) for ids in value]

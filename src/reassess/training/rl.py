@@ -17,11 +17,14 @@ from reassess.training.flops import flops_model
 from reassess.training.generate import generate
 from reassess.training.history import History
 from reassess.training.images import images_once
+from reassess.training.layout import Layout
+from reassess.training.pictures import GRID
 from reassess.training.prepared import PreparedRows
 from reassess.training.probe import Probe
 from reassess.training.rl_settings import RlSettings
 
 Reward = Callable[..., list[float]]
+ONE_CPU = Layout()
 
 
 class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
@@ -83,15 +86,34 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         logits_to_keep: int,
+        batch_size: int | None = None,
         compute_entropy: bool = False,
         **_: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        """Return log-probabilities and entropies of the completion's tokens, (B, C), zero where the mask is.
+        """Return log-probabilities and entropies of the completion's tokens, (B, C), zero where the mask is."""
+        rows = range(0, len(input_ids), batch_size or len(input_ids))
+        parts = [
+            self._score(model, input_ids[part], attention_mask[part], logits_to_keep, self._group[part], compute_entropy)
+            for part in (slice(start, start + rows.step) for start in rows)
+        ]
+        entropies = torch.cat([entropy for _, entropy in parts if entropy is not None]) if compute_entropy else None
+        return torch.cat([logps for logps, _ in parts]), entropies, None
+
+    def _score(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        group: list[int],
+        compute_entropy: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Score the completions of some rows in one forward pass.
 
         The stock trainer's tiled head scores every position of prompt and padding where there is no GPU kernel; here only the
         tokens of completions are scored. A test holds loss and gradient against the stock trainer's.
         """
-        fields, shared = self._vision(input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
+        fields, shared = self._vision(group, input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **fields}
         with nullcontext() if shared is None else images_once(self.accelerator.unwrap_model(model), shared):
             logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[:, :-1]
@@ -100,21 +122,21 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         chosen = distribution.gather(1, input_ids[:, -logits_to_keep:][scored][:, None]).squeeze(1)
         logps = torch.zeros(scored.shape, dtype=chosen.dtype).masked_scatter(scored, chosen)
         if not compute_entropy:
-            return logps, None, None
+            return logps, None
         with torch.no_grad():
             entropy = -(distribution.exp() * distribution).sum(dim=-1)
-        return logps, torch.zeros(scored.shape, dtype=entropy.dtype).masked_scatter(scored, entropy), None
+        return logps, torch.zeros(scored.shape, dtype=entropy.dtype).masked_scatter(scored, entropy)
 
-    def _vision(self, width: int, prompt_width: int) -> tuple[dict[str, Any], torch.Tensor | None]:
+    def _vision(self, group: list[int], width: int, prompt_width: int) -> tuple[dict[str, Any], torch.Tensor | None]:
         """Return the vision inputs of the current rows and, for each picture of a row, which distinct picture it is."""
-        pictured = [index for index in self._group if self.rows.images[index] is not None]
+        pictured = [index for index in group if self.rows.images.has(index)]
         distinct = sorted(set(pictured))
-        fields: dict[str, Any] = dict(self.rows.image_inputs(distinct))
-        if "image_grid_thw" in fields:  # positions of tokens need the grid of every row
-            fields["image_grid_thw"] = self.rows.image_inputs(pictured)["image_grid_thw"]
+        fields: dict[str, Any] = dict(self.rows.images.batch(distinct))
+        if GRID in fields:  # positions of tokens need the grid of every row
+            fields[GRID] = self.rows.images.grids(pictured)
         for name, values in self.rows.token_fields.items():
-            grown = torch.zeros((len(self._group), width), dtype=values[0].dtype)
-            for row, index in enumerate(self._group):
+            grown = torch.zeros((len(group), width), dtype=values[0].dtype)
+            for row, index in enumerate(group):
                 grown[row, prompt_width - len(values[index]) : prompt_width] = values[index]
             fields[name] = grown
         place = {index: position for position, index in enumerate(distinct)}
@@ -126,10 +148,10 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         prompts = output["prompt_mask"].sum(dim=1).tolist()
         # Truncated completions may be masked out of the loss, but they were generated: count real tokens.
         completions = (output["completion_ids"] != self._tokenizer.pad_token_id).sum(dim=1).tolist()
-        images = sum(self.rows.images[index] is not None for index in self._group)
+        patches = [self.rows.images.patches(index) for index in self._group[:: self.num_generations]]
         whole = [prompt + completion for prompt, completion in zip(prompts, completions)]
-        flops = self._flops.rollout(prompts, completions, self.num_generations, images // self.num_generations)
-        flops += self._flops.training(whole, sum(completions), images // self.num_generations)
+        flops = self._flops.rollout(prompts, completions, self.num_generations, patches)
+        flops += self._flops.training(whole, sum(completions), patches)
         self.history.spend(samples=len(whole), tokens=sum(whole), flops=flops)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -139,22 +161,26 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         return loss
 
 
-def grpo_arguments(settings: RlSettings, sampling_seed: int, work: Path, extra_rewards: int) -> GRPOConfig:
-    """Return TRL's arguments for the settings; `extra_rewards` further reward functions have weight 1."""
-    completions = settings.prompts_per_step * settings.num_generations
+def grpo_arguments(
+    settings: RlSettings, rows: int, sampling_seed: int, work: Path, extra_rewards: int = 0, layout: Layout = ONE_CPU
+) -> GRPOConfig:
+    """Return TRL's arguments for the settings on so many prompts; `extra_rewards` further reward functions have weight 1."""
+    prompts = settings.minibatch_prompts or settings.prompts_per_step
+    once, accumulation = layout.split(prompts * settings.num_generations)
     return GRPOConfig(
         output_dir=str(work),
-        per_device_train_batch_size=completions,
-        steps_per_generation=1,
+        per_device_train_batch_size=once,
+        gradient_accumulation_steps=accumulation,
+        steps_per_generation=accumulation * settings.updates_per_batch,
         num_generations=settings.num_generations,
         max_completion_length=settings.max_completion_length,
-        max_steps=settings.max_steps,
+        max_steps=settings.updates(rows),
         temperature=settings.temperature,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=settings.warmup_steps,
         adam_beta2=settings.adam_beta2,
-        weight_decay=0.0,
+        weight_decay=settings.weight_decay,
         beta=settings.beta,
         epsilon=settings.epsilon,
         epsilon_high=settings.epsilon_high,
@@ -168,6 +194,7 @@ def grpo_arguments(settings: RlSettings, sampling_seed: int, work: Path, extra_r
         save_steps=settings.save_every,
         seed=sampling_seed,
         **COMMON_ARGUMENTS,
+        **layout.arguments(),
     )
 
 
@@ -184,6 +211,7 @@ def train_grpo(
     probe: Probe | None = None,
     trainer_class: type[PreparedGrpoTrainer] = PreparedGrpoTrainer,
     extra_rewards: Sequence[Reward] = (),
+    layout: Layout = ONE_CPU,
 ) -> tuple[History, bool]:
     """Train `model` in place with group-relative advantages; return the history and whether the run was resumed.
 
@@ -199,11 +227,13 @@ def train_grpo(
         probe: held-out items scored every `settings.probe_every` updates.
         trainer_class: subclass to use.
         extra_rewards: reward functions added at weight 1 (penalties, say).
+        layout: of the job on its hardware.
     """
     seed_everything(sampling_seed)
     history = History()
-    arguments = grpo_arguments(settings, sampling_seed, work, len(extra_rewards))
-    order = row_order(len(rows), settings.prompts_per_step * settings.max_steps, order_seed)
+    arguments = grpo_arguments(settings, len(rows), sampling_seed, work, len(extra_rewards), layout)
+    batches = arguments.max_steps // settings.updates_per_batch
+    order = row_order(len(rows), settings.prompts_per_step * batches, order_seed)
     prompts = Dataset.from_dict(
         {
             "prompt": [rows.ids[index] for index in order],

@@ -16,7 +16,8 @@ from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
 from reassess.training.flops import FORMULA
 from reassess.training.history import History
-from reassess.training.loading import load_model, load_processor, save_checkpoint, weights_hash
+from reassess.training.layout import Layout
+from reassess.training.loading import freeze_vision, load_model, load_processor, save_checkpoint, weights_hash
 from reassess.training.prepared import PreparedRows, prepare
 from reassess.training.probe import Probe
 
@@ -27,7 +28,7 @@ class TrainingRun:
     def __init__(self, grid: Grid, cell: Cell) -> None:
         """Set up the job of `cell`; nothing is read yet."""
         self.grid, self.cell = grid, cell
-        self.settings = grid.arms[cell.arm].settings
+        self.settings: Any = grid.arms[cell.arm].settings
         self.manifest = Manifest("train", grid.spec(cell), grid.spec_hash(cell))
 
     @property
@@ -83,7 +84,10 @@ class TrainingRun:
     def rows(self) -> PreparedRows:
         """The cell's rows, tokenised, with the traces of its distribution."""
         family = self.grid.family(self.cell.model)
-        return PreparedRows.load(self.grid.prepared_file(family, str(self.cell.distribution))).select(self.row_ids)
+        rows = PreparedRows.load(self.grid.prepared_file(family, str(self.cell.distribution))).select(self.row_ids)
+        if self.grid.world.keep_pixels:
+            return rows
+        return rows.process_later(self.items, load_processor(self.start), decode_image)
 
     @cached_property
     def items(self) -> list[Any]:
@@ -98,14 +102,39 @@ class TrainingRun:
         whole = manifest.is_file() and (self.checkpoint / "config.json").is_file()
         return whole and read_json(manifest)["spec_hash"] == self.grid.spec_hash(self.cell)
 
+    @property
+    def layout(self) -> Layout:
+        """The job's layout on its hardware."""
+        return self.grid.world.layout(self.cell.model)
+
     def load(self) -> tuple[Any, Any]:
-        """Return the model to train and its processor."""
-        return load_model(self.start), load_processor(self.start)
+        """Return the model to train and its processor, with what the settings freeze frozen.
+
+        Raises:
+            ReassessError: rows and model do not share tokenizer and template, or there is no vision tower to freeze.
+        """
+        processor = load_processor(self.start)
+        self._check_template(processor)
+        model = load_model(self.start, attention=self.layout.attention)
+        if self.settings.freeze_vision:
+            freeze_vision(model)
+        return model, processor
+
+    def _check_template(self, processor: Any) -> None:
+        """Hold the template that the rows were prepared with against the model's own: families share it, by assumption."""
+        family = self.grid.family(self.cell.model)
+        prepared = load_processor(self.grid.base_dir(self.grid.teacher_model(family)))
+        ours, theirs = (sha256_text(str(one.chat_template)) for one in (processor, prepared))
+        if ours != theirs or len(processor.tokenizer) != len(prepared.tokenizer):
+            raise ReassessError(
+                f"model {self.cell.model!r} has another chat template or tokenizer than {self.grid.teacher_model(family)!r}, with "
+                f"which the rows of family {family!r} were prepared; give it a family of its own"
+            )
 
     def probe(self, processor: Any) -> Probe:
         """Return the held-out probe, prepared for `processor`."""
         items = read_pool(self.grid.pool_file("probe"), self.grid.world.item_type)
-        rows = prepare(items, None, processor, self.grid.world.prompt, decode_image)
+        rows = prepare(items, None, processor, self.grid.world.prompt, decode_image, keep_pixels=self.grid.world.keep_pixels)
         return Probe(items, rows, processor.tokenizer, self.grid.config.evaluation.max_new_tokens)
 
     def finish(self, model: Any, processor: Any, history: History, resumed: bool) -> None:

@@ -24,11 +24,14 @@ from reassess.training.engine import (
 )
 from reassess.training.flops import flops_model
 from reassess.training.history import History
+from reassess.training.layout import Layout
 from reassess.training.prepared import IGNORED, PreparedRows
 from reassess.training.probe import Probe
 from reassess.training.sft_settings import SftSettings
 
 __all__ = ["PreparedSftTrainer", "SftSettings", "train_sft"]
+
+ONE_CPU = Layout()
 
 
 class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
@@ -41,31 +44,32 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
         self._flops = flops_model(self.model)
         self._end = self.processing_class.tokenizer.pad_token_id
 
-    def _collate(self, batch: list[dict[str, int]]) -> dict[str, torch.Tensor]:
-        return self.rows.sft_batch([example["row"] for example in batch], self._end)
+    def _collate(self, batch: list[dict[str, int]]) -> dict[str, Any]:
+        rows = [example["row"] for example in batch]
+        return {**self.rows.sft_batch(rows, self._end), "patches": [self.rows.images.patches(row) for row in rows]}
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        """Return the mean token cross-entropy as transformers' `Trainer` computes it.
+        """Return the mean token cross-entropy: by TRL's fused head on a GPU, as transformers' `Trainer` computes it elsewhere.
 
-        TRL's fused head gives the same loss in tiles; without a GPU kernel it scores every position twice, and takes
+        The fused head gives the same loss in tiles; without a GPU kernel it scores every position twice, and takes
         more time than the rest of a small model's step.
         """
         inputs["use_cache"] = False
+        if self.args.device.type == "cuda":
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Take a step and count it."""
         scored = int((inputs["labels"] != IGNORED).sum())
         sizes = lengths(inputs)
-        images = inputs["pixel_values"].shape[0] if "pixel_values" in inputs else 0
-        if "image_grid_thw" in inputs:
-            images = inputs["image_grid_thw"].shape[0]
+        patches = inputs.pop("patches")
         loss = super().training_step(model, inputs, num_items_in_batch)
         check_loss(loss, self.state.global_step, self.work)
-        self.history.spend(samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, images))
+        self.history.spend(samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, patches))
         return loss
 
 
@@ -78,6 +82,7 @@ def train_sft(
     order_seed: int,
     work: Path,
     probe: Probe | None = None,
+    layout: Layout = ONE_CPU,
 ) -> tuple[History, bool]:
     """Fine-tune `model` in place; return the history and whether the run was resumed.
 
@@ -89,30 +94,34 @@ def train_sft(
         order_seed: decides the order of rows.
         work: folder of trainer checkpoints; a complete one found there is continued.
         probe: held-out items scored every `settings.probe_every` updates.
+        layout: of the job on its hardware.
     """
     seed_everything(order_seed)
-    history = History()
+    history, updates = History(), settings.updates(len(rows))
+    once, accumulation = layout.split(settings.batch_size)
     arguments = SFTConfig(
         output_dir=str(work),
-        per_device_train_batch_size=settings.batch_size,
-        max_steps=settings.max_steps,
+        per_device_train_batch_size=once,
+        gradient_accumulation_steps=accumulation,
+        max_steps=updates,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.lr_scheduler_type,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup(len(rows)),
         adam_beta2=settings.adam_beta2,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         loss_type="nll",
         max_length=None,
-        logging_steps=min(gcd(10, settings.save_every), settings.max_steps),  # a resumed run then logs the same means
+        logging_steps=min(gcd(10, settings.save_every), updates),  # a resumed run then logs the same means
         save_steps=settings.save_every,
         seed=order_seed,
         dataset_kwargs={"skip_prepare_dataset": True},
         **COMMON_ARGUMENTS,
+        **layout.arguments(),
     )
     trainer = PreparedSftTrainer(
         rows,
-        row_order(len(rows), settings.batch_size * settings.max_steps, order_seed),
+        row_order(len(rows), settings.batch_size * updates, order_seed),
         history,
         work,
         model=model,

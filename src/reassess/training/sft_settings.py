@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +18,15 @@ class SftSettings(TrainedSettings):
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate (ours; the paper uses 1e-5 at 2B to 7B)")
     lr_scheduler_type: Literal["cosine", "linear", "constant_with_warmup"] = Field("cosine", description="schedule (ours)")
     warmup_steps: int = Field(20, ge=0, description="updates of linear warm-up (ours)")
+    warmup_ratio: float | None = Field(None, ge=0, le=1, description="share of the updates; in place of `warmup_steps` where given")
     adam_beta2: float = Field(0.98, gt=0, lt=1, description="AdamW's second-moment decay (ours)")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay (ours)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping (TRL's default)")
+
+    def updates(self, rows: int) -> int:
+        """Return the number of updates on so many rows."""
+        return self.max_steps if self.epochs is None else max(1, ceil(rows * self.epochs / self.batch_size))
+
+    def warmup(self, rows: int) -> int:
+        """Return the number of warm-up updates on so many rows."""
+        return self.warmup_steps if self.warmup_ratio is None else ceil(self.updates(rows) * self.warmup_ratio)

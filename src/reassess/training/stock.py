@@ -35,7 +35,7 @@ def stock_grpo_trainer(
     )
     return GRPOTrainer(
         model=model,
-        args=grpo_arguments(settings, sampling_seed, work, 0),
+        args=grpo_arguments(settings, len(items), sampling_seed, work),
         processing_class=processor,
         train_dataset=dataset,
         reward_funcs=[accuracy_reward, format_reward],

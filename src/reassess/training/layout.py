@@ -1,0 +1,62 @@
+"""How a training job is laid out on its hardware: device, precision, processes, and the rows a process works on at once.
+
+A layout changes how fast a job is and how much memory it takes, and the last bits of its result; never what it computes. The
+rows of an update are those of the settings whatever the layout, and the loss is their token mean (tests/invariant).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reassess.errors import ReassessError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """See the module.
+
+    Attributes:
+        device: `cpu` or `cuda`.
+        precision: of the arithmetic; master weights stay float32, since bfloat16 ones would drop updates of rate 1e-6.
+        processes: one a GPU.
+        micro_batch: rows (SFT) or completions (RL) of one forward pass of a process; None: all of an update's.
+        gradient_checkpointing: forget activations and compute them again; covers language model and tower.
+        attention: implementation, as transformers names it.
+        rollouts: engine of rollouts.
+        vllm_mode: inside the training processes, or a server of its own.
+        vllm_memory: share of a GPU's memory for a colocated vLLM.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    processes: int = 1
+    micro_batch: int | None = None
+    gradient_checkpointing: bool = False
+    attention: str = "sdpa"
+    rollouts: Literal["hf", "vllm"] = "hf"
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    vllm_memory: float = 0.3
+
+    def split(self, rows: int) -> tuple[int, int]:
+        """Return rows of a forward pass and gradient accumulation, so that an update sees `rows` over all processes.
+
+        Raises:
+            ReassessError: the rows cannot be divided so.
+        """
+        if rows % self.processes:
+            raise ReassessError(f"{rows} rows an update cannot be divided among {self.processes} processes")
+        own = rows // self.processes
+        once = min(self.micro_batch or own, own)
+        if own % once:
+            raise ReassessError(f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a divisor")
+        return once, own // once
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the training arguments that follow."""
+        return {
+            "use_cpu": self.device == "cpu",
+            "bf16": self.precision == "bfloat16",
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "ddp_find_unused_parameters": False,
+        }

@@ -1,0 +1,1 @@
+"""One adapter a public data set, found by its file name."""

@@ -10,8 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 MATH_SECONDS = 3  # limit of a symbolic comparison
 NEAR = Decimal("0.001")  # largest difference that counts as right, for `near` (DynaMath's rule)
 
-# A letter alone, in brackets, or before a point or colon; never the first word of a text ("A triangle").
-_OPTION = re.compile(r"^(?:[(\[]([A-Za-z])[)\]]|([A-Za-z])(?:[.):](?:\s.*)?)?)$", re.DOTALL)
+# A letter alone, or in brackets or before a point or colon with a text after it; never the first word of a text ("A triangle").
+_OPTION = re.compile(r"^(?:[(\[]([A-Za-z])[)\]](?:\s.*)?|([A-Za-z])(?:[.):](?:\s.*)?)?)$", re.DOTALL)
 _WRAPPED = re.compile(r"^\\(?:text|textbf|mathrm|mathbf|mathit)\s*\{(.*)\}$", re.DOTALL)
 _UNIT = r"\\?%|\\?°|\^\{?\\circ\}?|\\(?:text|mathrm)\{[^{}]{0,40}\}|[A-Za-zµ]{1,20}(?:\^?[23])?"
 _QUANTITY = re.compile(rf"([+-]?[0-9.,]{{1,60}})(?:\s?(?:{_UNIT})){{0,3}}")

@@ -175,9 +175,8 @@ def correlation_of(history: pd.DataFrame) -> Estimate | None:
     return correlation_interval([reward_and_probe(run) for _, run in runs])
 
 
-DECEPTION = [
-    "cell", "model", "tier", "distribution", "size", "method", "seed", "reward_change", "accuracy_change", "correlation", "deceptive",
-]  # fmt: skip
+DECEPTION = ["cell", "model", "tier", "distribution", "size", "method", "seed"]
+DECEPTION += ["reward_change", "accuracy_change", "correlation", "deceptive"]
 
 
 def deception_of(history: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits a picture
 
 SIDE = 16
+MARGIN = 6
 
 
 def image_hash(encoded: bytes) -> str:
-    """Return a perceptual hash of 256 bits in hexadecimal: whether each point of a 17 x 16 grey version is brighter than the next.
+    """Return a perceptual hash of 256 bits in hexadecimal: is each point of a 17 x 16 grey version clearly darker than the next?
+
+    Clearly: by more than `MARGIN` of 255, so that compression does not write noise over even areas.
 
     Raises:
         OSError: the bytes are no picture.
@@ -25,7 +28,7 @@ def image_hash(encoded: bytes) -> str:
     with Image.open(BytesIO(encoded)) as picture:
         picture.draft("L", (4 * SIDE, 4 * SIDE))  # a JPEG is then decoded at an eighth of its size or so
         grey = np.asarray(picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16)
-    bits = (grey[:, 1:] > grey[:, :-1]).reshape(-1)
+    bits = (grey[:, 1:] > grey[:, :-1] + MARGIN).reshape(-1)
     return np.packbits(bits).tobytes().hex()
 
 

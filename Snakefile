@@ -8,7 +8,7 @@ from reassess.grid import Grid
 
 min_version("9.27")
 
-CONFIG = config.get("config", "config.yaml")
+CONFIG = wiring.config_file(config, workflow.configfiles)
 GRID = Grid.load(CONFIG)
 R, S = str(GRID.results), str(GRID.scratch)
 BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing

@@ -64,6 +64,19 @@ def check(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
+def plan(config: ConfigFile = Path("config/paper.yaml")) -> None:
+    """Estimate what a grid costs before it is submitted: jobs, GPU-hours, money, disk and download, rule by rule."""
+    from reassess.plan import as_table
+    from reassess.plan import plan as estimate
+    from reassess.worlds.hub.world import hub_of
+
+    grid = _grid(config)
+    costs = hub_of(grid).config.costs
+    typer.echo(as_table(estimate(grid), costs.price, costs.currency))
+    typer.echo(f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was measured on your cluster")
+
+
+@app.command()
 def cells(config: ConfigFile = DEFAULT, study: Annotated[str | None, typer.Option(help="only this study's cells")] = None) -> None:
     """List the cells of the grid and the state of each."""
     from reassess.errors import unknown

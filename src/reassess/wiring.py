@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 from reassess.grid import Cell, Grid
+from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
 TABLES = ("main", "budgets", "cells")
+
+
+def config_file(settings: Mapping[str, Any], given: Sequence[Any]) -> str:
+    """Return the grid's config file: by `--config config=FILE`, by Snakemake's own `--configfile FILE`, or the default."""
+    return str(settings.get("config") or (given[0] if given else "config.yaml"))
 
 
 def shards_of(grid: Grid, family: str, distribution: str) -> list[Path]:
@@ -43,6 +52,32 @@ def evaluation_inputs(grid: Grid, cell: Cell) -> list[Path]:
     """Return what scoring a cell reads: its checkpoint, its manifest, the benchmarks."""
     manifest = [] if grid.kind(cell) == "none" else [grid.cell_dir(cell) / "train.json"]
     return [grid.checkpoint_dir(cell), *manifest, *(grid.pool_file(name) for name in grid.config.evaluation.benchmarks)]
+
+
+def train_minutes(grid: Grid, cell: Cell) -> int:
+    """Return the minutes that a training job is given: half an hour, or twice its estimate."""
+    return _minutes(grid.world.training_cost(grid, cell), 30)
+
+
+def evaluate_minutes(grid: Grid, cell: Cell) -> int:
+    """Return the minutes that an evaluation is given."""
+    return _minutes(grid.world.evaluation_cost(grid, cell), 15)
+
+
+def shard_minutes(grid: Grid, family: str, distribution: str) -> int:
+    """Return the minutes that sampling a shard of traces is given."""
+    return _minutes(grid.world.shard_cost(grid, family, distribution), 30)
+
+
+def _minutes(estimate: Estimate, least: int) -> int:
+    return max(least, ceil(2 * 60 * estimate.hours))
+
+
+def memory(grid: Grid, cell: Cell | None = None) -> int:
+    """Return the MiB of main memory that a job is given: 1,500 on a CPU, 64 GiB a GPU elsewhere."""
+    gpus = grid.world.training_cost(grid, cell).gpus if cell is not None and grid.kind(cell) != "none" else 0
+    on_gpu = grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
+    return 65536 * max(1, gpus) if on_gpu else 1500
 
 
 def collected_files(grid: Grid, partial: bool) -> list[Path]:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reassess.errors import ReassessError
+from reassess.plan import Estimate
 
 if TYPE_CHECKING:
     from reassess.config import Config
     from reassess.evaluation.pack import Benchmark
-    from reassess.grid import Grid
+    from reassess.grid import Cell, Grid
     from reassess.training.layout import Layout
 
 
@@ -86,6 +87,24 @@ class World(ABC):
     def train_split(self, distribution: str) -> str:
         """Return the split whose rows a distribution trains on."""
         return "train"
+
+    # --- what jobs cost: nothing that is worth a plan, unless the world says more ------------------------------------------
+
+    def download_costs(self, grid: Grid) -> list[Estimate]:
+        """Return the cost of each download."""
+        return []
+
+    def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
+        """Return the cost of sampling a shard of traces."""
+        return Estimate()
+
+    def training_cost(self, grid: Grid, cell: Cell) -> Estimate:
+        """Return the cost of training a cell."""
+        return Estimate()
+
+    def evaluation_cost(self, grid: Grid, cell: Cell) -> Estimate:
+        """Return the cost of scoring a cell."""
+        return Estimate()
 
     # --- jobs -----------------------------------------------------------------------------------------------------------
 

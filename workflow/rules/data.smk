@@ -37,13 +37,17 @@ rule sample_shard:
         f"{S}/benchmarks/sample_shard/{{family}}/{{distribution}}/{{shard}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
+        runtime=lambda w, attempt: (
+            attempt * wiring.shard_minutes(GRID, w.family, w.distribution)
+        ),
+        gpu=lambda w: GRID.world.shard_cost(GRID, w.family, w.distribution).gpus,
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
     message:
         "traces: shard {wildcards.shard} of {wildcards.distribution} for {wildcards.family}"
+        " ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
         "reassess sample-shard --family {wildcards.family} --distribution {wildcards.distribution}"
         " --shard {wildcards.shard} --config {params.config} > {log} 2>&1"

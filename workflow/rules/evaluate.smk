@@ -13,12 +13,14 @@ rule evaluate:
         f"{S}/benchmarks/evaluate/{{cell}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1500 * attempt,
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        runtime=lambda w, attempt: attempt
+        * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
+        gpu=lambda w: GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus,
     params:
         spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
         config=CONFIG,
     message:
-        "evaluate: {wildcards.cell}"
+        "evaluate: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
         "reassess evaluate --cell {wildcards.cell} --config {params.config} > {log} 2>&1"

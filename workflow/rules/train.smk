@@ -14,12 +14,14 @@ rule train:
         f"{S}/benchmarks/train/{{cell}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1500 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        runtime=lambda w, attempt: attempt
+        * wiring.train_minutes(GRID, GRID.cell(w.cell)),
+        gpu=lambda w: GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus,
     params:
         spec=lambda w: GRID.spec_hash(GRID.cell(w.cell)),
         config=CONFIG,
     message:
-        "train: {wildcards.cell}"
+        "train: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
         "reassess train --cell {wildcards.cell} --config {params.config} > {log} 2>&1"

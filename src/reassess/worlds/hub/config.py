@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reassess.config import Config, Distribution, Model, Names, Share, Strict, World
+from reassess.config import Config, Distribution, Model, Names, Rate, Share, Strict, World
 
 HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 
@@ -92,12 +92,43 @@ class Execution(Strict):
     vllm_memory: Share = Field(0.3, description="share of a GPU's memory for a colocated vLLM (TRL: 0.3)")
 
 
+class Costs(Strict):
+    """What an estimate of cost rests on. Rates that somebody published are named; the others are assumptions of ours."""
+
+    price: float = Field(2.5, ge=0, description="of a GPU-hour, in `currency` (ours; put your own)")
+    currency: str = Field("USD", description="of the price")
+    peak_tflops: float = Field(989, gt=0, description="dense bfloat16 peak of a GPU (H100 and H200)")
+    gpu_gb: float = Field(80, gt=0, description="memory of a GPU")
+    text_tokens: int = Field(150, ge=0, description="of a prompt (ours)")
+    visual_tokens: int = Field(300, ge=0, description="of a picture under the pixel budget (ours)")
+    trace_tokens: int = Field(350, gt=0, description="of a trace (ours)")
+    rollout_tokens: int = Field(325, gt=0, description="of a rollout (EasyR1's published runs come to about 700 tokens a sequence)")
+    answer_tokens: int = Field(400, gt=0, description="of an answer in evaluation (ours)")
+    sft_mfu: Rate = Field(0.25, description="share of the peak that SFT reaches, of 1 (ours: par for padded batches with pictures)")
+    rl_mfu_small: Rate = Field(0.037, description="training FLOPs over the whole RL step, of 1 (from EasyR1's 3B run, 8 H100)")
+    rl_mfu_large: Rate = Field(0.074, description="the same for 7B (from EasyR1's 7B run, 8 H100)")
+    small_parameters: Rate = Field(5e9, description="models below this take `rl_mfu_small`")
+    resampling: float = Field(0.5, ge=0, description="extra rollouts of dynamic sampling, as a share (ours)")
+    engine_tokens_7b: Rate = Field(2500, description="tokens a second and GPU that vLLM generates with a 7B model (ours)")
+    startup_minutes: float = Field(3, ge=0, description="of a job, on every one of its GPUs (ours)")
+    data_set_gb: float = Field(1, ge=0, description="size of a data set whose files were not asked for yet (ours)")
+    benchmark_items: dict[str, int] = Field(
+        default={
+            "mathvista": 1000, "mathverse": 3940, "mathvision": 3040, "mmmu": 900, "mmstar": 1500, "logicvista": 447,
+            "wemath": 1740, "dynamath": 5010, "math500": 500, "gsm8k": 1319, "gpqa_diamond": 198,
+        },
+        description="items of benchmarks, as published",
+    )  # fmt: skip
+    other_benchmark_items: int = Field(1000, gt=0, description="items of a benchmark that is not listed")
+
+
 class HubConfig(Config):
     """A grid of the hub world."""
 
     world: HubWorld = Field(description="the hub world")
     models: dict[str, HubModel] = Field(min_length=1, description="backbones and teachers by name")
     distributions: dict[str, HubDistribution] = Field(min_length=1, description="where traces come from")
+    costs: Costs = Field(default_factory=Costs, description="what an estimate of cost rests on")
     execution: Execution = Field(default_factory=Execution, description="hardware and engines")
 
 

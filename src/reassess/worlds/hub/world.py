@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reassess.errors import ReassessError, unknown
+from reassess.plan import Estimate
 from reassess.world import World
+from reassess.worlds.hub import costs
 from reassess.worlds.hub.fetch import MODEL_FILES, snapshot
 from reassess.worlds.hub.pins import Kind, Pin, Pins, stand_in_revision
 from reassess.worlds.hub.source import find_source
 
 if TYPE_CHECKING:
     from reassess.evaluation.pack import Benchmark
-    from reassess.grid import Grid
+    from reassess.grid import Cell, Grid
     from reassess.training.layout import Layout
     from reassess.worlds.hub.config import HubConfig
 
@@ -121,7 +123,7 @@ class HubWorld(World):
 
     def teacher_spec(self, family: str, distribution: str, base_hash: Any) -> dict[str, Any]:
         """Return the hash of the model that is sampled."""
-        return {"base": base_hash(self._teacher(family, distribution))}
+        return {"base": base_hash(self.teacher_model(family, distribution))}
 
     def traces_spec(self, distribution: str) -> dict[str, Any]:
         """Return the adapter of traces that come with their questions."""
@@ -140,7 +142,8 @@ class HubWorld(World):
         execution, found = self.config.execution, self.config.models[model]
         return Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
 
-    def _teacher(self, family: str, distribution: str) -> str:
+    def teacher_model(self, family: str, distribution: str) -> str:
+        """Return the model that a distribution's traces are sampled from."""
         found = self.config.distributions.get(distribution)
         return (found.teacher if found else None) or self.config.teachers[family]
 
@@ -162,11 +165,29 @@ class HubWorld(World):
 
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
         """Return the base folder of the model that is sampled."""
-        return grid.base_dir(self._teacher(family, distribution))
+        return grid.base_dir(self.teacher_model(family, distribution))
 
     def train_split(self, distribution: str) -> str:
         """Return the pool, or the distribution's own rows."""
         return "train" if self.config.distributions[distribution].adapter is None else distribution
+
+    # --- what jobs cost -----------------------------------------------------------------------------------------------------
+
+    def download_costs(self, grid: Grid) -> list[Estimate]:
+        """Return the size of every repository."""
+        return [costs.of_fetch(grid, self, kind, repo) for kind, repo in self.repositories(grid)]
+
+    def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
+        """Return the cost of sampling a shard of traces."""
+        return costs.of_shard(grid, self, family, distribution)
+
+    def training_cost(self, grid: Grid, cell: Cell) -> Estimate:
+        """Return the cost of training a cell."""
+        return costs.of_training(grid, self, cell)
+
+    def evaluation_cost(self, grid: Grid, cell: Cell) -> Estimate:
+        """Return the cost of scoring a cell."""
+        return costs.of_evaluation(grid, self, cell)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,105 @@
+"""What a grid will cost before anything is submitted: jobs, GPU-hours, money, disk and download, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reassess.grid import Grid
+
+HEADER = ("rule", "jobs", "GPU-hours", "money", "disk, GB", "download, GB")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one job costs.
+
+    Attributes:
+        gpus: GPUs it asks for.
+        gpu_hours: GPUs times hours.
+        disk_gb: what it leaves.
+        scratch_gb: what it needs while it runs.
+        download_gb: what it downloads.
+    """
+
+    gpus: int = 0
+    gpu_hours: float = 0.0
+    disk_gb: float = 0.0
+    scratch_gb: float = 0.0
+    download_gb: float = 0.0
+
+    @property
+    def hours(self) -> float:
+        """Hours by the clock."""
+        return self.gpu_hours / max(1, self.gpus)
+
+
+@dataclass
+class Line:
+    """The jobs of one rule."""
+
+    rule: str
+    jobs: int = 0
+    gpu_hours: float = 0.0
+    disk_gb: float = 0.0
+    download_gb: float = 0.0
+    largest_scratch_gb: float = 0.0
+    longest_hours: float = 0.0
+
+    def add(self, one: Estimate) -> None:
+        """Count a job."""
+        self.jobs += 1
+        self.gpu_hours += one.gpu_hours
+        self.disk_gb += one.disk_gb
+        self.download_gb += one.download_gb
+        self.largest_scratch_gb = max(self.largest_scratch_gb, one.scratch_gb)
+        self.longest_hours = max(self.longest_hours, one.hours)
+
+    def plus(self, other: Line) -> None:
+        """Add another rule's jobs."""
+        self.jobs += other.jobs
+        for name in ("gpu_hours", "disk_gb", "download_gb"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.largest_scratch_gb = max(self.largest_scratch_gb, other.largest_scratch_gb)
+        self.longest_hours = max(self.longest_hours, other.longest_hours)
+
+
+def plan(grid: Grid) -> list[Line]:
+    """Return a line for each rule that costs something, and the total last."""
+    lines: dict[str, Line] = {}
+    for rule, estimate in _jobs(grid):
+        lines.setdefault(rule, Line(rule)).add(estimate)
+    total = Line("total")
+    for line in lines.values():
+        total.plus(line)
+    return [*lines.values(), total]
+
+
+def _jobs(grid: Grid) -> Iterator[tuple[str, Estimate]]:
+    world = grid.world
+    yield from (("fetch", estimate) for estimate in world.download_costs(grid))
+    for family in sorted(grid.config.teachers):
+        for name, distribution in grid.config.distributions.items():
+            if distribution.source == "teacher":
+                yield from (("sample_shard", world.shard_cost(grid, family, name)) for _ in range(distribution.shards))
+    yield from (("train", world.training_cost(grid, cell)) for cell in grid.trained.values())
+    yield from (("evaluate", world.evaluation_cost(grid, cell)) for cell in grid.cells.values())
+
+
+def as_table(lines: list[Line], price: float, currency: str) -> str:
+    """Return a plan as text, in columns; money at a price a GPU-hour."""
+    rows = [HEADER]
+    for line in lines:
+        money = f"{line.gpu_hours * price:,.0f} {currency}"
+        rows.append(
+            (line.rule, str(line.jobs), f"{line.gpu_hours:,.1f}", money, f"{line.disk_gb:,.1f}", f"{line.download_gb:,.1f}")
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    text = [f"{row[0]:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:])) for row in rows]
+    total = lines[-1]
+    text.append(
+        f"longest job {total.longest_hours:.1f} h; largest trainer checkpoints of one job {total.largest_scratch_gb:,.0f} GB"
+    )
+    return "\n".join(text)

@@ -1,0 +1,93 @@
+"""The paper's grid on stand-ins: every one of its rules runs here, from download to report."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from reassess.files import read_json
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+from reassess.worlds.hub.stand_in import ROWS
+
+RUN = [sys.executable, "-m", "reassess.cli", "run", "--config", "config/stand-in.yaml"]
+PLAN = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--dry-run", "--quiet", "rules"]
+
+
+def rules_of(text):
+    return set(re.findall(r"^(\w+) +\d+$", text, re.MULTILINE)) - {"total"}
+
+
+def test_the_papers_grid_is_planned_by_its_config_file(tmp_path):
+    """As people call it: Snakemake's own --configfile."""
+    done = subprocess.run(
+        [*PLAN, "--configfile", str(ROOT / "config/paper.yaml"), "--", "cells"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    grid = Grid.load(ROOT / "config/paper.yaml")
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert int(counts["train"]) == len(grid.trained)
+    assert int(counts["evaluate"]) == len(grid.cells)
+    assert int(counts["sample_shard"]) == 32
+
+
+def test_the_stand_in_has_every_rule_and_every_arm_of_the_paper():
+    paper, stand_in = (Grid.load(ROOT / f"config/{name}.yaml") for name in ("paper", "stand-in"))
+    assert paper.config.studies.keys() == stand_in.config.studies.keys()
+    assert {cell.arm for cell in paper.trained.values()} == {cell.arm for cell in stand_in.trained.values()}
+    assert {cell.distribution for cell in paper.cells.values()} == {cell.distribution for cell in stand_in.cells.values()}
+    assert list(paper.benchmarks) == list(stand_in.benchmarks)
+    for name, settings in paper.arms.items():
+        assert type(settings.settings) is type(stand_in.arms[name].settings)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stand-in")
+    shutil.copytree(ROOT / "config", folder / "config")
+    done = subprocess.run(RUN, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_every_rule_of_the_paper_runs(finished):
+    paper = subprocess.run([*PLAN, "--config", "config=config/paper.yaml"], cwd=ROOT, capture_output=True, text=True)
+    logs = {path.name for path in (finished / "scratch/stand-in/logs").iterdir()} | {
+        path.stem for path in (finished / "scratch/stand-in/logs").iterdir()
+    }
+    assert rules_of(paper.stdout) - {"all"} <= logs
+    assert (finished / "results/stand-in/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_it_leaves_what_the_paper_grid_would(finished):
+    grid = Grid.load(ROOT / "config/stand-in.yaml")
+    results = finished / "results/stand-in"
+    manifests = pd.read_parquet(results / "bundle/manifests.parquet")
+    assert set(manifests["status"]) == {"done"}
+    assert set(manifests["cell"]) == set(grid.cells)
+    scores = pd.read_parquet(results / "bundle/scores.parquet")
+    assert set(scores["benchmark"]) == set(grid.benchmarks)
+    assert set(scores.groupby("cell", observed=True).size()) == {len(grid.benchmarks) * 6}
+    traces = read_json(results / "traces/qwen-vl/same-family.json")
+    assert traces["prompts"] == 120
+    assert 0.5 < traces["yield"] <= 1
+    assert traces["tokens"] > 0
+    rows = {name: pd.read_parquet(results / f"rows/qwen-vl/{name}.parquet")["id"].tolist() for name in grid.config.distributions}
+    assert rows["same-family"] == rows["same-family-7b"]
+    assert len(rows["foreign"]) == ROWS
+    run = read_json(results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/train.json")
+    assert run["updates"] == 2 * 2  # one pass over 16 prompts: two rollout batches of 8, two updates on each
+    assert run["samples"] == 32
+    history = pd.read_parquet(results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/history.parquet")
+    assert {"reward", "probe_accuracy", "loss"} <= set(history["metric"])
+
+
+@pytest.mark.slow
+def test_a_finished_stand_in_has_nothing_to_do(finished):
+    done = subprocess.run(RUN, cwd=finished, capture_output=True, text=True)
+    assert "everything is up to date" in done.stdout, done.stdout + done.stderr

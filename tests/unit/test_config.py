@@ -111,6 +111,6 @@ def test_the_default_config_is_the_default_grid():
     assert load_config(ROOT / "config.yaml") == Config.model_validate(DEFAULT)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")))
+@pytest.mark.parametrize("path", sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"}))
 def test_every_shipped_config_is_valid(path):
     assert Grid.load(path).cells

@@ -96,7 +96,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
         """Make the trainer checkpoint complete."""
         self._tick()
-        self.history.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        if state.is_world_process_zero:
+            self.history.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
     def _probe(self, step: int, model: Any) -> None:
         self._tick()

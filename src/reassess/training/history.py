@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reassess.files import read_json, write_json
 
@@ -30,6 +30,15 @@ class History:
         """Add to the running totals."""
         for name, amount in amounts.items():
             self.totals[name] += float(amount)
+
+    def spend_everywhere(self, device: Any, **amounts: float) -> None:
+        """Add what all processes of a job spent; every process must call it."""
+        import torch
+
+        found = torch.tensor(list(amounts.values()), dtype=torch.float64, device=device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(found)
+        self.spend(**dict(zip(amounts, found.tolist(), strict=True)))
 
     def add_totals(self, step: int) -> None:
         """Record the running totals at a step."""

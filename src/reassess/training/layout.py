@@ -58,5 +58,5 @@ class Layout:
             "use_cpu": self.device == "cpu",
             "bf16": self.precision == "bfloat16",
             "gradient_checkpointing": self.gradient_checkpointing,
-            "ddp_find_unused_parameters": False,
+            **({"ddp_backend": "gloo"} if self.device == "cpu" and self.processes > 1 else {}),
         }

@@ -84,7 +84,7 @@ def freeze_vision(model: Any) -> None:
     Raises:
         ReassessError: the model has no tower under any name known here.
     """
-    inner = model.base_model
+    inner = getattr(model, "base_model", model)
     towers = [
         part for name in ("visual", "vision_tower", "multi_modal_projector") if (part := getattr(inner, name, None)) is not None
     ]

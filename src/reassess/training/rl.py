@@ -152,7 +152,7 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         whole = [prompt + completion for prompt, completion in zip(prompts, completions)]
         flops = self._flops.rollout(prompts, completions, self.num_generations, patches)
         flops += self._flops.training(whole, sum(completions), patches)
-        self.history.spend(samples=len(whole), tokens=sum(whole), flops=flops)
+        self.history.spend_everywhere(self.args.device, samples=len(whole), tokens=sum(whole), flops=flops)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Take a step; stop at a loss that is no number."""

@@ -41,6 +41,9 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
         """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s."""
         self.rows, self.history, self.work = rows, history, work
         super().__init__(train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs)
+        # transformers marks Qwen2-VL's relatives as if their loss could not be told the tokens of the whole update, and then takes
+        # the mean of micro-batch means. It can: their forward hands it on to the loss.
+        self.model_accepts_loss_kwargs = True
         self._flops = flops_model(self.model)
         self._end = self.processing_class.tokenizer.pad_token_id
 
@@ -69,7 +72,9 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
         patches = inputs.pop("patches")
         loss = super().training_step(model, inputs, num_items_in_batch)
         check_loss(loss, self.state.global_step, self.work)
-        self.history.spend(samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, patches))
+        self.history.spend_everywhere(
+            self.args.device, samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, patches)
+        )
         return loss
 
 

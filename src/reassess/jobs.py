@@ -51,6 +51,7 @@ def evaluate_cell(grid: Grid, cell: Cell) -> None:
         grid.world,
         grid.benchmarks,
         grid.arms[cell.arm].build(),
+        grid.world.engine_layout(cell.model),
         seed=derive_seed("evaluate", cell.seed),
         batch_size=protocol.batch_size,
         max_new_tokens=protocol.max_new_tokens,

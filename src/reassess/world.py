@@ -66,6 +66,10 @@ class World(ABC):
 
         return Layout()
 
+    def engine_layout(self, model: str) -> Layout:
+        """Return the layout of a job that only completes prompts with a model: traces and evaluation."""
+        return self.layout(model)
+
     # --- which files jobs read and write ------------------------------------------------------------------------------
 
     def pool_inputs(self, grid: Grid) -> list[Path]:
@@ -79,6 +83,10 @@ class World(ABC):
     @abstractmethod
     def base_inputs(self, grid: Grid, model: str) -> list[Path]:
         """Return what making a base checkpoint reads."""
+
+    def teacher_model(self, family: str, distribution: str) -> str:
+        """Return the model that a distribution's teacher is, or is made from."""
+        return str(self.config.teachers[family])
 
     @abstractmethod
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:

@@ -26,7 +26,8 @@ def make_shard(grid: Grid, family: str, distribution: str, shard: int) -> None:
     items = _items(grid, distribution)[shard :: config.shards]
     seed = derive_seed("traces", grid.config.world.seed, family, distribution) + shard
     teacher = grid.teacher_dir(family, distribution)
-    kept, report = sample_traces(teacher, items, grid.world, config, seed)
+    layout = grid.world.engine_layout(grid.world.teacher_model(family, distribution))
+    kept, report = sample_traces(teacher, items, grid.world, config, layout, seed)
     path = grid.shard_file(family, distribution, shard)
     report |= {"prompts": len(items), "seconds": round(time.monotonic() - started, 3)}
     write_json(path.with_suffix(".json"), report)

@@ -8,6 +8,7 @@ from typing import Any
 
 from reassess.answers import judge
 from reassess.config import Distribution
+from reassess.training.layout import Layout
 from reassess.world import World
 
 
@@ -23,14 +24,50 @@ def sample_traces(
     items: Sequence[Any],
     world: World,
     sampling: Distribution,
+    layout: Layout,
     seed: int,
-    batch: int = 64,
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Sample from the teacher and keep, for each item, the shortest correct completion.
 
     Returns:
-        completions by item id, for the items that have one, and a report (samples, temperature, tokens generated).
+        completions by item id, for the items that have one, and a report (samples, temperature, tokens generated, engine).
     """
+    if layout.rollouts == "vllm":
+        kept, tokens = _by_vllm(teacher, items, world, sampling, layout, seed)
+    else:
+        kept, tokens = _by_transformers(teacher, items, world, sampling, seed)
+    report = {"samples_per_prompt": sampling.samples, "temperature": sampling.temperature, "tokens": tokens}
+    return kept, {**report, "engine": layout.rollouts}
+
+
+def _by_vllm(
+    teacher: Path, items: Sequence[Any], world: World, sampling: Distribution, layout: Layout, seed: int
+) -> tuple[dict[str, str], int]:
+    from reassess.training.vllm_engine import complete
+
+    kept: dict[str, str] = {}
+    found = complete(
+        teacher,
+        world,
+        items,
+        samples=sampling.samples,
+        temperature=sampling.temperature,
+        max_new_tokens=sampling.max_new_tokens,
+        seed=seed,
+        memory=layout.engine_memory,
+        gpus=layout.processes,
+    )
+    for item, drawn in zip(items, found, strict=True):
+        lengths = [len(one.tokens) for one in drawn]
+        trace = shortest_correct([one.text for one in drawn], lengths, item.answer, item.answer_kind)
+        if trace is not None:
+            kept[item.id] = trace
+    return kept, sum(len(one.tokens) for drawn in found for one in drawn)
+
+
+def _by_transformers(
+    teacher: Path, items: Sequence[Any], world: World, sampling: Distribution, seed: int, batch: int = 64
+) -> tuple[dict[str, str], int]:
     from reassess.data.pool import decode_image
     from reassess.training.engine import seed_everything
     from reassess.training.generate import decode, generate
@@ -62,4 +99,4 @@ def sample_traces(
             trace = shortest_correct(texts[own], lengths[own], items[index].answer, items[index].answer_kind)
             if trace is not None:
                 kept[items[index].id] = trace
-    return kept, {"samples_per_prompt": sampling.samples, "temperature": sampling.temperature, "tokens": tokens}
+    return kept, tokens

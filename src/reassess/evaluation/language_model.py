@@ -13,6 +13,7 @@ from lm_eval.api.model import LM
 from reassess.data.pool import decode_image
 from reassess.files import sha256_text
 from reassess.training.generate import decode, generate
+from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
 from reassess.training.prepared import prepare
 from reassess.world import World
@@ -79,6 +80,30 @@ def answer_by_checkpoint(
                 hashed = sha256_text(tokenizer.decode(rows.prompts[index]))
                 answered[index] = Answered(text, hashed, len(tokens), int(tokens[-1]) != end)
         return [answered[index] for index in range(len(items))]
+
+    return answer
+
+
+def answer_by_vllm(
+    checkpoint: Path, world: World, view: Callable[[Any], Any], layout: Layout, max_new_tokens: int
+) -> Callable[[Sequence[Any]], list[Answered]]:
+    """Return a function that answers items greedily with a checkpoint, by vLLM."""
+    from reassess.training.vllm_engine import complete
+
+    def answer(items: Sequence[Any]) -> list[Answered]:
+        tokenizer = load_processor(checkpoint).tokenizer
+        drawn = complete(
+            checkpoint,
+            world,
+            [view(item) for item in items],
+            samples=1,
+            temperature=0.0,
+            max_new_tokens=max_new_tokens,
+            seed=0,
+            memory=layout.engine_memory,
+            gpus=layout.processes,
+        )
+        return [Answered(one.text, sha256_text(tokenizer.decode(one.prompt)), len(one.tokens), not one.ended) for (one,) in drawn]
 
     return answer
 

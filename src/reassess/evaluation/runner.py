@@ -17,8 +17,9 @@ from lm_eval.tasks import TaskManager  # noqa: E402
 
 from reassess.answers import judge  # noqa: E402
 from reassess.data.pool import read_pool  # noqa: E402
-from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method  # noqa: E402
+from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method, answer_by_vllm  # noqa: E402
 from reassess.evaluation.pack import Benchmark  # noqa: E402
+from reassess.training.layout import Layout  # noqa: E402
 from reassess.world import World  # noqa: E402
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def evaluate_checkpoint(
     world: World,
     benchmarks: Mapping[str, Benchmark],
     method: Any,
+    layout: Layout,
     *,
     seed: int,
     batch_size: int,
@@ -46,6 +48,7 @@ def evaluate_checkpoint(
         world: gives items and prompts.
         benchmarks: the benchmarks, by name.
         method: its `view` decides what the model sees, its `respond` may answer without a model.
+        layout: the engine and its share of the hardware.
         seed: for methods that answer at random.
         batch_size: items decoded together.
         max_new_tokens: token budget of a completion.
@@ -56,7 +59,10 @@ def evaluate_checkpoint(
     items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
-        answer = answer_by_checkpoint(checkpoint, world, method.view, batch_size, max_new_tokens)
+        if layout.rollouts == "vllm":
+            answer = answer_by_vllm(checkpoint, world, method.view, layout, max_new_tokens)
+        else:
+            answer = answer_by_checkpoint(checkpoint, world, method.view, batch_size, max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)

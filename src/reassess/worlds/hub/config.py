@@ -90,6 +90,7 @@ class Execution(Strict):
     rollouts: Literal["hf", "vllm"] = Field("vllm", description="engine of rollouts, traces and evaluation")
     vllm_mode: Literal["colocate", "server"] = Field("colocate", description="vLLM inside the training processes, or its own")
     vllm_memory: Share = Field(0.3, description="share of a GPU's memory for a colocated vLLM (TRL: 0.3)")
+    engine_memory: Share = Field(0.9, description="the same for traces and evaluation, where vLLM has the GPU to itself")
 
 
 class Costs(Strict):

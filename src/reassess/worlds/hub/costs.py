@@ -50,7 +50,7 @@ def of_evaluation(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
     limit = world.config.world.benchmark_items
     items = min(items, limit * len(grid.benchmarks)) if limit else items
     seconds = items * costs.answer_tokens / _rate(costs, shape)
-    gpus = _engine_gpus(costs, shape)
+    gpus = engine_gpus(costs, shape)
     return Estimate(gpus=gpus, gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60), disk_gb=0.01, scratch_gb=0)
 
 
@@ -60,7 +60,7 @@ def of_shard(grid: Grid, world: HubWorld, family: str, distribution: str) -> Est
     shape = _shape(grid, world, world.teacher_model(family, distribution))
     prompts = world.config.world.pool_rows / found.shards
     seconds = prompts * found.samples * costs.trace_tokens / _rate(costs, shape)
-    gpus = _engine_gpus(costs, shape)
+    gpus = engine_gpus(costs, shape)
     return Estimate(gpus=gpus, gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60), disk_gb=0.01, scratch_gb=0)
 
 
@@ -83,9 +83,9 @@ def _shape(grid: Grid, world: HubWorld, model: str) -> Shape:
 
 def _rate(costs: Any, shape: Shape) -> float:
     """Return tokens a second of one engine: inversely as the model's size, from the assumed rate of a 7B model."""
-    return float(costs.engine_tokens_7b * 7.6e9 / shape.body * _engine_gpus(costs, shape))
+    return float(costs.engine_tokens_7b * 7.6e9 / shape.body * engine_gpus(costs, shape))
 
 
-def _engine_gpus(costs: Any, shape: Shape) -> int:
+def engine_gpus(costs: Any, shape: Shape) -> int:
     """Return the GPUs that hold a model's weights with as much room again for its cache."""
     return max(1, ceil(2 * SERVED * shape.parameters / 1e9 / float(costs.gpu_gb)))

@@ -88,7 +88,7 @@ SHAPES = {
 }
 
 
-def shape_of(repo: str, base: Path) -> Shape:
+def shape_of(repo: str, base: Path | None = None) -> Shape:
     """Return a model's shape: from the table, or from the config of a checkpoint that is there already.
 
     Raises:
@@ -96,8 +96,8 @@ def shape_of(repo: str, base: Path) -> Shape:
     """
     if repo in SHAPES:
         return SHAPES[repo]
-    path = base / "config.json"
-    if not path.is_file():
+    path = None if base is None else base / "config.json"
+    if path is None or not path.is_file():
         raise ReassessError(f"the shape of {repo} is not known: add it to worlds/hub/shapes.py, or make its base checkpoint first")
     found = json.loads(path.read_text())
     text, vision = found.get("text_config", found), found["vision_config"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +14,7 @@ from reassess.world import World
 from reassess.worlds.hub import costs
 from reassess.worlds.hub.fetch import MODEL_FILES, snapshot
 from reassess.worlds.hub.pins import Kind, Pin, Pins, stand_in_revision
+from reassess.worlds.hub.shapes import shape_of
 from reassess.worlds.hub.source import find_source
 
 if TYPE_CHECKING:
@@ -141,6 +143,13 @@ class HubWorld(World):
 
         execution, found = self.config.execution, self.config.models[model]
         return Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
+
+    def engine_layout(self, model: str) -> Layout:
+        """Return the layout with as many GPUs as hold the model's weights with as much room again."""
+        layout = self.layout(model)
+        if layout.rollouts != "vllm":
+            return layout
+        return replace(layout, processes=costs.engine_gpus(self.config.costs, shape_of(self.config.models[model].hub)))
 
     def teacher_model(self, family: str, distribution: str) -> str:
         """Return the model that a distribution's traces are sampled from."""

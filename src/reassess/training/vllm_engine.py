@@ -1,0 +1,140 @@
+"""Completions by vLLM: for traces and evaluation on GPUs. One prompt, one image pipeline and one budget, as everywhere.
+
+vLLM is given the token ids of the model's own template with one placeholder a picture, and expands it itself; ids that were
+expanded before would be expanded twice, and nothing would say so. It reads the pixel budget from the checkpoint's folder. The
+prompt that comes back is held against the picture's grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from reassess.data.pool import decode_image
+from reassess.errors import ReassessError
+from reassess.training.loading import check_checkpoint, load_processor
+from reassess.world import World
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One completion: its text, its tokens (end token included if it came), and the prompt as the engine read it."""
+
+    text: str
+    tokens: list[int]
+    ended: bool
+    prompt: list[int]
+
+
+def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
+    """Return token ids with every run of the picture's placeholder made one."""
+    return [token for token, run in groupby(tokens) for token in ([token] if token == placeholder else run)]
+
+
+def complete(
+    checkpoint: Path,
+    world: World,
+    items: Sequence[Any],
+    *,
+    samples: int,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+    memory: float,
+    gpus: int,
+) -> list[list[Sampled]]:
+    """Return `samples` completions of each item; `temperature` 0 is greedy.
+
+    Sampling is not truncated: no top-p, no top-k, no floor. Each request has a seed of its own, so a shard gives the same
+    completions whatever else is in the batch, as far as the engine's arithmetic allows.
+
+    Raises:
+        ReassessError: vLLM is not installed, or its prompt is not the one that the processor makes.
+    """
+    try:
+        from vllm import LLM, SamplingParams
+    except ImportError as error:
+        raise ReassessError("vllm is not installed: `make setup-gpu`, or set execution.rollouts to hf") from error
+    check_checkpoint(checkpoint)
+    processor = load_processor(checkpoint)
+    engine = LLM(
+        model=str(checkpoint),
+        seed=seed,
+        gpu_memory_utilization=memory,
+        tensor_parallel_size=max(1, gpus),
+        max_model_len=_longest(world, processor, items) + max_new_tokens,
+        limit_mm_per_prompt={"image": 1, "video": 0},
+        trust_remote_code=False,
+        load_format="safetensors",
+        generation_config="vllm",  # not the checkpoint's own: one decoding for all
+    )
+    placeholder = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    requests = [_request(world, processor, item, placeholder) for item in items]
+    sampling = [
+        SamplingParams(
+            n=samples,
+            temperature=temperature,
+            top_p=1.0,
+            top_k=-1,
+            min_p=0.0,
+            max_tokens=max_new_tokens,
+            seed=seed + place,
+            logit_bias=dict.fromkeys(_banned(processor), -100.0),
+        )
+        for place in range(len(items))
+    ]
+    outputs = engine.generate(requests, sampling)
+    return [_sampled(output, item, processor, placeholder) for output, item in zip(outputs, items, strict=True)]
+
+
+def _text(world: World, processor: Any, item: Any) -> str:
+    text: str = processor.apply_chat_template(world.prompt(item), add_generation_prompt=True, tokenize=False)
+    return text
+
+
+def _request(world: World, processor: Any, item: Any, placeholder: int) -> dict[str, Any]:
+    tokens = processor.tokenizer(_text(world, processor, item), add_special_tokens=False)["input_ids"]
+    request: dict[str, Any] = {"prompt_token_ids": collapse(tokens, placeholder)}
+    if item.image is not None:
+        request["multi_modal_data"] = {"image": decode_image(item)}
+    return request
+
+
+def _visual_tokens(processor: Any, item: Any) -> int:
+    if item.image is None:
+        return 0
+    picture = decode_image(item)
+    found: list[int] = processor._get_num_multimodal_tokens(image_sizes=[(picture.height, picture.width)]).num_image_tokens
+    return found[0]
+
+
+def _longest(world: World, processor: Any, items: Sequence[Any]) -> int:
+    return max(
+        len(processor.tokenizer(_text(world, processor, item))["input_ids"]) + _visual_tokens(processor, item) for item in items
+    )
+
+
+def _banned(processor: Any) -> list[int]:
+    names = [name for name in ("image_token", "video_token") if getattr(processor, name, None)]
+    return [processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)) for name in names]
+
+
+def _sampled(output: Any, item: Any, processor: Any, placeholder: int) -> list[Sampled]:
+    prompt, expected = list(output.prompt_token_ids), _visual_tokens(processor, item)
+    if prompt.count(placeholder) != expected:
+        raise ReassessError(
+            f"item {item.id}: vLLM's prompt holds {prompt.count(placeholder)} visual tokens, the processor makes {expected}: "
+            "placeholders expanded twice, or two pixel budgets"
+        )
+    return [
+        Sampled(
+            processor.tokenizer.decode(one.token_ids, skip_special_tokens=True).strip(),
+            list(one.token_ids),
+            one.finish_reason == "stop",
+            prompt,
+        )
+        for one in output.outputs
+    ]

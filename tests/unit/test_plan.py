@@ -1,0 +1,142 @@
+"""The cost model against published sizes, FLOPs and step times, and a plan that adds up."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from synthetic import grid_in
+
+from reassess.errors import ReassessError
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+from reassess.plan import Estimate, Line, as_table, plan
+from reassess.wiring import evaluate_minutes, memory, shard_minutes, train_minutes
+from reassess.worlds.hub.shapes import SHAPES, shape_of
+
+PAPER = Grid.load(ROOT / "config" / "paper.yaml")
+
+
+@pytest.mark.parametrize(
+    ("repo", "total"),
+    [
+        ("Qwen/Qwen2-VL-2B-Instruct", 2_208_985_600),
+        ("Qwen/Qwen2-VL-7B-Instruct", 8_291_375_616),
+        ("Qwen/Qwen2.5-VL-3B-Instruct", 3_754_622_976),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 8_292_166_656),
+        ("Qwen/Qwen2.5-VL-32B-Instruct", 33_452_718_336),
+    ],
+)
+def test_shapes_have_the_published_number_of_parameters(repo, total):
+    assert SHAPES[repo].parameters == pytest.approx(total, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "layers", "head", "visual"),
+    [("2-VL-2B", 2.62, 0.47, 5.1), ("2.5-VL-3B", 5.55, 0.62, 5.2), ("2.5-VL-7B", 13.05, 1.09, 5.2)],
+)
+def test_flops_a_token_are_those_counted_elsewhere(size, layers, head, visual):
+    """GFLOP forward: a token of the layers, a scored token of the head, a visual token of the tower."""
+    shape = SHAPES[f"Qwen/Qwen{size}-Instruct"]
+    assert 2 * shape.body / 1e9 == pytest.approx(layers, abs=0.01)
+    assert 2 * shape.head / 1e9 == pytest.approx(head, abs=0.01)
+    assert 4 * 2 * shape.tower / 1e9 == pytest.approx(visual, abs=0.1)
+
+
+def test_shapes_from_a_config_file_count_like_the_model_itself(tmp_path):
+    from reassess.training.flops import flops_model
+    from reassess.worlds.hub.config import Pixels, Prompt
+    from reassess.worlds.hub.items import messages_of
+    from reassess.worlds.hub.stand_in import _as_published, _tokenizer, build_model, example_items
+
+    world = type("World", (), {"prompt": lambda self, item: messages_of(item, Prompt())})()
+    tokenizer = _tokenizer(world, example_items(["geoqa"]))
+    for repo in ("a/Qwen2-VL-2B", "a/Qwen2.5-VL-7B"):
+        model, processor = build_model(repo, tokenizer, Pixels())
+        folder = tmp_path / repo.replace("/", "-")
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        _as_published(folder)
+        counted, shape = flops_model(model), shape_of(repo, folder)
+        # Norms and biases are no matrix products; the model's own count takes them along.
+        assert shape.parameters == pytest.approx(sum(one.numel() for one in model.parameters()), rel=0.03)
+        assert shape.flops(False).training([90], 20, [16, 16]) == pytest.approx(counted.training([90], 20, [16, 16]), rel=0.05)
+    with pytest.raises(ReassessError, match="the shape of a/b is not known"):
+        shape_of("a/b", tmp_path)
+
+
+def cell(arm, model="qwen2.5-vl-7b", size=20000):
+    return next(one for one in PAPER.trained.values() if (one.arm, one.model, one.size, one.seed) == (arm, model, size, 1))
+
+
+def test_an_rl_run_costs_what_published_step_times_come_to():
+    """EasyR1, 8 H100, 512 x 5 rollouts: 145 s a step (7B), 120 s (3B); 79 steps are two passes over 20,000 prompts."""
+    for model, seconds in (("qwen2.5-vl-7b", 145), ("qwen2.5-vl-3b", 120)):
+        published = 79 * seconds * 8 / 3600
+        assert PAPER.world.training_cost(PAPER, cell("grpo", model)).gpu_hours == pytest.approx(published, rel=0.45)
+
+
+def test_costs_follow_rows_methods_and_frozen_towers():
+    cost = PAPER.world.training_cost
+    assert cost(PAPER, cell("sft")).gpu_hours > 3 * (cost(PAPER, cell("sft", size=2000)).gpu_hours - 0.4)
+    assert cost(PAPER, cell("dapo")).gpu_hours > cost(PAPER, cell("grpo")).gpu_hours > cost(PAPER, cell("sft")).gpu_hours
+    assert cost(PAPER, cell("sft")).gpus == 8
+    assert PAPER.world.shard_cost(PAPER, "qwen-vl", "same-family").gpus == 2  # 32B
+    assert PAPER.world.shard_cost(PAPER, "qwen-vl", "same-family-7b").gpus == 1
+
+
+def test_a_plan_adds_up_and_names_every_rule_that_costs_something():
+    lines = plan(PAPER)
+    assert [line.rule for line in lines] == ["fetch", "sample_shard", "train", "evaluate", "total"]
+    *parts, total = lines
+    assert total.jobs == sum(line.jobs for line in parts)
+    assert total.gpu_hours == pytest.approx(sum(line.gpu_hours for line in parts))
+    train = next(line for line in lines if line.rule == "train")
+    assert train.jobs == len(PAPER.trained)
+    assert train.gpu_hours == pytest.approx(sum(PAPER.world.training_cost(PAPER, one).gpu_hours for one in PAPER.trained.values()))
+    text = as_table(lines, 2.0, "EUR")
+    assert f"{2 * total.gpu_hours:,.0f} EUR" in text
+    assert "longest job" in text
+
+
+def test_lines_add_and_keep_the_largest():
+    line = Line("x")
+    line.add(Estimate(gpus=4, gpu_hours=8, scratch_gb=5, disk_gb=1, download_gb=2))
+    line.add(Estimate(gpus=1, gpu_hours=1, scratch_gb=9))
+    assert (line.jobs, line.gpu_hours, line.longest_hours, line.largest_scratch_gb) == (2, 9, 2, 9)
+    total = Line("total")
+    total.plus(line)
+    assert total == replace(line, rule="total")
+
+
+def test_jobs_get_twice_their_estimate_and_memory_by_gpu(tmp_path):
+    one = cell("grpo")
+    hours = PAPER.world.training_cost(PAPER, one).hours
+    assert train_minutes(PAPER, one) == pytest.approx(120 * hours, abs=1)
+    assert memory(PAPER, one) == 8 * 65536
+    assert evaluate_minutes(PAPER, one) >= 15
+    assert shard_minutes(PAPER, "qwen-vl", "same-family") > 30
+    micro = grid_in(tmp_path)
+    trained = next(iter(micro.trained.values()))
+    assert (train_minutes(micro, trained), memory(micro, trained), memory(micro)) == (30, 1500, 1500)
+
+
+def test_pinned_sizes_replace_assumptions(tmp_path):
+    import shutil
+
+    import yaml
+
+    from reassess.worlds.hub.pins import Pin, Pins
+    from reassess.worlds.hub.world import hub_of
+
+    shutil.copy(ROOT / "config" / "pins.yaml", tmp_path / "pins.yaml")
+    pins = Pins.load(tmp_path / "pins.yaml")
+    pins.found["dataset", "openai/gsm8k"] = Pin("0" * 40, {"a.parquet": [7_000_000_000, None]})
+    pins.save()
+    config = {"extends": str(ROOT / "config" / "paper.yaml"), "world": {"pins": str(tmp_path / "pins.yaml")}}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(config))
+    grid = Grid.load(tmp_path / "grid.yaml")
+    before = {line.rule: line for line in plan(PAPER)}["fetch"].download_gb
+    assert {line.rule: line for line in plan(grid)}["fetch"].download_gb == pytest.approx(before + 6)
+    weights = sum(2 * SHAPES[model.hub].parameters / 1e9 for model in hub_of(grid).config.models.values())
+    assert before > weights
+    assert json.dumps(grid.pool_spec())  # plain data

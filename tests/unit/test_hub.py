@@ -233,9 +233,21 @@ hashes = st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), max_size=1
 
 @given(hashes, hashes, st.integers(0, 256))
 @settings(max_examples=50, deadline=None)
-def test_near_is_the_hamming_distance_by_brute_force(first, second, distance):
-    expected = [any((int(a, 16) ^ int(b, 16)).bit_count() <= distance for b in second) for a in first]
+def test_near_is_the_distance_by_brute_force(first, second, distance):
+    def same(a, b):
+        either, differ = (int(a, 16) | int(b, 16)).bit_count(), (int(a, 16) ^ int(b, 16)).bit_count()
+        return either > 0 and differ <= distance and 4 * differ <= either
+
+    expected = [any(same(a, b) for b in second) for a in first]
     assert near(first, second, distance, chunk=5).tolist() == expected
+
+
+def test_two_line_drawings_are_not_the_same_because_both_are_mostly_white():
+    """Their hashes set few bits, so that few can differ; a bound on the count alone takes some for copies."""
+    hashed = [image_hash(picture(name, number)) for name in ("geometry3k", "mathverse", "ai2d") for number in range(48)]
+    assert not any(near([one], hashed[:place] + hashed[place + 1 :], 10).any() for place, one in enumerate(hashed))
+    blank = image_hash(encoded(Image.new("RGB", (64, 64), "white"), format="PNG"))
+    assert not near([blank], [blank], 10).any()
 
 
 @given(st.lists(st.sampled_from(["a", "B", "c,", "d-e"]), max_size=12), st.integers(2, 5))

@@ -13,6 +13,7 @@ Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits a picture
 
 SIDE = 16
 MARGIN = 6
+SHARE = 0.25  # of the bits that are set in either hash: line drawings set few, and few bits differ between any two of them
 
 
 def image_hash(encoded: bytes) -> str:
@@ -39,17 +40,22 @@ def as_bits(hashes: Sequence[str]) -> Hashes:
 
 
 def near(first: Sequence[str], second: Sequence[str], distance: int, chunk: int = 512) -> NDArray[np.bool_]:
-    """Return, for each hash of `first`, whether one of `second` differs from it in at most `distance` bits."""
+    """Return, for each hash of `first`, whether one of `second` is of the same picture.
+
+    It is where they differ in at most `distance` bits and in at most `SHARE` of the bits that either has set. A hash
+    without any bit (an even picture) is like no other.
+    """
     found = np.zeros(len(first), dtype=bool)
     if not first or not second:
         return found
     left, right = as_bits(first), as_bits(second)
     for start in range(0, len(left), chunk):
         part = left[start : start + chunk]
-        bits = np.zeros((len(part), len(right)), dtype=np.uint16)
+        differ, either = np.zeros((2, len(part), len(right)), dtype=np.uint16)
         for word in range(right.shape[1]):
-            bits += np.bitwise_count(part[:, word, None] ^ right[None, :, word])
-        found[start : start + chunk] = (bits <= distance).any(axis=1)
+            differ += np.bitwise_count(part[:, word, None] ^ right[None, :, word])
+            either += np.bitwise_count(part[:, word, None] | right[None, :, word])
+        found[start : start + chunk] = ((differ <= distance) & (differ <= SHARE * either) & (either > 0)).any(axis=1)
     return found
 
 

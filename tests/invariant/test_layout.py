@@ -5,18 +5,24 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reassess.errors import ReassessError
+from reassess.training import launch
 from reassess.training.layout import Layout
 from reassess.training.loading import freeze_vision
-from reassess.training.rl import train_grpo
+from reassess.training.rl import grpo_arguments, train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
+from reassess.training.vllm_engine import image_placeholder
 
 SFT = SftSettings(max_steps=5, batch_size=8, save_every=1, warmup_steps=1, learning_rate=1e-3)
 RL = RlSettings(max_steps=4, prompts_per_step=4, num_generations=4, max_completion_length=10, save_every=1, learning_rate=1e-3)
@@ -168,3 +174,317 @@ def test_two_processes_follow_the_trajectory_of_one(fresh, rows, tmp_path):
     assert found[2]["losses"] == pytest.approx(found[1]["losses"], abs=2e-5)
     for name in ("samples", "tokens", "flops"):
         assert found[2]["totals"][name] == pytest.approx(found[1]["totals"][name]), name
+
+
+# --- adapters -----------------------------------------------------------------------------------------------------------
+
+
+def with_adapters(fresh, rows, work, **changes):
+    from reassess.training.adapters import add_adapters
+
+    model = add_adapters(copy.deepcopy(fresh[0]), 4, seed=3)
+    history, _ = train_sft(model, fresh[1], rows, SFT.model_copy(update=changes), order_seed=2, work=work)
+    return history, model
+
+
+def test_adapters_move_the_language_model_and_are_merged_into_it(fresh, rows, tmp_path):
+    from reassess.training.adapters import merged
+    from reassess.training.generate import generate
+    from reassess.training.loading import load_model, save_checkpoint
+
+    history, model = with_adapters(fresh, rows, tmp_path / "work", learning_rate=1e-2)
+    assert losses(history)[-1] < losses(history)[0]
+    options = {"pad": fresh[1].tokenizer.pad_token_id, "end": -1, "max_new_tokens": 8}
+    before = [row.tolist() for row in generate(model, rows, range(6), **options)]
+    save_checkpoint(merged(model), fresh[1], tmp_path / "checkpoint")
+    plain = load_model(tmp_path / "checkpoint")
+    assert [row.tolist() for row in generate(plain, rows, range(6), **options)] == before
+    start = fresh[0].state_dict()
+    moved = {name for name, value in plain.state_dict().items() if not torch.equal(value, start[name])}
+    assert moved
+    assert all("language_model" in name and name.endswith("_proj.weight") for name in moved)
+
+
+def test_a_run_with_adapters_is_resumed_bit_by_bit(fresh, rows, tmp_path, monkeypatch):
+    from reassess.training.sft import PreparedSftTrainer
+
+    _, whole = with_adapters(fresh, rows, tmp_path / "whole")
+    step = PreparedSftTrainer.training_step
+
+    def cut(self, model, inputs, num_items_in_batch=None):
+        if self.state.global_step == 3:
+            raise KeyboardInterrupt
+        return step(self, model, inputs, num_items_in_batch)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(PreparedSftTrainer, "training_step", cut)
+        with_adapters(fresh, rows, tmp_path / "parts")
+    history, resumed = with_adapters(fresh, rows, tmp_path / "parts")
+    assert len(losses(history)) == SFT.max_steps
+    for (name, first), second in zip(whole.named_parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(first, second), name
+
+
+def test_grpo_trains_adapters(fresh, rows, items, tmp_path):
+    from reassess.training.adapters import add_adapters, merged
+
+    model = add_adapters(copy.deepcopy(fresh[0]), 4, seed=3)
+    settings = RL.model_copy(update={"format_weight": 0.5, "learning_rate": 1e-2})
+    history, _ = train_grpo(model, fresh[1], rows, items, settings, order_seed=1, sampling_seed=1, work=tmp_path)
+    frame = history.frame()
+    assert len(frame[frame["metric"] == "loss"]) == RL.max_steps
+    assert history.totals["flops"] > 0
+    assert {name for name, _ in merged(model).named_parameters()} == {name for name, _ in fresh[0].named_parameters()}
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """What `launch.train` needs of a training run."""
+
+    def __init__(self, layout, settings):
+        self.base, self.settings, self.micro_batch = layout, settings, None
+
+    @property
+    def layout(self):
+        return replace(self.base, micro_batch=self.micro_batch) if self.micro_batch else self.base
+
+    def halve(self):
+        self.micro_batch = self.layout.halved(self.settings.rows_per_update).micro_batch
+
+
+def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(fresh, rows, tmp_path, monkeypatch, capsys):
+    """The memory here holds two rows, and runs out in the third update: the run goes on from its trainer checkpoint."""
+    from reassess.training.sft import PreparedSftTrainer
+
+    whole, spent, _ = sft(fresh, rows, tmp_path / "whole", Layout())
+    step = PreparedSftTrainer.training_step
+
+    def tight(self, model, inputs, num_items_in_batch=None):
+        if self.state.global_step >= 2 and len(inputs["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(self, model, inputs, num_items_in_batch)
+
+    monkeypatch.setattr(PreparedSftTrainer, "training_step", tight)
+    seen = []
+
+    class Method:
+        def train(self, run):
+            seen.append(run.layout.split(SFT.batch_size))
+            self.found = train_sft(
+                copy.deepcopy(fresh[0]), fresh[1], rows, SFT, order_seed=2, work=tmp_path / "work", layout=run.layout
+            )
+
+    method = Method()
+    launch.train(Run(Layout(), SFT), method)
+    assert seen == [(8, 1), (4, 2), (2, 4)]
+    history, resumed = method.found
+    assert resumed
+    assert losses(history) == pytest.approx(whole, abs=2e-5)
+    assert history.totals["samples"] == spent["samples"]
+    assert "micro-batches of 8: going on with 4, 8 rows an update as before" in capsys.readouterr().err
+
+
+def test_one_row_that_does_not_fit_is_explained_and_other_errors_pass():
+    class Never:
+        def train(self, run):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ReassessError, match="one row at a time does not fit into memory: set gradient_checkpointing"):
+        launch.train(Run(Layout(micro_batch=4), SFT), Never())
+
+    class Broken:
+        def train(self, run):
+            raise RuntimeError("no such kernel")
+
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        launch.train(Run(Layout(), SFT), Broken())
+
+
+@given(st.integers(1, 64), st.integers(1, 8), st.integers(1, 64))
+def test_a_halved_layout_keeps_the_rows_of_an_update(own, processes, micro_batch):
+    rows = own * processes
+    layout = Layout(processes=processes, micro_batch=micro_batch)
+    try:
+        once, accumulation = layout.split(rows)
+    except ReassessError:
+        return
+    if once > 1:
+        smaller, more = layout.halved(rows).split(rows)
+        assert smaller <= once // 2
+        assert smaller * more * processes == once * accumulation * processes == rows
+
+
+# --- rollouts by vLLM ---------------------------------------------------------------------------------------------------
+
+
+class Engine:
+    """Stands where TRL puts vLLM: it expands each placeholder, as vLLM does, and counts what is asked of it."""
+
+    times = 3
+
+    def __init__(self, model, processing_class, **options):
+        self.model, self.processor, self.options, self.mode = model, processing_class, options, options["mode"]
+        self.asked, self.synced, self.forgot = [], 0, 0
+        self.vllm_client = SimpleNamespace(get_server_info=lambda: {"model_config": {"logprobs_mode": "processed_logprobs"}})
+        self.llm = SimpleNamespace(llm_engine=SimpleNamespace(reset_encoder_cache=self._forget))
+
+    def _forget(self):
+        self.forgot += 1
+
+    def sync_weights(self):
+        self.synced += 1
+
+    def generate(self, prompts, images, num_generations, profiler=None):
+        assert images is not None and len(images) == len(prompts)
+        self.asked += prompts
+        placeholder = image_placeholder(self.processor)
+        end = self.processor.tokenizer.eos_token_id
+        read = [[one for token in row for one in [token] * (self.times if token == placeholder else 1)] for row in prompts]
+        words = self.processor.tokenizer("a b c d e f g", add_special_tokens=False)["input_ids"]
+        completions = [[words[place % 7], words[0], end] for place in range(len(prompts))]
+        return read, completions, [[[-2.0]] * 3] * len(prompts), None
+
+
+@pytest.fixture
+def engine(monkeypatch, fresh, rows):
+    from trl.trainer import grpo_trainer
+
+    made = []
+
+    def make(**options):
+        made.append(Engine(**options))
+        return made[0]
+
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", make)
+    monkeypatch.setattr(grpo_trainer, "is_vllm_available", lambda: True, raising=False)
+    monkeypatch.setattr(Engine, "times", int((rows.prompts[0] == image_placeholder(fresh[1])).sum()))
+    return made
+
+
+def test_a_colocated_engine_gets_one_placeholder_a_picture_and_forgets_pictures_with_the_weights(
+    fresh, rows, items, tmp_path, engine
+):
+    frame, _ = grpo(fresh, rows, items, tmp_path, Layout(rollouts="vllm"))
+    (made,) = engine
+    placeholder = image_placeholder(fresh[1])
+    assert {prompt.count(placeholder) for prompt in made.asked} == {1}
+    assert made.synced == made.forgot == RL.max_steps
+    assert (made.options["temperature"], made.options["top_p"], made.options["top_k"], made.options["min_p"]) == (1.0, 1.0, 0, None)
+    assert made.options["enable_sleep_mode"]
+    assert made.options["max_model_length"] == max(map(len, rows.prompts)) + RL.max_completion_length
+    assert made.options["generation_kwargs"]["logit_bias"][placeholder] == -100
+    assert len(frame[frame["metric"] == "reward"]) == RL.max_steps
+
+
+def test_a_prompt_that_the_engine_reads_otherwise_stops_the_run(fresh, rows, items, tmp_path, engine, monkeypatch):
+    monkeypatch.setattr(Engine, "times", Engine.times + 1)
+    with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
+        grpo(fresh, rows, items, tmp_path, Layout(rollouts="vllm"))
+
+
+def test_a_server_gets_expanded_prompts_and_is_refused_a_tower_that_trains(fresh, rows, items, tmp_path, engine, monkeypatch):
+    monkeypatch.setattr(Engine, "times", 1)
+    served = Layout(rollouts="vllm", vllm_mode="server")
+    with pytest.raises(ReassessError, match="set freeze_vision"):
+        grpo(fresh, rows, items, tmp_path / "refused", served)
+    grpo(fresh, rows, items, tmp_path / "served", served, freeze_vision=True)
+    placeholder = image_placeholder(fresh[1])
+    assert {prompt.count(placeholder) for prompt in engine[0].asked} == {int((rows.prompts[0] == placeholder).sum())}
+    assert engine[0].forgot == 0
+
+
+def test_a_process_gets_whole_groups(tmp_path):
+    with pytest.raises(ReassessError, match="4 processes get 2 completions of a rollout batch each, no multiple of the group of 4"):
+        grpo_arguments(RL.model_copy(update={"prompts_per_step": 2}), 8, 1, tmp_path, layout=Layout(processes=4))
+
+
+# --- sharding -----------------------------------------------------------------------------------------------------------
+
+SHARDED = """
+import sys
+import reassess  # the torchvision shim, before transformers
+from types import SimpleNamespace
+import torch
+import torch.distributed as dist
+from accelerate.utils import FullyShardedDataParallelPlugin
+from accelerate.utils.fsdp_utils import fsdp2_prepare_model
+from trl.trainer.utils import add_fused_lm_head
+from reassess.training.loading import load_model, load_processor, save_checkpoint
+from reassess.training.prepared import PreparedRows
+from reassess.training.sharding import keep_head_with_norm, whole_state
+from pathlib import Path
+
+start, rows, out, guarded = sys.argv[1:5]
+dist.init_process_group("gloo")
+rank, rows = dist.get_rank(), PreparedRows.load(Path(rows))
+
+def loss_of(model, which):
+    batch = rows.sft_batch(range(2 * which, 2 * which + 2), 0)
+    return -model(**batch, fused_lm_head=True).log_probs.sum()
+
+plain = load_model(Path(start))
+add_fused_lm_head(plain)
+sum(loss_of(plain, which) for which in range(2)).div(2).backward()
+expected = {name: one.grad for name, one in plain.named_parameters()}
+
+model = load_model(Path(start))
+add_fused_lm_head(model)
+if guarded == "yes":
+    keep_head_with_norm()
+plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy="transformer_based_wrap", reshard_after_forward=True)
+job = SimpleNamespace(
+    state=SimpleNamespace(fsdp_plugin=plugin), mixed_precision="no", is_main_process=rank == 0, device=torch.device("cpu")
+)
+model = fsdp2_prepare_model(job, model)
+loss_of(model, rank).backward()
+worst, head = 0.0, 0.0
+for name, one in model.named_parameters():
+    found, wanted = one.grad.full_tensor(), expected[name]
+    error = ((found - wanted).norm() / wanted.norm().clamp(min=1e-12)).item()
+    if "lm_head" in name:
+        head = error
+    else:
+        worst = max(worst, error)
+save_checkpoint(model, load_processor(Path(start)), Path(out) / "saved")
+if rank == 0:
+    saved = load_model(Path(out) / "saved").state_dict()
+    same = all(torch.equal(saved[name], value) for name, value in load_model(Path(start)).state_dict().items())
+    print("FOUND", worst, head, same)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "tied", "guarded"),
+    [("qwen3-vl", False, True), ("qwen3-vl", False, False), ("qwen3-vl", True, True)],
+    indirect=["family"],
+)
+def test_a_sharded_head_gets_the_gradient_of_all_processes(family, fresh, rows, tmp_path, tied, guarded):
+    """Without the guard the head of an untied model gets the gradient of one process, and nothing says so."""
+    from reassess.training.loading import save_checkpoint
+
+    model, processor = fresh
+    if model.config.tie_word_embeddings is not tied:
+        for config in (model.config, model.config.get_text_config()):
+            config.tie_word_embeddings = tied
+        if tied:
+            model.lm_head.weight = model.get_input_embeddings().weight
+        else:
+            model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone() + 0.01)
+    save_checkpoint(model, processor, tmp_path / "start")
+    rows.save(tmp_path / "rows.safetensors")
+    (tmp_path / "sharded.py").write_text(SHARDED)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(tmp_path / "sharded.py")]
+    command += [str(tmp_path / "start"), str(tmp_path / "rows.safetensors"), str(tmp_path), "yes" if guarded else "no"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    _, worst, head, same = done.stdout[done.stdout.index("FOUND") :].split()
+    assert float(worst) < 1e-4
+    assert same == "True"
+    if guarded:
+        assert float(head) < 1e-4
+    else:
+        assert float(head) > 0.1

@@ -300,7 +300,7 @@ def test_merged_groups_are_padded_to_common_widths():
     assert merged["completion_ids"][0].tolist() == [1, 1, 0, 0, 0]
     assert merged["advantages"].tolist() == [12.0, 13.0, 20.0, 21.0]
     assert merged["picture"].tolist() == [12, 13, 20, 21]
-    assert merged["num_items_in_batch"] == 2 * 2 + 2 * 5
+    assert merged["completion_mask"].sum() == 2 * 2 + 2 * 5
 
 
 def test_the_weights_hash_is_of_the_weights(fresh, tmp_path):

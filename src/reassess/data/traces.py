@@ -54,8 +54,7 @@ def _by_vllm(
         temperature=sampling.temperature,
         max_new_tokens=sampling.max_new_tokens,
         seed=seed,
-        memory=layout.engine_memory,
-        gpus=layout.processes,
+        layout=layout,
     )
     for item, drawn in zip(items, found, strict=True):
         lengths = [len(one.tokens) for one in drawn]

@@ -100,8 +100,7 @@ def answer_by_vllm(
             temperature=0.0,
             max_new_tokens=max_new_tokens,
             seed=0,
-            memory=layout.engine_memory,
-            gpus=layout.processes,
+            layout=layout,
         )
         return [Answered(one.text, sha256_text(tokenizer.decode(one.prompt)), len(one.tokens), not one.ended) for (one,) in drawn]
 

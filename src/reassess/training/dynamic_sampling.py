@@ -16,7 +16,9 @@ from reassess.seeds import derive_seed
 from reassess.training.rl import PreparedGrpoTrainer
 
 LEFT_PADDED = ("prompt_ids", "prompt_mask")
-RIGHT_PADDED = ("completion_ids", "completion_mask", "old_per_token_logps", "ref_per_token_logps")
+RIGHT_PADDED = (
+    "completion_ids", "completion_mask", "old_per_token_logps", "ref_per_token_logps", "importance_sampling_ratio",
+)  # fmt: skip
 PER_ROW = ("advantages", "picture")
 
 
@@ -31,19 +33,29 @@ def dynamic_sampling_trainer(rounds: int) -> type[PreparedGrpoTrainer]:
             wanted = len(inputs) // self.num_generations
             batches, usable = [output], [groups_with_variance(output["advantages"], self.num_generations)]
             drawn = 0
-            while sum(map(len, usable)) < wanted and drawn < rounds:
+            while self._anyone(sum(map(len, usable)) < wanted) and drawn < rounds:
                 batches.append(super()._generate_and_score_completions(self._further_prompts(wanted, drawn)))
                 usable.append(groups_with_variance(batches[-1]["advantages"], self.num_generations))
                 drawn += 1
             self._metrics["train"]["resampled_share"].append(1 - len(usable[0]) / wanted)
             chosen = choose_groups(usable, wanted)
-            return merge_groups(batches, chosen, self.num_generations, self._tokenizer.pad_token_id)
+            merged = merge_groups(batches, chosen, self.num_generations, self._tokenizer.pad_token_id)
+            merged["num_items_in_batch"] = self.accelerator.gather(merged["completion_mask"].sum()).sum()
+            return merged
+
+        def _anyone(self, lacks: bool) -> bool:
+            """Return whether a process lacks groups: all draw again then, since drawing is a step that they take together."""
+            return bool(self.accelerator.gather(torch.tensor([lacks], device=self.accelerator.device)).any())
 
         def _further_prompts(self, count: int, drawn: int) -> list[dict[str, Any]]:
             # Drawn by step and round, not from a running state, so that a resumed run draws the same prompts.
-            generator = np.random.default_rng(derive_seed("resample", self.args.seed, self.state.global_step, drawn))
+            generator = np.random.default_rng(derive_seed(*self._draw(drawn)))
             picked = generator.choice(len(self.train_dataset), size=count, replace=count > len(self.train_dataset))
             return [self.train_dataset[int(index)] for index in picked for _ in range(self.num_generations)]
+
+        def _draw(self, drawn: int) -> tuple[str | int, ...]:
+            draw = ("resample", self.args.seed, self.state.global_step, drawn)
+            return draw if self.accelerator.num_processes == 1 else (*draw, self.accelerator.process_index)
 
     return DynamicSamplingTrainer
 
@@ -71,7 +83,6 @@ def merge_groups(batches: list[dict[str, Any]], chosen: list[tuple[int, int]], s
             merged[name] = torch.cat(parts)
         else:
             merged[name] = torch.cat(_to_width(parts, fill, left=name in LEFT_PADDED))
-    merged["num_items_in_batch"] = merged["completion_mask"].sum()
     return merged
 
 

@@ -14,9 +14,11 @@ import torch
 from transformers import TrainerCallback
 
 from reassess.errors import ReassessError
+from reassess.training.adapters import has_adapters
 from reassess.training.history import MARKER, History
 from reassess.training.loading import load_model
 from reassess.training.probe import Probe
+from reassess.training.sharding import wait_for_all
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -94,8 +96,9 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self.history.add(state.global_step, **{LOGGED[name]: value for name, value in logs.items() if name in LOGGED})
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
-        """Make the trainer checkpoint complete."""
+        """Make the trainer checkpoint complete, once every process has written its part."""
         self._tick()
+        wait_for_all()
         if state.is_world_process_zero:
             self.history.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
@@ -124,8 +127,13 @@ class ResumesWhole:
     """
 
     model: Any
+    is_fsdp_enabled: bool
+    is_deepspeed_enabled: bool
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if has_adapters(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # saved under the names in memory
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+            return
         saved = load_model(Path(resume_from_checkpoint))
         (self.model if model is None else model).load_state_dict(saved.state_dict(), strict=True)
 

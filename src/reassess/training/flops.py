@@ -3,7 +3,8 @@
 forward = 2 body S + 2 head C + 2 L d sum(s^2) + 2 tower V + 4 l e sum(v w), with S tokens, C scored tokens, s the length of a
 sequence (causal attention costs half of 4 L d s^2), V visual patches, v those of a picture and w those that each of them attends
 to. Training is three forwards; of a part that is frozen, one. Generation is one forward of the prompt (once a prompt, as caches
-allow) and one of each new token.
+allow) and one of each new token. A backward pass is one forward for the gradients of activations and one for those of weights;
+with adapters alone the language model has only the first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class FlopsModel:
         window: patches of a window.
         tower_width: hidden size of the tower.
         frozen_tower: whether the tower takes no gradient.
+        frozen_body: whether the language model's own weights take none, as with adapters.
     """
 
     body: int
@@ -42,6 +44,7 @@ class FlopsModel:
     window: int = 0
     tower_width: int = 0
     frozen_tower: bool = False
+    frozen_body: bool = False
 
     def language(self, lengths: Iterable[int], scored: int) -> float:
         """Return the FLOPs of the language model's forward pass over sequences of those lengths."""
@@ -61,7 +64,8 @@ class FlopsModel:
 
     def training(self, lengths: Iterable[int], scored: int, patches: Sequence[int]) -> float:
         """Return the FLOPs of forward and backward."""
-        return 3 * self.language(lengths, scored) + (1 if self.frozen_tower else 3) * self.vision(patches)
+        language = (2 if self.frozen_body else 3) * self.language(lengths, scored)
+        return language + (1 if self.frozen_tower else 3) * self.vision(patches)
 
     def rollout(self, prompts: Iterable[int], completions: Iterable[int], group: int, patches: Sequence[int]) -> float:
         """Return the FLOPs of generating: each prompt once for `group` consecutive completions, then token by token."""
@@ -88,6 +92,7 @@ def flops_model(model: Any) -> FlopsModel:
         layers=text.num_hidden_layers,
         width=text.hidden_size,
         frozen_tower=not any(one.requires_grad for one in tower.values()),
+        frozen_body=not head.requires_grad,
     )
     return replace(found, **tower_shape(vision))  # type: ignore[arg-type]
 

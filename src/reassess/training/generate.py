@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from reassess.training.adapters import bare
 from reassess.training.prepared import PreparedRows
 
 SHRINK = 0.6  # ended rows are dropped once fewer than this share of the batch goes on: dropping copies the cache
@@ -36,16 +37,17 @@ def generate(
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        found = _decode(model, rows.prompt_batch(indices, pad), pad, end, max_new_tokens, temperature, samples)
+        batch = {name: value.to(model.device) for name, value in rows.prompt_batch(indices, pad).items()}
+        found = _decode(model, batch, pad, end, max_new_tokens, temperature, samples)
     model.train(was_training)
-    return [until_end(row, end) for row in found]
+    return [until_end(row, end) for row in found.cpu()]
 
 
 def _decode(
     model: Any, batch: dict[str, Tensor], pad: int, end: int, max_new_tokens: int, temperature: float, samples: int
 ) -> Tensor:
     """Return new tokens (B * samples, N), filled with `pad` after a row's end."""
-    inner = model.base_model
+    inner = bare(model).base_model
     if hasattr(inner, "rope_deltas"):
         inner.rope_deltas = None  # left from another batch, they would shift positions
     cache = DynamicCache(config=model.config.get_text_config())
@@ -57,9 +59,9 @@ def _decode(
     shift = getattr(inner, "rope_deltas", None)
     # Models with three-dimensional positions want them spelled out after the prompt; the others count by themselves.
     positions = None if shift is None else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
-    active = torch.arange(len(logits))
-    tokens = torch.full((len(logits), max_new_tokens), pad)
-    ended = torch.zeros(len(logits), dtype=torch.bool)
+    active = torch.arange(len(logits), device=logits.device)
+    tokens = torch.full((len(logits), max_new_tokens), pad, device=logits.device)
+    ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
     for step in range(max_new_tokens):
         logits[:, banned] = float("-inf")
         chosen = logits.argmax(dim=-1) if temperature == 0 else _sample(logits / temperature)

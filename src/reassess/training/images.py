@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from reassess.training.adapters import bare
+
 
 @contextmanager
 def images_once(model: Any, which: Tensor) -> Iterator[None]:
@@ -17,7 +19,7 @@ def images_once(model: Any, which: Tensor) -> Iterator[None]:
     slot of the batch, in row order, which distinct picture it holds. Gradients add up over the repeats, so the result is
     that of encoding every slot by itself.
     """
-    inner = model.base_model
+    inner = bare(model).base_model
     encode = inner.get_image_features
     slots = which.tolist()
 

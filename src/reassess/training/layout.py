@@ -6,7 +6,7 @@ rows of an update are those of the settings whatever the layout, and the loss is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reassess.errors import ReassessError
@@ -20,6 +20,7 @@ class Layout:
         device: `cpu` or `cuda`.
         precision: of the arithmetic; master weights stay float32, since bfloat16 ones would drop updates of rate 1e-6.
         processes: one a GPU.
+        sharding: how the states of training are spread over them; `none` keeps a copy in each.
         micro_batch: rows (SFT) or completions (RL) of one forward pass of a process; None: all of an update's.
         gradient_checkpointing: forget activations and compute them again; covers language model and tower.
         attention: implementation, as transformers names it.
@@ -32,6 +33,7 @@ class Layout:
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
     processes: int = 1
+    sharding: Literal["none", "fsdp", "zero3"] = "none"
     micro_batch: int | None = None
     gradient_checkpointing: bool = False
     attention: str = "sdpa"
@@ -53,6 +55,38 @@ class Layout:
         if own % once:
             raise ReassessError(f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a divisor")
         return once, own // once
+
+    def halved(self, rows: int) -> Layout:
+        """Return the layout with at most half the rows in a forward pass, the update's as many as before.
+
+        Raises:
+            ReassessError: it is one row already.
+        """
+        once, accumulation = self.split(rows)
+        if once == 1:
+            raise ReassessError(
+                "one row at a time does not fit into memory: set gradient_checkpointing, freeze_vision or lora_rank, lower "
+                "world.pixels.largest or the token budget, or give the model more GPUs with sharding"
+            )
+        smaller = max(count for count in range(1, once // 2 + 1) if once * accumulation % count == 0)
+        return replace(self, micro_batch=smaller)
+
+    def rollout_arguments(self) -> dict[str, Any]:
+        """Return the arguments of RL that name the engine of rollouts; none where transformers generates.
+
+        The ratio between engine and trainer is bounded token by token: over a whole long completion it leaves the bound by
+        rounding alone, and the completion would be masked.
+        """
+        if self.rollouts == "hf":
+            return {}
+        return {
+            "use_vllm": True,
+            "vllm_mode": self.vllm_mode,
+            "vllm_gpu_memory_utilization": self.vllm_memory,
+            "vllm_enable_sleep_mode": self.vllm_mode == "colocate",
+            "vllm_importance_sampling_mode": "token_truncate",
+            "vllm_importance_sampling_clip_max": 3.0,
+        }
 
     def arguments(self) -> dict[str, Any]:
         """Return the training arguments that follow."""

@@ -94,22 +94,36 @@ def freeze_vision(model: Any) -> None:
         tower.requires_grad_(False)
 
 
-def save_checkpoint(model: Any, processor: Any, folder: Path) -> None:
-    """Write model and processor to `folder` so that it appears whole or not at all."""
+def save_checkpoint(model: Any, processor: Any, folder: Path, precision: str | None = None) -> None:
+    """Write model and processor to `folder` so that it appears whole or not at all.
+
+    Of the processes of a job all must call it, and the first writes. `precision` is what an engine that reads the folder shall
+    compute in; the weights are written as they are.
+    """
     import shutil
 
+    from reassess.training.sharding import rank, wait_for_all, whole_state
+
+    state = whole_state(model)
+    if rank() != 0:
+        wait_for_all()
+        return
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, **({} if state is None else {"state_dict": state}))
         processor.save_pretrained(temporary)
+        if precision is not None:
+            config = temporary / "config.json"
+            config.write_text(json.dumps({**json.loads(config.read_text()), "dtype": precision}, indent=2) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except OSError as error:
         raise ReassessError(f"cannot write checkpoint {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    wait_for_all()
 
 
 def weights_hash(folder: Path) -> str:

@@ -11,6 +11,8 @@ import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
+from reassess.data.pool import decode_image
+from reassess.errors import ReassessError
 from reassess.rewards import accuracy_reward, format_reward
 from reassess.training.engine import COMMON_ARGUMENTS, ResumesWhole, Watcher, check_loss, row_order, seed_everything, train_to_end
 from reassess.training.flops import flops_model
@@ -19,9 +21,10 @@ from reassess.training.history import History
 from reassess.training.images import images_once
 from reassess.training.layout import Layout
 from reassess.training.pictures import GRID
-from reassess.training.prepared import PreparedRows
+from reassess.training.prepared import IGNORED, PreparedRows
 from reassess.training.probe import Probe
 from reassess.training.rl_settings import RlSettings
+from reassess.training.vllm_engine import ban_placeholders, check_prompt, collapse, image_placeholder
 
 Reward = Callable[..., list[float]]
 ONE_CPU = Layout()
@@ -33,12 +36,20 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
     What differs from the stock trainer is only where inputs come from: prompts are not templated and pictures not
     processed again at every step, a prompt and its picture are encoded once for its whole group, and tokens and FLOPs
     are counted. Rewards, advantages, clipping and loss are the stock trainer's.
+
+    With vLLM three more things differ, each because the stock trainer goes wrong without a word: a colocated engine gets one
+    placeholder a picture, since it expands them itself; it forgets encoded pictures when the weights change, since its cache
+    knows pictures and not weights; and the prompts that it read are held against ours.
     """
 
-    def __init__(self, rows: PreparedRows, history: History, work: Path, **kwargs: Any) -> None:
-        """Train on the prompts of `rows`; the keyword arguments are `GRPOTrainer`'s."""
-        self.rows, self.history, self.work = rows, history, work
+    def __init__(self, rows: PreparedRows, history: History, work: Path, items: Sequence[Any] = (), **kwargs: Any) -> None:
+        """Train on the prompts of `rows`; the keyword arguments are `GRPOTrainer`'s.
+
+        `items`, those of the rows, are where vLLM gets its pictures from.
+        """
+        self.rows, self.history, self.work, self.items = rows, history, work, items
         self._where = {row: index for index, row in enumerate(rows.ids)}
+        self._synced_at = -1  # update whose weights vLLM has
         self._group: list[int] = []  # row index of each rollout of the current generation batch
         super().__init__(**kwargs)
         self._flops = flops_model(self.model)
@@ -56,7 +67,9 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         multimodal_fields: Any,
         num_generations: int,
         has_tool_images: bool = False,
-    ) -> tuple[list[list[int]], None]:
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        if self.use_vllm:
+            return self._generate_by_vllm(num_generations)
         completions = generate(
             self.model,
             self.rows,
@@ -68,6 +81,26 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
             samples=num_generations,
         )
         return [row.tolist() for row in completions], None
+
+    def _generate_by_vllm(self, num_generations: int) -> tuple[list[list[int]], list[list[float]]]:
+        engine = self.vllm_generation
+        colocated = engine.mode == "colocate"
+        if self.state.global_step != self._synced_at:
+            engine.sync_weights()
+            if colocated:
+                engine.llm.llm_engine.reset_encoder_cache()
+            self._synced_at = self.state.global_step
+        placeholder = image_placeholder(self.processing_class)
+        prompts = [self.rows.prompts[index].tolist() for index in self._group]
+        images = [[decode_image(self.items[index])] if self.rows.images.has(index) else None for index in self._group]
+        read, completions, logps, _ = engine.generate(
+            prompts=[collapse(prompt, placeholder) for prompt in prompts] if colocated else prompts,
+            images=images if any(images) else None,
+            num_generations=num_generations,
+        )
+        for index, ours, theirs in zip(self._group, prompts, read, strict=True):
+            check_prompt(theirs, ours.count(placeholder), placeholder, self.rows.ids[index])
+        return [list(row) for row in completions], [[token[0] for token in row] for row in logps]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -114,10 +147,16 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         tokens of completions are scored. A test holds loss and gradient against the stock trainer's.
         """
         fields, shared = self._vision(group, input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **fields}
-        with nullcontext() if shared is None else images_once(self.accelerator.unwrap_model(model), shared):
-            logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[:, :-1]
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **_to(fields, input_ids.device)}
         scored = attention_mask[:, -logits_to_keep:].bool()
+        with nullcontext() if shared is None else images_once(self.accelerator.unwrap_model(model), shared):
+            if input_ids.device.type == "cuda":  # there the stock trainer's head has a kernel, and logits would not fit
+                labels = torch.full_like(input_ids, IGNORED)
+                labels[:, -logits_to_keep:] = input_ids[:, -logits_to_keep:].masked_fill(~scored, IGNORED)
+                with self.accelerator.autocast():
+                    output = model(**inputs, labels=labels, fused_lm_head=True)
+                return output.log_probs[:, -logits_to_keep:], output.entropy[:, -logits_to_keep:] if compute_entropy else None
+            logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[:, :-1]
         distribution = (logits[scored] / self.temperature).log_softmax(dim=-1)
         chosen = distribution.gather(1, input_ids[:, -logits_to_keep:][scored][:, None]).squeeze(1)
         logps = torch.zeros(scored.shape, dtype=chosen.dtype).masked_scatter(scored, chosen)
@@ -161,12 +200,24 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         return loss
 
 
+def _to(fields: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {name: value.to(device) for name, value in fields.items()}
+
+
 def grpo_arguments(
     settings: RlSettings, rows: int, sampling_seed: int, work: Path, extra_rewards: int = 0, layout: Layout = ONE_CPU
 ) -> GRPOConfig:
-    """Return TRL's arguments for the settings on so many prompts; `extra_rewards` further reward functions have weight 1."""
-    prompts = settings.minibatch_prompts or settings.prompts_per_step
-    once, accumulation = layout.split(prompts * settings.num_generations)
+    """Return TRL's arguments for the settings on so many prompts; `extra_rewards` further reward functions have weight 1.
+
+    Raises:
+        ReassessError: a process would hold parts of groups.
+    """
+    once, accumulation = layout.split(settings.rows_per_update)
+    if (own := once * accumulation * settings.updates_per_batch) % settings.num_generations:
+        raise ReassessError(
+            f"{layout.processes} processes get {own} completions of a rollout batch each, no multiple of the group of "
+            f"{settings.num_generations}: use fewer processes or more prompts_per_step"
+        )
     return GRPOConfig(
         output_dir=str(work),
         per_device_train_batch_size=once,
@@ -176,6 +227,9 @@ def grpo_arguments(
         max_completion_length=settings.max_completion_length,
         max_steps=settings.updates(rows),
         temperature=settings.temperature,
+        top_p=1.0,
+        top_k=0,
+        min_p=None,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=settings.warmup_steps,
@@ -195,6 +249,7 @@ def grpo_arguments(
         seed=sampling_seed,
         **COMMON_ARGUMENTS,
         **layout.arguments(),
+        **layout.rollout_arguments(),
     )
 
 
@@ -232,6 +287,14 @@ def train_grpo(
     seed_everything(sampling_seed)
     history = History()
     arguments = grpo_arguments(settings, len(rows), sampling_seed, work, len(extra_rewards), layout)
+    if arguments.use_vllm:
+        longest = max(len(prompt) for prompt in rows.prompts)
+        arguments.vllm_max_model_length = longest + settings.max_completion_length
+        arguments.generation_kwargs = {"logit_bias": ban_placeholders(processor)}
+    if layout.vllm_mode == "server" and arguments.use_vllm and not settings.freeze_vision:
+        raise ReassessError(
+            "a vLLM server keeps pictures as the old weights encoded them: set freeze_vision, or execution.vllm_mode: colocate"
+        )
     batches = arguments.max_steps // settings.updates_per_batch
     order = row_order(len(rows), settings.prompts_per_step * batches, order_seed)
     prompts = Dataset.from_dict(
@@ -245,6 +308,7 @@ def train_grpo(
         rows,
         history,
         work,
+        items,
         model=model,
         args=arguments,
         processing_class=processor,

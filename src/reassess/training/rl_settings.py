@@ -46,6 +46,11 @@ class RlSettings(TrainedSettings):
         return self
 
     @property
+    def rows_per_update(self) -> int:
+        """Completions an update."""
+        return (self.minibatch_prompts or self.prompts_per_step) * self.num_generations
+
+    @property
     def updates_per_batch(self) -> int:
         """Updates taken on one rollout batch."""
         return self.prompts_per_step // (self.minibatch_prompts or self.prompts_per_step)

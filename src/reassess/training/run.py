@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,30 @@ from reassess.files import read_json, read_parquet, sha256_file, sha256_text, wr
 from reassess.grid import Cell, Grid
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
+from reassess.training.adapters import add_adapters, merged
 from reassess.training.flops import FORMULA
 from reassess.training.history import History
+from reassess.training.launch import micro_batch_of_worker
 from reassess.training.layout import Layout
 from reassess.training.loading import freeze_vision, load_model, load_processor, save_checkpoint, weights_hash
 from reassess.training.prepared import PreparedRows, prepare
 from reassess.training.probe import Probe
+from reassess.training.sharding import rank, wait_for_all
 
 
 class TrainingRun:
-    """A cell's job: its rows, its start, its folders. A method's `train` gets this and nothing else."""
+    """A cell's job: its rows, its start, its folders. A method's `train` gets this and nothing else.
+
+    Attributes:
+        micro_batch: rows of a forward pass in place of the layout's own, once memory has run out.
+    """
 
     def __init__(self, grid: Grid, cell: Cell) -> None:
         """Set up the job of `cell`; nothing is read yet."""
         self.grid, self.cell = grid, cell
         self.settings: Any = grid.arms[cell.arm].settings
         self.manifest = Manifest("train", grid.spec(cell), grid.spec_hash(cell))
+        self.micro_batch = micro_batch_of_worker()
 
     @property
     def start(self) -> Path:
@@ -105,19 +114,36 @@ class TrainingRun:
     @property
     def layout(self) -> Layout:
         """The job's layout on its hardware."""
-        return self.grid.world.layout(self.cell.model)
+        layout = self.grid.world.layout(self.cell.model)
+        return replace(layout, micro_batch=self.micro_batch) if self.micro_batch else layout
+
+    def halve(self) -> None:
+        """Work on half as many rows at once from here on, with as many an update as before.
+
+        Raises:
+            ReassessError: it is one row already; says what can be done.
+        """
+        self.micro_batch = self.layout.halved(self.settings.rows_per_update).micro_batch
 
     def load(self) -> tuple[Any, Any]:
         """Return the model to train and its processor, with what the settings freeze frozen.
 
         Raises:
-            ReassessError: rows and model do not share tokenizer and template, or there is no vision tower to freeze.
+            ReassessError: rows and model do not share tokenizer and template, there is no vision tower to freeze, or adapters are
+                asked for on sharded weights.
         """
         processor = load_processor(self.start)
         self._check_template(processor)
         model = load_model(self.start, attention=self.layout.attention)
         if self.settings.freeze_vision:
             freeze_vision(model)
+        if self.settings.lora_rank is not None:
+            if self.layout.sharding != "none":
+                raise ReassessError(
+                    f"cell {self.cell.id}: adapters cannot be merged into sharded weights; lora_rank needs `sharding: none` for "
+                    f"model {self.cell.model!r}"
+                )
+            model = add_adapters(model, self.settings.lora_rank, derive_seed("adapters", self.cell.seed))
         return model, processor
 
     def _check_template(self, processor: Any) -> None:
@@ -138,8 +164,16 @@ class TrainingRun:
         return Probe(items, rows, processor.tokenizer, self.grid.config.evaluation.max_new_tokens)
 
     def finish(self, model: Any, processor: Any, history: History, resumed: bool) -> None:
-        """Write checkpoint, history and, last of all, the manifest; then drop the trainer checkpoints."""
-        save_checkpoint(model, processor, self.checkpoint)
+        """Write checkpoint, history and, last of all, the manifest; then drop the trainer checkpoints.
+
+        Every process of a job must call it; the first one writes.
+        """
+        layout = self.layout
+        precision = None if layout.precision == "float32" else layout.precision
+        save_checkpoint(merged(model), processor, self.checkpoint, precision)
+        if rank() != 0:
+            wait_for_all()
+            return
         folder = self.grid.cell_dir(self.cell)
         frame = history.frame()
         write_parquet(folder / "history.parquet", frame)
@@ -161,6 +195,9 @@ class TrainingRun:
             flops_formula=FORMULA,
             training_seconds=round(history.totals["seconds"], 3),
             resumed=resumed,
+            layout=asdict(layout),
+            micro_batch_halved=self.micro_batch is not None,
         )
         write_json(folder / "train.json", self.manifest.close())
         shutil.rmtree(self.work, ignore_errors=True)
+        wait_for_all()

@@ -23,6 +23,11 @@ class SftSettings(TrainedSettings):
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay (ours)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping (TRL's default)")
 
+    @property
+    def rows_per_update(self) -> int:
+        """Rows an update."""
+        return self.batch_size
+
     def updates(self, rows: int) -> int:
         """Return the number of updates on so many rows."""
         return self.max_steps if self.epochs is None else max(1, ceil(rows * self.epochs / self.batch_size))

@@ -7,6 +7,7 @@ prompt that comes back is held against the picture's grid.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from typing import Any
 
 from reassess.data.pool import decode_image
 from reassess.errors import ReassessError
+from reassess.training.layout import Layout
 from reassess.training.loading import check_checkpoint, load_processor
 from reassess.world import World
 
@@ -43,8 +45,7 @@ def complete(
     temperature: float,
     max_new_tokens: int,
     seed: int,
-    memory: float,
-    gpus: int,
+    layout: Layout,
 ) -> list[list[Sampled]]:
     """Return `samples` completions of each item; `temperature` 0 is greedy.
 
@@ -54,6 +55,9 @@ def complete(
     Raises:
         ReassessError: vLLM is not installed, or its prompt is not the one that the processor makes.
     """
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    if layout.processes <= 1:  # requests then reach the engine in one order
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     try:
         from vllm import LLM, SamplingParams
     except ImportError as error:
@@ -63,15 +67,16 @@ def complete(
     engine = LLM(
         model=str(checkpoint),
         seed=seed,
-        gpu_memory_utilization=memory,
-        tensor_parallel_size=max(1, gpus),
+        dtype=layout.precision,
+        gpu_memory_utilization=layout.engine_memory,
+        tensor_parallel_size=max(1, layout.processes),
         max_model_len=_longest(world, processor, items) + max_new_tokens,
         limit_mm_per_prompt={"image": 1, "video": 0},
         trust_remote_code=False,
         load_format="safetensors",
         generation_config="vllm",  # not the checkpoint's own: one decoding for all
     )
-    placeholder = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    placeholder = image_placeholder(processor)
     requests = [_request(world, processor, item, placeholder) for item in items]
     sampling = [
         SamplingParams(
@@ -82,7 +87,7 @@ def complete(
             min_p=0.0,
             max_tokens=max_new_tokens,
             seed=seed + place,
-            logit_bias=dict.fromkeys(_banned(processor), -100.0),
+            logit_bias=ban_placeholders(processor),
         )
         for place in range(len(items))
     ]
@@ -117,18 +122,34 @@ def _longest(world: World, processor: Any, items: Sequence[Any]) -> int:
     )
 
 
-def _banned(processor: Any) -> list[int]:
+def image_placeholder(processor: Any) -> int:
+    """Return the id of the token that stands for a piece of a picture."""
+    found: int = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    return found
+
+
+def ban_placeholders(processor: Any) -> dict[int, float]:
+    """Return the logit bias that keeps placeholders out of completions, as transformers' side bans them."""
     names = [name for name in ("image_token", "video_token") if getattr(processor, name, None)]
-    return [processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)) for name in names]
+    return {processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)): -100.0 for name in names}
+
+
+def check_prompt(prompt: Sequence[int], expected: int, placeholder: int, item: str) -> None:
+    """Hold the prompt that the engine read against the number of visual tokens that the processor makes.
+
+    Raises:
+        ReassessError: they differ.
+    """
+    if (found := list(prompt).count(placeholder)) != expected:
+        raise ReassessError(
+            f"item {item}: vLLM's prompt holds {found} visual tokens, the processor makes {expected}: "
+            "placeholders expanded twice, or two pixel budgets"
+        )
 
 
 def _sampled(output: Any, item: Any, processor: Any, placeholder: int) -> list[Sampled]:
-    prompt, expected = list(output.prompt_token_ids), _visual_tokens(processor, item)
-    if prompt.count(placeholder) != expected:
-        raise ReassessError(
-            f"item {item.id}: vLLM's prompt holds {prompt.count(placeholder)} visual tokens, the processor makes {expected}: "
-            "placeholders expanded twice, or two pixel budgets"
-        )
+    prompt = list(output.prompt_token_ids)
+    check_prompt(prompt, _visual_tokens(processor, item), placeholder, item.id)
     return [
         Sampled(
             processor.tokenizer.decode(one.token_ids, skip_special_tokens=True).strip(),

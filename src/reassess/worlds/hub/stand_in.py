@@ -37,7 +37,8 @@ TEMPLATE = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WIDTHS = {"2B": 32, "3B": 48, "7B": 64, "32B": 64}  # by the size in the model's name
+WIDTHS = {"2B": 32, "3B": 64, "7B": 96, "32B": 96}  # by the size in the model's name
+HEAD = 32  # width of an attention head; vLLM on a CPU has no smaller
 TEACHER_STEPS = 400
 
 
@@ -198,11 +199,11 @@ def build_model(repo: str, tokenizer: Any, pixels: Any) -> tuple[Any, Any]:
         "hidden_size": width,
         "intermediate_size": 2 * width,
         "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
+        "num_attention_heads": width // HEAD,
+        "num_key_value_heads": 1,
         "vocab_size": len(tokenizer),
         "max_position_embeddings": 1024,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": _sections(width // 4)},
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": _sections(HEAD)},
         "tie_word_embeddings": size in ("2B", "3B"),
         "initializer_range": 0.08,
         "pad_token_id": tokenizer.pad_token_id,

@@ -142,7 +142,8 @@ class HubWorld(World):
         from reassess.training.layout import Layout
 
         execution, found = self.config.execution, self.config.models[model]
-        return Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
+        layout = Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
+        return replace(layout, sharding=found.sharding)
 
     def engine_layout(self, model: str) -> Layout:
         """Return the layout with as many GPUs as hold the model's weights with as much room again."""

@@ -1,0 +1,105 @@
+"""Running a cell's training: in this process or in several, and again with smaller micro-batches where memory runs out."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from reassess.errors import ReassessError
+from reassess.manifest import ROOT
+
+if TYPE_CHECKING:
+    from reassess.training.layout import Layout
+    from reassess.training.run import TrainingRun
+
+WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
+RAN_OUT = "out-of-memory"  # file that a worker leaves in its work folder
+CONFIGS = ROOT / "workflow" / "accelerate"
+
+
+def is_worker() -> bool:
+    """Return whether this process is one of several that train one cell."""
+    return WORKER in os.environ
+
+
+def micro_batch_of_worker() -> int | None:
+    """Return the micro-batch that the launching process asked for."""
+    return int(os.environ[WORKER]) if os.environ.get(WORKER) else None
+
+
+def train(run: TrainingRun, method: Any) -> None:
+    """Train by a method; where memory runs out, start again from the last trainer checkpoint with half the micro-batch.
+
+    The rows of an update stay the same. Raises:
+        ReassessError: one row does not fit, or a process of the job failed.
+    """
+    while not (_in_processes(run) if run.layout.processes > 1 else _here(run, method)):
+        before = run.layout
+        run.halve()
+        print(
+            f"out of memory with micro-batches of {before.split(run.settings.rows_per_update)[0]}: going on with "
+            f"{run.layout.micro_batch}, {run.settings.rows_per_update} rows an update as before",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def work(run: TrainingRun, method: Any) -> None:
+    """Do the part of one process of a job; leave a file and fail where memory runs out, so that all start again together."""
+    from reassess.training.sharding import keep_head_with_norm
+
+    if run.layout.sharding == "fsdp":
+        keep_head_with_norm()
+    try:
+        method.train(run)
+    except Exception as error:
+        if ran_out_of_memory(error):
+            (run.work / RAN_OUT).touch()
+        raise
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that GPU or host had no memory left."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _here(run: TrainingRun, method: Any) -> bool:
+    import torch
+
+    try:
+        method.train(run)
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+    else:
+        return True
+    gc.collect()  # the trainer is a knot of references
+    torch.cuda.empty_cache()
+    return False
+
+
+def _in_processes(run: TrainingRun) -> bool:
+    layout, mark = run.layout, run.work / RAN_OUT
+    mark.unlink(missing_ok=True)
+    asked = "" if run.micro_batch is None else str(run.micro_batch)
+    code = subprocess.run(
+        [*launcher(layout), "reassess.cli", "train", "--cell", run.cell.id, "--config", str(run.grid.source)],
+        env={**os.environ, WORKER: asked},
+    ).returncode
+    if code and not mark.is_file():
+        raise ReassessError(f"a process of cell {run.cell.id} failed (exit code {code}); its words are above")
+    return code == 0
+
+
+def launcher(layout: Layout) -> list[str]:
+    """Return the command that starts a module in all processes of a job."""
+    if layout.sharding == "none":
+        return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={layout.processes}", "-m"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / f"{layout.sharding}.yaml")]
+    precision = "bf16" if layout.precision == "bfloat16" else "no"
+    return [*command, "--num_processes", str(layout.processes), "--mixed_precision", precision, "--module"]

@@ -1,0 +1,89 @@
+"""Real vLLM on the CPU, in an environment of its own (`make test-vllm`): the same prompts and the same greedy text."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
+
+from reassess.data.pool import read_pool
+from reassess.data.traces import sample_traces
+from reassess.errors import ReassessError
+from reassess.evaluation.runner import evaluate_checkpoint
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+from reassess.training import vllm_engine
+
+MODEL = "qwen2.5-vl-32b"  # the teacher: its stand-in has learnt its pool, so that its answers are more than noise
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_the_cpu():
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = "1"
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vllm")
+    shutil.copytree(ROOT / "config", folder / "config")
+    before = Path.cwd()
+    os.chdir(folder)
+    grid = Grid.load("config/stand-in.yaml")
+    for kind, repo in grid.world.repositories(grid):
+        if kind == "dataset" or repo == grid.config.models[MODEL].hub:
+            grid.world.fetch(grid, kind, repo)
+    grid.world.build_base(grid, MODEL)
+    grid.world.build_pool(grid)
+    yield grid
+    os.chdir(before)
+
+
+def layouts(grid):
+    layout = grid.world.layout(MODEL)
+    return replace(layout, rollouts="hf"), replace(layout, rollouts="vllm", engine_memory=0.5)
+
+
+def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
+    found = []
+    for layout in layouts(grid):
+        predictions, scores = evaluate_checkpoint(
+            grid.base_dir(MODEL),
+            grid.pool_file("train").parent,
+            grid.world,
+            {name: grid.benchmarks[name] for name in ("mathvista", "mmmu", "gsm8k")},
+            grid.arms["base"].build(),
+            layout,
+            seed=1,
+            batch_size=8,
+            max_new_tokens=20,
+        )
+        found.append((predictions, scores))
+    (ours, our_scores), (theirs, their_scores) = found
+    assert len(ours) == 18
+    for column in ("prompt_hash", "completion", "length", "truncated", "correct"):
+        assert theirs[column].tolist() == ours[column].tolist(), column
+    assert their_scores == our_scores
+
+
+def test_greedy_traces_are_the_same(grid):
+    items = read_pool(grid.pool_file("train"), grid.world.item_type)[:16]
+    sampling = grid.config.distributions["same-family"].model_copy(update={"samples": 1, "temperature": 0.0})
+    ours, theirs = (sample_traces(grid.base_dir(MODEL), items, grid.world, sampling, one, seed=3) for one in layouts(grid))
+    assert len(ours[0]) > 8
+    assert theirs[0] == ours[0]
+    assert theirs[1]["tokens"] == ours[1]["tokens"]
+
+
+def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
+    """vLLM expands every placeholder that it is given, and says nothing when it was given expanded ones."""
+    items = [item for item in read_pool(grid.pool_file("train"), grid.world.item_type) if item.image][:2]
+    text = vllm_engine._text
+    expanded = "<|image_pad|>" * 4
+    monkeypatch.setattr(vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded))
+    monkeypatch.setattr(vllm_engine, "collapse", lambda tokens, placeholder: list(tokens))
+    options = {"samples": 1, "temperature": 0.0, "max_new_tokens": 4, "seed": 0}
+    with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
+        vllm_engine.complete(grid.base_dir(MODEL), grid.world, items, layout=layouts(grid)[1], **options)

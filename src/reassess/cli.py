@@ -257,6 +257,14 @@ def evaluate(cell: CellId, config: ConfigFile = DEFAULT) -> None:
     _in_cell(config, cell, evaluate_cell)
 
 
+@app.command()
+def judge(cell: CellId, config: ConfigFile = DEFAULT) -> None:
+    """Let the configured judge model score a cell's stored answers, beside the rule-based score."""
+    from reassess.jobs import judge_cell
+
+    _in_cell(config, cell, judge_cell)
+
+
 def _in_cell(config: Path, cell_id: str, action: Callable[[Grid, Cell], None]) -> None:
     """Run an action on a cell; leave `failed.json` beside its results if it fails."""
     from reassess.state import recording_failure

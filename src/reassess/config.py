@@ -71,6 +71,9 @@ class Evaluation(Strict):
     folders: list[Path] = Field(default_factory=list, description="folders with further benchmark files")
     max_new_tokens: int = Field(80, gt=0, description="token budget of a completion; the foreign style needs 80")
     batch_size: int = Field(100, gt=0, description="items decoded together; greedy")
+    samples: int = Field(0, ge=0, description="further sampled completions an item, scored apart: their mean and pass@k; 0: none")
+    sample_temperature: Rate = Field(1.0, description="of those samples (ours)")
+    judge: str | None = Field(None, description="a name from `models` that judges answers as a second, separate score; null: none")
 
 
 class Study(Strict):

@@ -99,6 +99,8 @@ class Grid:
         for benchmark in config.evaluation.benchmarks:
             if benchmark not in known:
                 raise self._fail("evaluation.benchmarks", unknown("benchmark", benchmark, known))
+        if (judge := config.evaluation.judge) is not None and judge not in config.models:
+            raise self._fail("evaluation.judge", unknown("model", judge, config.models))
         for name, study in config.studies.items():
             self._check_study(name, study)
 
@@ -328,7 +330,7 @@ class Grid:
 
     def evaluation_spec(self, cell: Cell) -> dict[str, Any]:
         """Return what decides a cell's scores: its training spec and the protocol."""
-        protocol = self.config.evaluation.model_dump(exclude={"folders"})
+        protocol = self.config.evaluation.model_dump(exclude={"folders", "judge"})
         return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol}
 
     def _once(self, key: tuple[str, ...], spec: Callable[..., dict[str, Any]], *arguments: Any) -> str:

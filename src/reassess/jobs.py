@@ -41,7 +41,7 @@ def evaluate_cell(grid: Grid, cell: Cell) -> None:
     from reassess.training.loading import load_processor
 
     manifest = Manifest("evaluate", grid.evaluation_spec(cell), grid.evaluation_hash(cell))
-    protocol, folder = grid.config.evaluation, grid.cell_dir(cell)
+    folder = grid.cell_dir(cell)
     checkpoint = grid.checkpoint_dir(cell)
     template_hash = sha256_text(str(load_processor(checkpoint).chat_template))
     trained: dict[str, Any] | None = None
@@ -56,12 +56,40 @@ def evaluate_cell(grid: Grid, cell: Cell) -> None:
         grid.benchmarks,
         grid.arms[cell.arm].build(),
         grid.world.engine_layout(cell.model),
+        grid.config.evaluation,
         seed=derive_seed("evaluate", cell.seed),
-        batch_size=protocol.batch_size,
-        max_new_tokens=protocol.max_new_tokens,
     )
     write_parquet(folder / "predictions.parquet", predictions)
     manifest.add(template_hash=template_hash, weights_hash=trained["weights_hash"] if trained else None)
     benchmarks = {name: asdict(score) if is_dataclass(score) else score for name, score in scores.items()}
     content = {"cell": cell.id, "spec_hash": grid.evaluation_hash(cell), "train_hash": grid.spec_hash(cell)}
     write_json(folder / "scores.json", {**content, "benchmarks": benchmarks, "manifest": manifest.close()})
+
+
+def judge_cell(grid: Grid, cell: Cell) -> None:
+    """Let the configured model judge a cell's stored answers; writes its verdicts and, last, the judged scores."""
+    import pandas as pd
+
+    from reassess.data.pool import read_pool
+    from reassess.evaluation import second
+    from reassess.evaluation.language_model import GREEDY, answer_by_checkpoint, answer_by_vllm
+    from reassess.files import read_parquet
+
+    protocol, folder = grid.config.evaluation, grid.cell_dir(cell)
+    name = str(protocol.judge)
+    manifest = Manifest("judge", grid.evaluation_spec(cell), grid.evaluation_hash(cell))
+    predictions = read_parquet(folder / "predictions.parquet")
+    items = {benchmark: read_pool(grid.pool_file(benchmark), grid.world.item_type) for benchmark in grid.benchmarks}
+    asked = second.asked_of(predictions, second.as_questions(items, grid.world.text_of))
+    checkpoint, layout, prompts = grid.base_dir(name), grid.world.engine_layout(name), second.JudgePrompts()
+    if layout.rollouts == "vllm":
+        answer = answer_by_vllm(checkpoint, prompts, lambda one: one, layout, second.BUDGET)
+    else:
+        answer = answer_by_checkpoint(checkpoint, prompts, lambda one: one, protocol.batch_size, second.BUDGET)
+    replies = [one.completion for (one,) in answer(asked, GREEDY)]
+    judged = predictions[["benchmark", "id", "correct"]].copy()
+    judged["reply"] = replies
+    judged["judged"] = pd.Series(map(second.read_reply, replies), dtype=object, index=judged.index)
+    write_parquet(folder / "judged.parquet", judged)
+    content = {"cell": cell.id, "judge": name, "version": second.VERSION, "prompt_hash": second.prompt_hash()}
+    write_json(folder / "judged.json", {**content, "benchmarks": second.judged_scores(judged), "manifest": manifest.close()})

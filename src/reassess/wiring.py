@@ -80,7 +80,23 @@ def memory(grid: Grid, cell: Cell | None = None) -> int:
     return 65536 * max(1, gpus) if on_gpu else 1500
 
 
+def judge_inputs(grid: Grid, cell: Cell) -> list[Path]:
+    """Return what judging a cell's answers reads: the answers, the judge, the questions."""
+    return [
+        grid.cell_dir(cell) / "predictions.parquet",
+        grid.base_dir(str(grid.config.evaluation.judge)),
+        *(grid.pool_file(name) for name in grid.config.evaluation.benchmarks),
+    ]
+
+
+def judge_gpus(grid: Grid) -> int:
+    """Return the GPUs that the judge's engine takes."""
+    layout = grid.world.engine_layout(str(grid.config.evaluation.judge))
+    return layout.processes if layout.device == "cuda" else 0
+
+
 def collected_files(grid: Grid, partial: bool) -> list[Path]:
-    """Return what the bundle is made of: scores of every cell, or, if `partial`, of those that have them."""
-    scores = [grid.cell_dir(cell) / "scores.json" for cell in grid.cells.values()]
+    """Return what the bundle is made of: scores of every cell, judged ones too, or, if `partial`, those that are there."""
+    names = ["scores.json", *(["judged.json"] if grid.config.evaluation.judge else [])]
+    scores = [grid.cell_dir(cell) / name for cell in grid.cells.values() for name in names]
     return [path for path in scores if path.is_file()] if partial else scores

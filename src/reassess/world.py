@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from reassess.errors import ReassessError
 from reassess.plan import Estimate
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from reassess.evaluation.pack import Benchmark
     from reassess.grid import Cell, Grid
     from reassess.training.layout import Layout
+
+
+class Prompts(Protocol):
+    """What preparing a prompt needs to know: the messages of an item, and whether processed pictures are kept."""
+
+    @property
+    def keep_pixels(self) -> bool:
+        """Whether processed pictures are kept in memory."""
+
+    def prompt(self, item: Any) -> list[dict[str, Any]]:
+        """Return the chat messages of an item."""
 
 
 class World(ABC):
@@ -138,6 +149,11 @@ class World(ABC):
     @abstractmethod
     def prompt(self, item: Any) -> list[dict[str, Any]]:
         """Return the chat messages of an item."""
+
+    def text_of(self, item: Any) -> str:
+        """Return what of an item's prompt is words, for a judge that sees no picture."""
+        parts = [part for turn in self.prompt(item) if turn["role"] == "user" for part in turn["content"]]
+        return "\n".join(part["text"] for part in parts if part["type"] == "text").strip()
 
 
 def world_of(config: Config) -> World:

@@ -56,9 +56,8 @@ def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
             {name: grid.benchmarks[name] for name in ("mathvista", "mmmu", "gsm8k")},
             grid.arms["base"].build(),
             layout,
+            grid.config.evaluation.model_copy(update={"batch_size": 8, "max_new_tokens": 20}),
             seed=1,
-            batch_size=8,
-            max_new_tokens=20,
         )
         found.append((predictions, scores))
     (ours, our_scores), (theirs, their_scores) = found
@@ -84,6 +83,6 @@ def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
     expanded = "<|image_pad|>" * 4
     monkeypatch.setattr(vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded))
     monkeypatch.setattr(vllm_engine, "collapse", lambda tokens, placeholder: list(tokens))
-    options = {"samples": 1, "temperature": 0.0, "max_new_tokens": 4, "seed": 0}
+    completer = vllm_engine.Completer(grid.base_dir(MODEL), grid.world, layouts(grid)[1])
     with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
-        vllm_engine.complete(grid.base_dir(MODEL), grid.world, items, layout=layouts(grid)[1], **options)
+        completer.complete(items, samples=1, temperature=0.0, max_new_tokens=4, seed=0)

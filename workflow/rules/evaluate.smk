@@ -24,3 +24,29 @@ rule evaluate:
         "evaluate: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
         "reassess evaluate --cell {wildcards.cell} --config {params.config} > {log} 2>&1"
+
+
+rule judge:
+    input:
+        lambda w: wiring.judge_inputs(GRID, GRID.cell(w.cell)),
+    output:
+        f"{R}/cells/{{cell}}/judged.json",
+        f"{R}/cells/{{cell}}/judged.parquet",
+    log:
+        f"{S}/logs/judge/{{cell}}.log",
+    benchmark:
+        f"{S}/benchmarks/judge/{{cell}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        runtime=lambda w, attempt: attempt
+        * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
+        gpu=lambda w: wiring.judge_gpus(GRID),
+    params:
+        spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
+        judge=GRID.config.evaluation.judge,
+        config=CONFIG,
+    message:
+        "judge: {wildcards.cell}"
+    shell:
+        "reassess judge --cell {wildcards.cell} --config {params.config} > {log} 2>&1"

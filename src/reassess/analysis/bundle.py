@@ -17,6 +17,7 @@ from reassess.grid import Cell, Grid
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
 SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
+SECOND = ["samples", "sampled_correct", "judged"]  # where the grid has further samples, or a judge
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
@@ -101,7 +102,7 @@ def collect(grid: Grid, partial: bool = False) -> None:
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
     _require_identical_rows(frame)
     out = grid.results / "bundle"
-    _write(out / "scores.parquet", _concat(scores, SCORES), ["cell", "benchmark", "item"])
+    _write(out / "scores.parquet", _concat(scores, [*SCORES, *_second(scores)]), ["cell", "benchmark", "item"])
     _write(out / "history.parquet", _concat(histories, HISTORY), ["cell", "metric", "step"])
     _write(out / "manifests.parquet", frame, ["cell"])
     write_json(out / "study.json", _study(grid))
@@ -122,8 +123,15 @@ def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
     }
 
 
+def _second(scores: list[pd.DataFrame]) -> list[str]:
+    return [column for column in SECOND if scores and column in scores[0]]
+
+
 def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     frame = read_parquet(folder / "predictions.parquet")
+    if grid.config.evaluation.judge:
+        judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
+        frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
     return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from reassess.analysis.bundle import BUDGETS, Bundle
 from reassess.analysis.select import accuracy, pick
+from reassess.evaluation.second import sampled_scores
 from reassess.files import write_text
 
 ARM = ["model", "method", "distribution", "size"]
@@ -48,8 +49,22 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
         scored = pick(bundle.scores, **arm)
         row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"
         row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
+        row |= _second_scores(scored)
         rows.append(_readable(row))
     return pd.DataFrame(rows)
+
+
+def _second_scores(scored: pd.DataFrame) -> dict[str, str]:
+    """Return the second scores over all items that have them: mean of further samples, pass@k, a judge's verdict."""
+    row = {}
+    if "samples" in scored:
+        found = sampled_scores(scored)
+        row[f"mean of {found['samples']:.0f} samples, %"] = f"{100 * found['sampled_accuracy']:.1f}"
+        name = f"pass@{found['samples']:.0f}"
+        row[f"{name}, %"] = f"{100 * found[name]:.1f}"
+    if "judged" in scored:
+        row["judged right, %"] = f"{100 * (scored['judged'] == True).mean():.1f}"  # noqa: E712 - None is neither
+    return row
 
 
 def budgets_table(bundle: Bundle) -> pd.DataFrame:

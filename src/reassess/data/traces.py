@@ -43,18 +43,15 @@ def sample_traces(
 def _by_vllm(
     teacher: Path, items: Sequence[Any], world: World, sampling: Distribution, layout: Layout, seed: int
 ) -> tuple[dict[str, str], int]:
-    from reassess.training.vllm_engine import complete
+    from reassess.training.vllm_engine import Completer
 
     kept: dict[str, str] = {}
-    found = complete(
-        teacher,
-        world,
+    found = Completer(teacher, world, layout).complete(
         items,
         samples=sampling.samples,
         temperature=sampling.temperature,
         max_new_tokens=sampling.max_new_tokens,
         seed=seed,
-        layout=layout,
     )
     for item, drawn in zip(items, found, strict=True):
         lengths = [len(one.tokens) for one in drawn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +17,18 @@ from lm_eval import simple_evaluate  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 
 from reassess.answers import judge  # noqa: E402
+from reassess.config import Evaluation  # noqa: E402
 from reassess.data.pool import read_pool  # noqa: E402
-from reassess.evaluation.language_model import ItemModel, answer_by_checkpoint, answer_by_method, answer_by_vllm  # noqa: E402
+from reassess.evaluation.language_model import (  # noqa: E402
+    Answered,
+    Drawing,
+    ItemModel,
+    answer_by_checkpoint,
+    answer_by_method,
+    answer_by_vllm,
+)
 from reassess.evaluation.pack import Benchmark  # noqa: E402
+from reassess.evaluation.second import sampled_scores  # noqa: E402
 from reassess.training.layout import Layout  # noqa: E402
 from reassess.world import World  # noqa: E402
 
@@ -35,10 +45,9 @@ def evaluate_checkpoint(
     benchmarks: Mapping[str, Benchmark],
     method: Any,
     layout: Layout,
+    protocol: Evaluation,
     *,
     seed: int,
-    batch_size: int,
-    max_new_tokens: int,
 ) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
     """Return the predictions, one row an item, and the scores of each benchmark.
 
@@ -49,9 +58,8 @@ def evaluate_checkpoint(
         benchmarks: the benchmarks, by name.
         method: its `view` decides what the model sees, its `respond` may answer without a model.
         layout: the engine and its share of the hardware.
-        seed: for methods that answer at random.
-        batch_size: items decoded together.
-        max_new_tokens: token budget of a completion.
+        protocol: token budget, batch, and whether further samples are drawn.
+        seed: of further samples, and of methods that answer at random.
 
     Raises:
         ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not the verifier's.
@@ -60,14 +68,17 @@ def evaluate_checkpoint(
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
         if layout.rollouts == "vllm":
-            answer = answer_by_vllm(checkpoint, world, method.view, layout, max_new_tokens)
+            answer = answer_by_vllm(checkpoint, world, method.view, layout, protocol.max_new_tokens)
         else:
-            answer = answer_by_checkpoint(checkpoint, world, method.view, batch_size, max_new_tokens)
+            answer = answer_by_checkpoint(checkpoint, world, method.view, protocol.batch_size, protocol.max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)
     scored = _run_lm_eval(model, pool, benchmarks)
     predictions = _predictions(items, model)
+    if protocol.samples:
+        drawn = answer(asked, Drawing(protocol.samples, protocol.sample_temperature, seed))
+        predictions = predictions.assign(**_sampled(asked, drawn))
     return predictions, _scores(predictions, scored)
 
 
@@ -86,6 +97,19 @@ def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmar
     )
     assert results is not None  # only ranks above 0 get nothing
     return {name: dict(results["results"][one.task]) for name, one in benchmarks.items()}
+
+
+def _sampled(items: list[Any], drawn: list[list[Answered]]) -> dict[str, list[Any]]:
+    """Return the columns of further samples: how many, how many are correct, and their texts as JSON."""
+    verdicts = [
+        [judge(one.completion, item.answer, item.answer_kind).correct for one in own]
+        for item, own in zip(items, drawn, strict=True)
+    ]
+    return {
+        "samples": [len(own) for own in drawn],
+        "sampled_correct": [sum(own) for own in verdicts],
+        "sampled": [json.dumps([one.completion for one in own]) for own in drawn],
+    }
 
 
 def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
@@ -131,5 +155,6 @@ def _scores(predictions: pd.DataFrame, scored: dict[str, dict[str, float]]) -> d
             "format": float(rows["format_ok"].mean()),
             "truncated": float(rows["truncated"].mean()),
             "mean_length": float(rows["length"].mean()),
+            **(sampled_scores(rows) if "samples" in rows else {}),
         }
     return scores

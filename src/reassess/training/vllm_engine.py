@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reassess.data.pool import decode_image
 from reassess.errors import ReassessError
 from reassess.training.layout import Layout
 from reassess.training.loading import check_checkpoint, load_processor
-from reassess.world import World
+from reassess.world import Prompts
 
 
 @dataclass(frozen=True)
@@ -36,71 +37,72 @@ def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
     return [token for token, run in groupby(tokens) for token in ([token] if token == placeholder else run)]
 
 
-def complete(
-    checkpoint: Path,
-    world: World,
-    items: Sequence[Any],
-    *,
-    samples: int,
-    temperature: float,
-    max_new_tokens: int,
-    seed: int,
-    layout: Layout,
-) -> list[list[Sampled]]:
-    """Return `samples` completions of each item; `temperature` 0 is greedy.
+class Completer:
+    """A checkpoint in vLLM. The engine starts with the first call, whose prompts say how long a sequence it must take."""
 
-    Sampling is not truncated: no top-p, no top-k, no floor. Each request has a seed of its own, so a shard gives the same
-    completions whatever else is in the batch, as far as the engine's arithmetic allows.
+    def __init__(self, checkpoint: Path, world: Prompts, layout: Layout) -> None:
+        """Complete prompts of `world` with a checkpoint.
 
-    Raises:
-        ReassessError: vLLM is not installed, or its prompt is not the one that the processor makes.
-    """
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    if layout.processes <= 1:  # requests then reach the engine in one order
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    try:
-        from vllm import LLM, SamplingParams
-    except ImportError as error:
-        raise ReassessError("vllm is not installed: `make setup-gpu`, or set execution.rollouts to hf") from error
-    check_checkpoint(checkpoint)
-    processor = load_processor(checkpoint)
-    engine = LLM(
-        model=str(checkpoint),
-        seed=seed,
-        dtype=layout.precision,
-        gpu_memory_utilization=layout.engine_memory,
-        tensor_parallel_size=max(1, layout.processes),
-        max_model_len=_longest(world, processor, items) + max_new_tokens,
-        limit_mm_per_prompt={"image": 1, "video": 0},
-        trust_remote_code=False,
-        load_format="safetensors",
-        generation_config="vllm",  # not the checkpoint's own: one decoding for all
-    )
-    placeholder = image_placeholder(processor)
-    requests = [_request(world, processor, item, placeholder) for item in items]
-    sampling = [
-        SamplingParams(
-            n=samples,
-            temperature=temperature,
-            top_p=1.0,
-            top_k=-1,
-            min_p=0.0,
-            max_tokens=max_new_tokens,
-            seed=seed + place,
-            logit_bias=ban_placeholders(processor),
-        )
-        for place in range(len(items))
-    ]
-    outputs = engine.generate(requests, sampling)
-    return [_sampled(output, item, processor, placeholder) for output, item in zip(outputs, items, strict=True)]
+        Raises:
+            ReassessError: the checkpoint is not whole, or vLLM is not installed.
+        """
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        if layout.processes <= 1:  # requests then reach the engine in one order
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        if find_spec("vllm") is None:
+            raise ReassessError("vllm is not installed: `make setup-gpu`, or set execution.rollouts to hf")
+        check_checkpoint(checkpoint)
+        self.checkpoint, self.world, self.layout = checkpoint, world, layout
+        self.processor = load_processor(checkpoint)
+        self._engine: Any = None
+
+    def complete(
+        self, items: Sequence[Any], *, samples: int, temperature: float, max_new_tokens: int, seed: int
+    ) -> list[list[Sampled]]:
+        """Return `samples` completions of each item; `temperature` 0 is greedy.
+
+        Sampling is not truncated: no top-p, no top-k, no floor. Each request has a seed of its own, so a shard gives the same
+        completions whatever else is in the batch, as far as the engine's arithmetic allows.
+
+        Raises:
+            ReassessError: a prompt that vLLM read is not the one that the processor makes.
+        """
+        from vllm import SamplingParams
+
+        placeholder = image_placeholder(self.processor)
+        requests = [_request(self.world, self.processor, item, placeholder) for item in items]
+        shared: dict[str, Any] = {
+            "n": samples, "temperature": temperature, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "max_tokens": max_new_tokens,
+            "logit_bias": ban_placeholders(self.processor),
+        }  # fmt: skip
+        sampling = [SamplingParams(seed=seed + place, **shared) for place in range(len(items))]
+        outputs = self._started(items, max_new_tokens).generate(requests, sampling)
+        return [_sampled(output, item, self.processor, placeholder) for output, item in zip(outputs, items, strict=True)]
+
+    def _started(self, items: Sequence[Any], max_new_tokens: int) -> Any:
+        if self._engine is None:
+            from vllm import LLM
+
+            self._engine = LLM(
+                model=str(self.checkpoint),
+                dtype=self.layout.precision,
+                gpu_memory_utilization=self.layout.engine_memory,
+                tensor_parallel_size=max(1, self.layout.processes),
+                max_model_len=_longest(self.world, self.processor, items) + max_new_tokens,
+                limit_mm_per_prompt={"image": 1, "video": 0},
+                trust_remote_code=False,
+                load_format="safetensors",
+                generation_config="vllm",  # not the checkpoint's own: one decoding for all
+            )
+        return self._engine
 
 
-def _text(world: World, processor: Any, item: Any) -> str:
+def _text(world: Prompts, processor: Any, item: Any) -> str:
     text: str = processor.apply_chat_template(world.prompt(item), add_generation_prompt=True, tokenize=False)
     return text
 
 
-def _request(world: World, processor: Any, item: Any, placeholder: int) -> dict[str, Any]:
+def _request(world: Prompts, processor: Any, item: Any, placeholder: int) -> dict[str, Any]:
     tokens = processor.tokenizer(_text(world, processor, item), add_special_tokens=False)["input_ids"]
     request: dict[str, Any] = {"prompt_token_ids": collapse(tokens, placeholder)}
     if item.image is not None:
@@ -116,7 +118,7 @@ def _visual_tokens(processor: Any, item: Any) -> int:
     return found[0]
 
 
-def _longest(world: World, processor: Any, items: Sequence[Any]) -> int:
+def _longest(world: Prompts, processor: Any, items: Sequence[Any]) -> int:
     return max(
         len(processor.tokenizer(_text(world, processor, item))["input_ids"]) + _visual_tokens(processor, item) for item in items
     )

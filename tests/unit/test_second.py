@@ -1,0 +1,131 @@
+"""Second scores: further samples and a judge, beside the greedy rule-based score and never in its place."""
+
+import json
+from itertools import combinations
+from statistics import mean
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import build_before_cells, tiny_config, tiny_grid
+
+from reassess.analysis.bundle import Bundle, collect
+from reassess.analysis.tables import main_table
+from reassess.answers import judge
+from reassess.errors import ReassessError
+from reassess.evaluation.second import asked_of, budgets, judged_scores, pass_at_k, read_reply, sampled_scores
+from reassess.files import read_json, read_parquet
+from reassess.grid import Grid
+from reassess.jobs import evaluate_cell, judge_cell
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
+def test_pass_at_k_is_the_mean_over_all_choices_of_k(right, data):
+    k = data.draw(st.integers(1, len(right)))
+    expected = mean(any(chosen) for chosen in combinations(right, k))
+    assert pass_at_k(len(right), sum(right), k) == pytest.approx(expected)
+
+
+def test_pass_at_k_refuses_what_has_no_meaning():
+    for samples, correct, k in ((4, 2, 5), (4, 5, 1), (4, 1, 0)):
+        with pytest.raises(ValueError, match="pass@"):
+            pass_at_k(samples, correct, k)
+    assert (budgets(1), budgets(4), budgets(6)) == ([1], [1, 2, 4], [1, 2, 4, 6])
+
+
+def test_scores_of_samples_by_hand():
+    found = sampled_scores(pd.DataFrame({"samples": [2, 2, 2], "sampled_correct": [0, 1, 2]}))
+    assert found == {"samples": 2, "sampled_accuracy": 0.5, "pass@1": 0.5, "pass@2": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ("yes", True),
+        ("Yes.", True),
+        ("**No**", False),
+        ("no, since", False),
+        ("", None),
+        ("Perhaps yes", None),
+        ("yesterday", None),
+    ],
+)
+def test_a_judge_is_read_by_its_first_word(reply, read):
+    assert read_reply(reply) is read
+
+
+@given(st.text())
+def test_no_reply_breaks_the_reading(reply):
+    assert read_reply(reply) in (True, False, None)
+
+
+def test_a_judge_sees_the_answer_without_the_thought_and_unclear_replies_are_wrong():
+    rows = pd.DataFrame(
+        {
+            "benchmark": ["b"] * 3,
+            "id": ["1", "2", "3"],
+            "answer": ["4"] * 3,
+            "completion": ["<think>x</think> 4", "5", "{reference}"],
+        }
+    )
+    first, _, third = asked_of(rows, {("b", number): "2 + 2?" for number in "123"})
+    assert "x</think>" not in first.question
+    assert "Answer to be judged:\n4\n" in first.question
+    assert "{reference}" in third.question  # a model's text fills in nothing
+    judged = pd.DataFrame(
+        {"benchmark": ["b"] * 3, "correct": [True, True, False], "judged": pd.Series([True, None, False], dtype=object)}
+    )
+    assert judged_scores(judged) == {"b": {"n": 3, "accuracy": 1 / 3, "unclear": 1 / 3, "agreement": 2 / 3}}
+
+
+def test_a_judge_must_be_a_model_of_the_grid(tmp_path):
+    with pytest.raises(ReassessError, match=r"evaluation.judge: .*llava-w32"):
+        Grid.load(tiny_config(tmp_path, evaluation={"judge": "lava-w32"}))
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    protocol = {"benchmarks": ["iid", "text"], "max_new_tokens": 8, "samples": 3, "judge": "llava-w32", "batch_size": 4}
+    grid = tiny_grid(tmp_path_factory.mktemp("second"), methods=["base", "random-choice"], evaluation=protocol)
+    build_before_cells(grid)
+    for cell in grid.cells.values():
+        evaluate_cell(grid, cell)
+        judge_cell(grid, cell)
+    return grid
+
+
+def test_samples_are_kept_and_scored_apart(grid):
+    for cell in grid.cells.values():
+        predictions = read_parquet(grid.cell_dir(cell) / "predictions.parquet")
+        assert len(predictions) == 12
+        for row in predictions.to_dict("records"):
+            texts = json.loads(row["sampled"])
+            kind = "word" if row["answer"].isalpha() else "integer"
+            assert len(texts) == row["samples"] == 3
+            assert row["sampled_correct"] == sum(judge(text, row["answer"], kind).correct for text in texts)
+        scores = read_json(grid.cell_dir(cell) / "scores.json")["benchmarks"]["iid"]
+        assert scores["accuracy"] == predictions.query("benchmark == 'iid'")["correct"].mean()
+        assert scores["pass@1"] == pytest.approx(scores["sampled_accuracy"])
+        assert scores["pass@1"] <= scores["pass@2"] <= scores["pass@3"]
+
+
+def test_samples_differ_and_are_drawn_again_the_same(grid):
+    cell = next(cell for cell in grid.cells.values() if cell.arm == "base")
+    path = grid.cell_dir(cell) / "predictions.parquet"
+    before = read_parquet(path)
+    assert any(len(set(json.loads(texts))) > 1 for texts in before["sampled"])
+    evaluate_cell(grid, cell)
+    pd.testing.assert_frame_equal(read_parquet(path), before)
+
+
+def test_second_scores_come_into_bundle_and_table(grid):
+    collect(grid)
+    bundle = Bundle.load(grid.results / "bundle")
+    assert {"samples", "sampled_correct", "judged"} <= set(bundle.scores.columns)
+    table = main_table(bundle)
+    assert {"mean of 3 samples, %", "pass@3, %", "judged right, %"} <= set(table.columns)
+    judged = read_json(grid.cell_dir(next(iter(grid.cells.values()))) / "judged.json")
+    assert (judged["judge"], judged["version"]) == ("llava-w32", 1)
+    assert len(judged["prompt_hash"]) == 64
+    assert set(judged["benchmarks"]) == {"iid", "text"}

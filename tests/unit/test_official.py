@@ -1,0 +1,31 @@
+"""Where our verifier and a benchmark's official rule agree, and where not: every line of the docs' table is checked."""
+
+import pytest
+from official import CASES, as_table, official_verdict
+
+from reassess.answers import judge
+from reassess.manifest import ROOT
+
+PAGE = ROOT / "docs" / "graders.md"
+START, END = "<!-- cases -->\n", "<!-- end of cases -->"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.benchmark}-{case.reply[:24]}")
+def test_both_rules_say_what_the_table_says(case):
+    assert judge(case.reply, case.gold, case.kind).correct is case.ours
+    assert official_verdict(case) is case.official
+
+
+def test_every_benchmark_has_a_case_of_agreement_on_right_or_wrong_and_a_tricky_one():
+    by_benchmark = {}
+    for case in CASES:
+        by_benchmark.setdefault(case.benchmark, []).append(case)
+    for name, cases in by_benchmark.items():
+        assert any(case.ours for case in cases) and any(not case.ours for case in cases), name
+        assert any(case.ours is not case.official for case in cases), name
+    assert all(case.why for case in CASES if case.ours is not case.official)
+
+
+def test_the_docs_show_these_cases():
+    page = PAGE.read_text()
+    assert page[page.index(START) + len(START) : page.index(END)] == as_table()

@@ -1,5 +1,4 @@
-# The whole study as files: every cell of the grid is trained, scored, gathered into a bundle, and drawn.
-# `snakemake` makes everything; any file below results/ can be asked for by its name.
+# The whole study as files: `snakemake` makes everything; any file below results/ can be asked for by its name.
 from snakemake.utils import min_version
 
 from reassess import wiring
@@ -14,7 +13,9 @@ R, S = str(GRID.results), str(GRID.scratch)
 BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing
 PARTIAL = bool(config.get("partial"))  # go on without the cells that failed
 BUNDLE_DIR = BUNDLE or f"{R}/bundle"
+KINDS = ("svg", "pdf", "png")
 BUNDLE_FILES = [f"{BUNDLE_DIR}/{name}" for name in wiring.BUNDLE_FILES]
+config["about"] = GRID.world.about  # the report's template reads it
 
 
 report: "workflow/report/workflow.rst"
@@ -33,12 +34,8 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        [
-            f"{R}/figures/{name}.{kind}"
-            for name in figure_names()
-            for kind in ("svg", "pdf", "png")
-        ],
-        [f"{R}/tables/{name}.html" for name in wiring.TABLES],
+        expand(f"{R}/figures/{{name}}.{{kind}}", name=figure_names(), kind=KINDS),
+        expand(f"{R}/tables/{{name}}.html", name=wiring.TABLES),
         f"{R}/claims.json",
 
 

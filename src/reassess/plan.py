@@ -1,10 +1,12 @@
-"""What a grid will cost before anything is submitted: jobs, GPU-hours, money, disk and download, rule by rule."""
+"""What a grid will cost before anything is submitted, and afterwards what it did cost: rule by rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from reassess.files import read_json
 
 if TYPE_CHECKING:
     from reassess.grid import Grid
@@ -103,3 +105,42 @@ def as_table(lines: list[Line], price: float, currency: str) -> str:
         f"longest job {total.longest_hours:.1f} h; largest trainer checkpoints of one job {total.largest_scratch_gb:,.0f} GB"
     )
     return "\n".join(text)
+
+
+def compared(grid: Grid) -> dict[str, dict[str, float | int | None]]:
+    """Return by rule the hours of processors that were estimated and that finished jobs took, counting those jobs alone.
+
+    A processor is a GPU, or a process on a CPU. The estimate is None where the world makes none.
+    """
+    world = grid.world
+    found: dict[str, list[tuple[Estimate, float]]] = {}
+    for family in sorted(grid.config.teachers):
+        for name, distribution in grid.config.distributions.items():
+            report = grid.traces_file(family, name).with_suffix(".json")
+            if distribution.source == "teacher" and report.is_file():
+                gpus = world.engine_layout(world.teacher_model(family, name)).processes
+                estimate = _times(world.shard_cost(grid, family, name), distribution.shards)
+                found.setdefault("sample_shard", []).append((estimate, read_json(report)["seconds"] * gpus))
+    for cell in grid.trained.values():
+        if (manifest := grid.cell_dir(cell) / "train.json").is_file():
+            run = read_json(manifest)
+            seconds = run["seconds"] * run["layout"]["processes"]
+            found.setdefault("train", []).append((world.training_cost(grid, cell), seconds))
+    for cell in grid.cells.values():
+        folder = grid.cell_dir(cell)
+        if (folder / "scores.json").is_file():
+            run = read_json(folder / "scores.json")["manifest"]
+            seconds = run["seconds"] * world.engine_layout(cell.model).processes
+            found.setdefault("evaluate", []).append((world.evaluation_cost(grid, cell), seconds))
+    return {
+        rule: {
+            "measured_jobs": len(jobs),
+            "estimated_hours": sum(one.gpu_hours for one, _ in jobs) or None,
+            "measured_hours": round(sum(seconds for _, seconds in jobs) / 3600, 4),
+        }
+        for rule, jobs in found.items()
+    }
+
+
+def _times(one: Estimate, count: int) -> Estimate:
+    return replace(one, gpu_hours=count * one.gpu_hours)

@@ -11,7 +11,7 @@ from reassess.grid import Cell, Grid
 from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
-TABLES = ("main", "budgets", "cells")
+TABLES = ("main", "budgets", "costs", "cells")
 
 
 def config_file(settings: Mapping[str, Any], given: Sequence[Any]) -> str:

@@ -143,6 +143,11 @@ class World(ABC):
 
     @property
     @abstractmethod
+    def about(self) -> str:
+        """What the report says of results from this world."""
+
+    @property
+    @abstractmethod
     def item_type(self) -> type[Any]:
         """The dataclass of its items."""
 

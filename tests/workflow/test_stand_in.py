@@ -88,6 +88,40 @@ def test_it_leaves_what_the_paper_grid_would(finished):
 
 
 @pytest.mark.slow
+def test_the_report_says_what_stand_ins_are_and_sets_hours_beside_the_estimate(finished):
+    page = (finished / "results/stand-in/report.html").read_text()
+    assert "These are stand-ins" in page
+    assert "micro world" not in page
+    costs = pd.read_csv(finished / "results/stand-in/tables/costs.csv").set_index("rule")
+    assert set(costs.index) == {"sample_shard", "train", "evaluate"}
+    grid = Grid.load(ROOT / "config/stand-in.yaml")
+    assert costs["finished jobs"].tolist() == [2, len(grid.trained), len(grid.cells)]
+    assert (costs[["estimated, h", "measured, h", "measured / estimated"]] > 0).all(axis=None)
+
+
+@pytest.mark.slow
+def test_a_model_of_two_processes_is_trained_by_two_and_as_by_one(finished):
+    """The launcher itself: lock and result in the process that was called, rows of an update shared by its workers."""
+    losses = {}
+    for processes in (2, 1):
+        config = finished / f"config/by-{processes}.yaml"
+        config.write_text(f"extends: stand-in.yaml\nseeds: [9]\nmodels: {{qwen2-vl-2b: {{gpus: {processes}, micro_batch: 4}}}}\n")
+        cell = "qwen2-vl-2b/same-family/16/sft/seed9"
+        train = [sys.executable, "-m", "reassess.cli", "train", "--cell", cell, "--config", str(config.relative_to(finished))]
+        done = subprocess.run(train, cwd=finished, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        folder = finished / "results/stand-in/cells" / cell
+        manifest = read_json(folder / "train.json")
+        assert (manifest["layout"]["processes"], manifest["samples"]) == (processes, 48)
+        history = pd.read_parquet(folder / "history.parquet")
+        losses[processes] = history[history["metric"] == "loss"]["value"].tolist()
+        assert (finished / "scratch/stand-in/checkpoints" / cell / "model.safetensors").is_file()
+        shutil.rmtree(folder)
+    assert len(losses[1]) == 3
+    assert losses[2] == pytest.approx(losses[1], abs=2e-4)
+
+
+@pytest.mark.slow
 def test_a_finished_stand_in_has_nothing_to_do(finished):
     done = subprocess.run(RUN, cwd=finished, capture_output=True, text=True)
     assert "everything is up to date" in done.stdout, done.stdout + done.stderr

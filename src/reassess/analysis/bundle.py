@@ -14,6 +14,7 @@ from reassess.errors import ReassessError
 from reassess.evaluation.pack import Role
 from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
+from reassess.plan import compared
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
 SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
@@ -189,6 +190,7 @@ def _study(grid: Grid) -> dict[str, Any]:
         "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
         "arm_order": list(grid.arms),
         "traces": {f"{family}/{name}": report for family, name, report in _trace_reports(grid)},
+        "costs": compared(grid),
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),
     }

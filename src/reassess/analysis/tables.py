@@ -18,6 +18,7 @@ STYLE = "body{font-family:sans-serif;font-size:14px}table{border-collapse:collap
 CAPTIONS = {
     "main": "Accuracy by model, arm and benchmark, in per cent, plus or minus half the 95 % interval over runs and items.",
     "budgets": "What each trained arm cost, mean over its runs.",
+    "costs": "Hours of GPUs (of processes on a CPU), job start-up included: as estimated before the run, and as measured.",
     "cells": "Every cell of the grid and its state; a failed cell is in no average.",
 }
 
@@ -25,7 +26,7 @@ CAPTIONS = {
 def tabulate(bundle_dir: Path, out: Path) -> None:
     """Write every table of a bundle as CSV, Markdown and HTML."""
     bundle = Bundle.load(bundle_dir)
-    for name, make in (("main", main_table), ("budgets", budgets_table), ("cells", cells_table)):
+    for name, make in (("main", main_table), ("budgets", budgets_table), ("costs", costs_table), ("cells", cells_table)):
         table = make(bundle)
         write_text(out / f"{name}.csv", table.to_csv(index=False))
         write_text(out / f"{name}.md", as_markdown(table))
@@ -80,6 +81,20 @@ def budgets_table(bundle: Bundle) -> pd.DataFrame:
         row |= {"peak memory, MiB": f"{means['peak_memory_mb']:.0f}", "resumed": int(cells["resumed"].sum())}
         rows.append(_readable(row))
     return pd.DataFrame(rows)
+
+
+def costs_table(bundle: Bundle) -> pd.DataFrame:
+    """Return estimated and measured hours by rule; the estimate is empty where the world makes none."""
+    rows, costs = [], bundle.study.get("costs", {})
+    for rule in sorted(costs, key=("sample_shard", "train", "evaluate").index):
+        found = costs[rule]
+        estimated, measured = found["estimated_hours"], found["measured_hours"]
+        row = {"rule": rule, "finished jobs": found["measured_jobs"], "measured, h": f"{measured:.3g}"}
+        row["estimated, h"] = "" if estimated is None else f"{estimated:.3g}"
+        row["measured / estimated"] = f"{measured / estimated:.2f}" if estimated else ""
+        rows.append(row)
+    columns = ["rule", "finished jobs", "estimated, h", "measured, h", "measured / estimated"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def cells_table(bundle: Bundle) -> pd.DataFrame:

@@ -238,6 +238,19 @@ class HubWorld(World):
         return measure(grid.base_dir(next(iter(self.config.teachers.values()))), self.prompt)
 
     @property
+    def about(self) -> str:
+        """Say whose models and data these are."""
+        if self.config.world.stand_in:
+            return (
+                "These are stand-ins: tiny checkpoints with random weights and made-up rows that bear the names of public "
+                "repositories. They show that every job runs; their scores say nothing about the models whose names they bear."
+            )
+        return (
+            "Models, data and benchmarks are public and pinned to commits. Each base model is one published checkpoint: intervals "
+            "cover fine-tuning, not pre-training."
+        )
+
+    @property
     def item_type(self) -> type[Any]:
         """The dataclass of its items."""
         from reassess.worlds.hub.items import HubItem

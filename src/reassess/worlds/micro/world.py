@@ -85,6 +85,14 @@ class MicroWorld(World):
         return {item.id: render_trace(item, style) for item in items}
 
     @property
+    def about(self) -> str:
+        """Say what a generated world can show."""
+        return (
+            "Results of the generated micro world are a controlled analogue, compared with the paper in direction only. The base "
+            "checkpoint of each model is fixed, as a public checkpoint would be: intervals cover fine-tuning, not pre-training."
+        )
+
+    @property
     def item_type(self) -> type[Any]:
         """The dataclass of its items."""
         from reassess.worlds.micro.items import Item

@@ -57,9 +57,14 @@ def benchmark(grid: Grid, only: list[str], out: Path | None) -> list[Figure]:
                 for figure in measure(world):
                     print(figure.line(), flush=True)
                     figures.append(figure)
+    write_figures(figures, out)
+    return figures
+
+
+def write_figures(figures: list[Figure], out: Path | None) -> None:
+    """Write figures with hardware and versions as JSON, if there is a file to write."""
     if out is not None:
         write_json(out, {"figures": [asdict(one) for one in figures], "hardware": hardware(), "versions": versions()})
-    return figures
 
 
 def _small_world(folder: Path) -> Grid:
@@ -243,10 +248,62 @@ def large_grid(cells: int, folder: Path) -> dict[str, Any]:
     return {"extends": str(ROOT / "config.yaml"), **places, "studies": {"large": study, **none}}
 
 
+def _pool(grid: Grid) -> list[Figure]:
+    """Decode, hash and screen pictures of the sizes that public sets have: drawings as PNG, photographs as JPEG."""
+    from concurrent.futures import ProcessPoolExecutor
+    from io import BytesIO
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    from reassess.worlds.hub.overlap import image_hash
+    from reassess.worlds.hub.pool import Report, Screen, read_items
+    from reassess.worlds.hub.source import find_source
+    from reassess.worlds.hub.sources._draw import picture
+
+    rows, generator = 1200, np.random.default_rng(1)
+    encoded = [picture("bench", number, side=400) for number in range(rows // 2)]
+    for _ in range(rows - len(encoded)):
+        small = Image.fromarray(generator.integers(0, 256, size=(12, 16, 3), dtype=np.uint8))
+        held = BytesIO()
+        small.resize((640, 480), Image.Resampling.BICUBIC).save(held, format="JPEG", quality=90)
+        encoded.append(held.getvalue())
+    source = find_source("geometry3k")
+    folder = grid.source.parent / "snapshot"
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    table = [{**source.example(number), "images": [{"bytes": one, "path": ""}]} for number, one in enumerate(encoded)]
+    pq.write_table(pa.Table.from_pylist(table), folder / "data/train-00000.parquet")
+
+    with ProcessPoolExecutor(2) as workers:
+        tests = list(read_items("geometry3k", source, folder, Report(), workers, 200))
+
+        def ours() -> float:
+            def build() -> None:
+                items = list(read_items("geometry3k", source, folder, Report(), workers))
+                Screen({"bench": tests}, 13, 10).clean(items)
+
+            return rows / _time(build)
+
+        def baseline() -> float:
+            return rows / _time(lambda: [image_hash(_whole(one)) for one in encoded])
+
+        def _whole(one: bytes) -> bytes:
+            held = BytesIO()
+            Image.open(BytesIO(one)).convert("RGB").save(held, format="BMP")
+            return held.getvalue()
+
+        found = _paired(ours, baseline)
+    about = "one process that decodes every picture whole; aim: 1,000 a second"
+    return [Figure("pool, pictures", *found, "a second", about)]
+
+
 BENCHMARKS: dict[str, Callable[[Grid], list[Figure]]] = {
     "sft": _sft,
     "grpo": _grpo,
     "startup": _startup,
     "evaluation": _evaluation,
     "dry-run": _dry_run,
+    "pool": _pool,
 }

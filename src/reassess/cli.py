@@ -130,10 +130,16 @@ def bench(
     config: ConfigFile = DEFAULT,
     only: Annotated[list[str] | None, typer.Option(help="benchmarks to run; default: all")] = None,
     out: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    device: Annotated[str, typer.Option(help="cpu; cuda: SFT and GRPO at the full size of Qwen2.5-VL-3B, random weights")] = "cpu",
 ) -> None:
     """Measure speed, each figure as a ratio against a named baseline timed in the same run."""
-    from reassess.bench import benchmark
+    from reassess.bench import benchmark, write_figures
 
+    if device == "cuda":
+        from reassess.bench_gpu import benchmark_gpu
+
+        write_figures(benchmark_gpu(device), out)
+        return
     benchmark(_grid(config), only or [], out)
 
 

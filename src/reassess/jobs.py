@@ -85,7 +85,7 @@ def judge_cell(grid: Grid, cell: Cell) -> None:
     if layout.rollouts == "vllm":
         answer = answer_by_vllm(checkpoint, prompts, lambda one: one, layout, second.BUDGET)
     else:
-        answer = answer_by_checkpoint(checkpoint, prompts, lambda one: one, protocol.batch_size, second.BUDGET)
+        answer = answer_by_checkpoint(checkpoint, prompts, lambda one: one, layout, protocol.batch_size, second.BUDGET)
     replies = [one.completion for (one,) in answer(asked, GREEDY)]
     judged = predictions[["benchmark", "id", "correct"]].copy()
     judged["reply"] = replies

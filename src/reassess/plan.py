@@ -124,7 +124,7 @@ def compared(grid: Grid) -> dict[str, dict[str, float | int | None]]:
     for cell in grid.trained.values():
         if (manifest := grid.cell_dir(cell) / "train.json").is_file():
             run = read_json(manifest)
-            seconds = run["seconds"] * run["layout"]["processes"]
+            seconds = run["seconds"] * run.get("layout", {}).get("processes", 1)  # early manifests have none
             found.setdefault("train", []).append((world.training_cost(grid, cell), seconds))
     for cell in grid.cells.values():
         folder = grid.cell_dir(cell)

@@ -35,7 +35,7 @@ def sample_traces(
     if layout.rollouts == "vllm":
         kept, tokens = _by_vllm(teacher, items, world, sampling, layout, seed)
     else:
-        kept, tokens = _by_transformers(teacher, items, world, sampling, seed)
+        kept, tokens = _by_transformers(teacher, items, world, sampling, layout, seed)
     report = {"samples_per_prompt": sampling.samples, "temperature": sampling.temperature, "tokens": tokens}
     return kept, {**report, "engine": layout.rollouts}
 
@@ -62,7 +62,7 @@ def _by_vllm(
 
 
 def _by_transformers(
-    teacher: Path, items: Sequence[Any], world: World, sampling: Distribution, seed: int, batch: int = 64
+    teacher: Path, items: Sequence[Any], world: World, sampling: Distribution, layout: Layout, seed: int, batch: int = 64
 ) -> tuple[dict[str, str], int]:
     from reassess.data.pool import decode_image
     from reassess.training.engine import seed_everything
@@ -70,7 +70,7 @@ def _by_transformers(
     from reassess.training.loading import load_model, load_processor
     from reassess.training.prepared import prepare
 
-    model, processor = load_model(teacher), load_processor(teacher)
+    model, processor = load_model(teacher, layout.attention).to(layout.device), load_processor(teacher)
     tokenizer = processor.tokenizer
     rows = prepare(items, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels)
     seed_everything(seed)

@@ -71,13 +71,13 @@ class ItemModel(LM):  # type: ignore[misc]
 
 
 def answer_by_checkpoint(
-    checkpoint: Path, world: Prompts, view: Callable[[Any], Any], batch_size: int, max_new_tokens: int
+    checkpoint: Path, world: Prompts, view: Callable[[Any], Any], layout: Layout, batch_size: int, max_new_tokens: int
 ) -> Answer:
     """Return a function that answers items with a checkpoint.
 
     Prompts pass through the very code that prepares training rows: one template, one image pipeline.
     """
-    model, processor = load_model(checkpoint), load_processor(checkpoint)
+    model, processor = load_model(checkpoint, layout.attention).to(layout.device), load_processor(checkpoint)
     tokenizer = processor.tokenizer
     end = tokenizer.eos_token_id
 

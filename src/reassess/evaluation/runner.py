@@ -70,7 +70,7 @@ def evaluate_checkpoint(
         if layout.rollouts == "vllm":
             answer = answer_by_vllm(checkpoint, world, method.view, layout, protocol.max_new_tokens)
         else:
-            answer = answer_by_checkpoint(checkpoint, world, method.view, protocol.batch_size, protocol.max_new_tokens)
+            answer = answer_by_checkpoint(checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)

@@ -20,7 +20,8 @@ from reassess.worlds.hub.overlap import all_ngrams, image_hash, near, ngrams
 from reassess.worlds.hub.source import Source, find_source, read_rows
 from reassess.worlds.hub.world import benchmark_source, hub_of
 
-CHUNK = 64  # rows a process decodes at a time
+CHUNK = 256  # rows that are decoded side by side
+HANDED = 32  # rows that a process is handed at once
 LISTED = 20  # items that a report names
 
 
@@ -62,14 +63,14 @@ def build(grid: Grid) -> None:
         for name, benchmark in grid.benchmarks.items():
             source = benchmark_source(benchmark)
             tests[name] = list(
-                _items(name, find_source(source), world.snapshot_of(source), report, workers, config.benchmark_items)
+                read_items(name, find_source(source), world.snapshot_of(source), report, workers, config.benchmark_items)
             )
             write_pool(folder / f"{name}.parquet", tests[name])
         screen = Screen(tests, config.ngram, config.image_distance)
         lengths = world.prompt_lengths(grid)
         found: list[HubItem] = []
         for name in config.sources:
-            rows = _items(name, find_source(name), world.snapshot_of(name), report, workers)
+            rows = read_items(name, find_source(name), world.snapshot_of(name), report, workers)
             found += _screened(rows, name, screen, lengths, config.max_prompt_tokens, report)
         found = _once(found, report)
         needed = config.pool_rows + config.probe_items
@@ -82,7 +83,7 @@ def build(grid: Grid) -> None:
         write_pool(folder / "probe.parquet", _numbered(found[config.pool_rows : needed]))
         for name, distribution in world.config.distributions.items():
             if distribution.adapter is not None:
-                rows = _items(name, find_source(distribution.adapter), world.snapshot_of(distribution.adapter), report, workers)
+                rows = read_items(name, find_source(distribution.adapter), world.snapshot_of(distribution.adapter), report, workers)
                 own = list(_screened(rows, name, screen, lengths, config.max_prompt_tokens, report))
                 own.sort(key=lambda item: derive_seed("pool", config.seed, item.id))
                 write_pool(folder / f"{name}.parquet", _numbered(own))
@@ -93,13 +94,13 @@ def _numbered(items: Sequence[HubItem]) -> list[HubItem]:
     return [replace(item, index=index) for index, item in enumerate(items)]
 
 
-def _items(
+def read_items(
     name: str, source: Source, snapshot: Path, report: Report, workers: ProcessPoolExecutor, limit: int | None = None
 ) -> Iterator[HubItem]:
     """Yield the items of a source, its pictures decoded and hashed; rows that cannot be used are counted."""
     count = 0
     for chunk in _chunks(_rows(name, source, snapshot, report)):
-        hashes = workers.map(_hash, [row.image for _, row in chunk])
+        hashes = workers.map(_hash, [row.image for _, row in chunk], chunksize=HANDED)
         for (row_id, row), digest in zip(chunk, hashes, strict=True):
             if digest is None:
                 report.drop(name, "the picture does not decode", row_id)

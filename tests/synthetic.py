@@ -54,7 +54,9 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
             )
         )
     write_parquet(folder / "predictions.parquet", pd.concat(frames))
-    write_json(folder / "scores.json", {"spec_hash": grid.evaluation_hash(cell), "manifest": {"action": "evaluate", "seconds": 3.0}})
+    write_json(
+        folder / "scores.json", {"spec_hash": grid.evaluation_hash(cell), "manifest": {"action": "evaluate", "seconds": 3.0}}
+    )
     kind = grid.kind(cell)
     if kind == "none":
         return

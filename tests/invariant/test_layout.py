@@ -488,3 +488,36 @@ def test_a_sharded_head_gets_the_gradient_of_all_processes(family, fresh, rows, 
         assert float(head) < 1e-4
     else:
         assert float(head) > 0.1
+
+
+@pytest.mark.parametrize("sharding", ["fsdp", "zero3"])
+@pytest.mark.parametrize("processes", [1, 4, 8])
+def test_accelerate_reads_our_files_and_takes_the_number_of_processes_from_the_model(sharding, processes):
+    """Only what a machine without a GPU can say: the files are whole, their keys are known, and the command says how many."""
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    command = launch.launcher(Layout(device="cuda", precision="bfloat16", processes=processes, sharding=sharding))
+    found = launch_command_parser().parse_args([*command[3:], "reassess.cli", "train"])
+    assert (found.num_processes, found.mixed_precision, found.module, found.training_script) == (
+        processes,
+        "bf16",
+        True,
+        "reassess.cli",
+    )
+    config = load_config_from_file(found.config_file)
+    assert config.distributed_type == {"fsdp": "FSDP", "zero3": "DEEPSPEED"}[sharding]
+    known = vars(launch_command_parser().parse_args(["x"]))
+    for key in {**config.fsdp_config, **config.deepspeed_config}:
+        assert key in known or f"fsdp_{key}" in known, key
+    if sharding == "fsdp":
+        assert config.fsdp_config["fsdp_version"] == 2
+        assert config.fsdp_config["fsdp_activation_checkpointing"] is False
+    else:
+        assert config.deepspeed_config["zero_stage"] == 3
+        assert config.deepspeed_config["offload_optimizer_device"] == "none"
+
+
+def test_copies_are_started_by_torch():
+    command = launch.launcher(Layout(processes=4))
+    assert command[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=4", "-m"]

@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
-from reassess.errors import ReassessError
+from reassess.errors import RESUME_ME, Interrupted, ReassessError
 
 if TYPE_CHECKING:
     from reassess.grid import Cell, Grid
@@ -325,6 +325,9 @@ def act(arguments: list[str]) -> int:
     """Run one action; return its exit code. A `ReassessError` is printed as a message, without a traceback."""
     try:
         app(arguments, prog_name="reassess")
+    except Interrupted as stop:
+        typer.echo(str(stop), err=True)
+        return RESUME_ME
     except ReassessError as error:
         typer.echo(f"error: {error}", err=True)
         return 1

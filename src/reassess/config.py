@@ -93,6 +93,7 @@ class Config(Strict):
     grid: str = Field("micro", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name; results go to results/<grid>")
     results: Path = Field(Path("results"), description="where results are written, relative to the working folder")
     scratch: Path = Field(Path("scratch"), description="weights, trainer checkpoints, logs; put it on a cluster's scratch")
+    checkpoint_minutes: float = Field(10, gt=0, description="longest time between two trainer checkpoints: what a kill can cost")
     plugins: list[Path] = Field(default_factory=list, description="folders with further method files")
     seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
     world: World = Field(default_factory=World, description="the world: pool, models and benchmarks that belong together")

@@ -10,6 +10,13 @@ class ReassessError(Exception):
     """A message for a person. The command line prints it without a traceback and exits 1."""
 
 
+class Interrupted(ReassessError):  # noqa: N818 - nothing went wrong
+    """A job was asked to stop and can go on where it stopped. The command line exits with `RESUME_ME`."""
+
+
+RESUME_ME = 75  # what sendmail's world calls a temporary failure: try again
+
+
 def nearest(name: object, allowed: Iterable[object]) -> str:
     """Return `"; did you mean 'x'?"` for the closest of `allowed`, or an empty string if none is close."""
     close = get_close_matches(str(name), [str(choice) for choice in allowed], n=1, cutoff=0.5)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from reassess.errors import Interrupted
 from reassess.files import write_json
 from reassess.grid import Cell, Grid
 
@@ -44,6 +45,8 @@ def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
     record.unlink(missing_ok=True)
     try:
         yield
+    except Interrupted:
+        raise  # no failure: the job goes on when it is called again
     except Exception as error:
         write_json(record, {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"})
         raise

@@ -75,7 +75,7 @@ class World(ABC):
         """Return how a model's training job is laid out on its hardware: one process on a CPU, unless the world says more."""
         from reassess.training.layout import Layout
 
-        return Layout()
+        return Layout(checkpoint_minutes=self.config.checkpoint_minutes)
 
     def engine_layout(self, model: str) -> Layout:
         """Return the layout of a job that only completes prompts with a model: traces and evaluation."""

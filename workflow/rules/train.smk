@@ -23,5 +23,6 @@ rule train:
         config=CONFIG,
     message:
         "train: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
+    # exec: signals reach the trainer, which saves; a shell in between would die of them and leave it to be killed.
     shell:
-        "reassess train --cell {wildcards.cell} --config {params.config} > {log} 2>&1"
+        "exec reassess train --cell {wildcards.cell} --config {params.config} > {log} 2>&1"

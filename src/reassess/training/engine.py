@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from reassess.errors import ReassessError
+from reassess.errors import Interrupted, ReassessError
 from reassess.training.adapters import has_adapters
 from reassess.training.history import MARKER, History
+from reassess.training.layout import Layout
 from reassess.training.loading import load_model
 from reassess.training.probe import Probe
 from reassess.training.sharding import wait_for_all
+from reassess.training.stops import Stopper
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -162,12 +164,22 @@ def last_checkpoint(work: Path) -> Path | None:
     return max(complete)[1] if complete else None
 
 
-def train_to_end(trainer: Any, history: History, work: Path) -> bool:
-    """Train, from the newest complete trainer checkpoint if there is one. Return whether it was resumed."""
+def train_to_end(trainer: Any, history: History, work: Path, layout: Layout, period: int = 1) -> bool:
+    """Train, from the newest complete trainer checkpoint if there is one. Return whether it was resumed.
+
+    Raises:
+        Interrupted: a signal asked the run to stop; there is a trainer checkpoint to go on from.
+    """
     found = last_checkpoint(work)
     if found is not None:
         history.restore(found)
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    stopper = Stopper(layout.checkpoint_minutes, period)
+    trainer.add_callback(stopper)
+    with stopper.listening():
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
+    if stopper.stopped:
+        step, last = trainer.state.global_step, trainer.state.max_steps
+        raise Interrupted(f"stopped by a signal after update {step} of {last}; run the same command again to go on from there")
     return found is not None
 
 

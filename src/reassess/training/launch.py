@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from reassess.errors import ReassessError
+from reassess.errors import Interrupted, ReassessError
 from reassess.manifest import ROOT
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
 RAN_OUT = "out-of-memory"  # file that a worker leaves in its work folder
+STOPPED = "stopped"  # the same for a run that a signal ended
+PATIENCE = 280  # seconds that the launcher gives its workers to save, before it kills them
 CONFIGS = ROOT / "workflow" / "accelerate"
 
 
@@ -55,6 +59,9 @@ def work(run: TrainingRun, method: Any) -> None:
         keep_head_with_norm()
     try:
         method.train(run)
+    except Interrupted:
+        (run.work / STOPPED).touch()
+        raise
     except Exception as error:
         if ran_out_of_memory(error):
             (run.work / RAN_OUT).touch()
@@ -84,14 +91,23 @@ def _here(run: TrainingRun, method: Any) -> bool:
 
 
 def _in_processes(run: TrainingRun) -> bool:
-    layout, mark = run.layout, run.work / RAN_OUT
-    mark.unlink(missing_ok=True)
+    ran_out, stopped = run.work / RAN_OUT, run.work / STOPPED
+    for mark in (ran_out, stopped):
+        mark.unlink(missing_ok=True)
     asked = "" if run.micro_batch is None else str(run.micro_batch)
-    code = subprocess.run(
-        [*launcher(layout), "reassess.cli", "train", "--cell", run.cell.id, "--config", str(run.grid.source)],
-        env={**os.environ, WORKER: asked},
-    ).returncode
-    if code and not mark.is_file():
+    command = [*launcher(run.layout), "reassess.cli", "train", "--cell", run.cell.id, "--config", str(run.grid.source)]
+    job = subprocess.Popen(command, env={**os.environ, WORKER: asked, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(PATIENCE)})
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        job.send_signal(signal.SIGTERM)  # the launcher hands this one, and no other, to its workers
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    code = job.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if stopped.is_file():
+        raise Interrupted(f"cell {run.cell.id} was stopped by a signal; run the same command again to go on")
+    if code and not ran_out.is_file():
         raise ReassessError(f"a process of cell {run.cell.id} failed (exit code {code}); its words are above")
     return code == 0
 

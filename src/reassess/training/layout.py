@@ -28,6 +28,7 @@ class Layout:
         vllm_mode: inside the training processes, or a server of its own.
         vllm_memory: share of a GPU's memory for a colocated vLLM.
         engine_memory: the same for a vLLM that has the GPU to itself: traces and evaluation.
+        checkpoint_minutes: longest time between two trainer checkpoints.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -41,6 +42,7 @@ class Layout:
     vllm_mode: Literal["colocate", "server"] = "colocate"
     vllm_memory: float = 0.3
     engine_memory: float = 0.9
+    checkpoint_minutes: float = 10.0
 
     def split(self, rows: int) -> tuple[int, int]:
         """Return rows of a forward pass and gradient accumulation, so that an update sees `rows` over all processes.

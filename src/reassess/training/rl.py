@@ -316,5 +316,5 @@ def train_grpo(
         reward_funcs=[accuracy_reward, format_reward, *extra_rewards],
         callbacks=[Watcher(history, probe, settings.probe_every)],
     )
-    resumed = train_to_end(trainer, history, work)
+    resumed = train_to_end(trainer, history, work, layout, period=settings.updates_per_batch)
     return history, resumed

@@ -134,5 +134,5 @@ def train_sft(
         processing_class=processor,
         callbacks=[Watcher(history, probe, settings.probe_every)],
     )
-    resumed = train_to_end(trainer, history, work)
+    resumed = train_to_end(trainer, history, work, layout)
     return history, resumed

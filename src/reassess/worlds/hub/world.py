@@ -143,7 +143,7 @@ class HubWorld(World):
 
         execution, found = self.config.execution, self.config.models[model]
         layout = Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
-        return replace(layout, sharding=found.sharding)
+        return replace(layout, sharding=found.sharding, checkpoint_minutes=self.config.checkpoint_minutes)
 
     def engine_layout(self, model: str) -> Layout:
         """Return the layout with as many GPUs as hold the model's weights with as much room again."""

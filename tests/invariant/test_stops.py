@@ -1,0 +1,95 @@
+"""A run that is asked to stop saves and says so, and called again it ends where it would have ended."""
+
+import copy
+import os
+import signal
+
+import pytest
+import torch
+
+from reassess.errors import Interrupted
+from reassess.files import read_json
+from reassess.training.engine import last_checkpoint
+from reassess.training.layout import Layout
+from reassess.training.rl import PreparedGrpoTrainer, train_grpo
+from reassess.training.rl_settings import RlSettings
+from reassess.training.sft import PreparedSftTrainer, train_sft
+from reassess.training.sft_settings import SftSettings
+from reassess.training.stops import Stopper, agreed
+
+ONE_CPU = Layout()
+SFT = SftSettings(max_steps=6, batch_size=8, save_every=100, warmup_steps=1, learning_rate=1e-3)
+RL = RlSettings(
+    max_steps=6, prompts_per_step=4, minibatch_prompts=2, num_generations=4, max_completion_length=8, save_every=100,
+    learning_rate=1e-3, format_weight=0.5,
+)  # fmt: skip
+
+
+def sft(fresh, rows, items, work, layout=ONE_CPU):
+    model = copy.deepcopy(fresh[0])
+    history, resumed = train_sft(model, fresh[1], rows, SFT, order_seed=2, work=work, layout=layout)
+    return model, history, resumed
+
+
+def grpo(fresh, rows, items, work, layout=ONE_CPU):
+    model = copy.deepcopy(fresh[0])
+    seeds = {"order_seed": 1, "sampling_seed": 1}
+    history, resumed = train_grpo(model, fresh[1], rows, items, RL, work=work, layout=layout, **seeds)
+    return model, history, resumed
+
+
+def send(monkeypatch, trainer, number, at):
+    """Let a signal come in the middle of the update after `at` updates."""
+    step = trainer.training_step
+
+    def interrupted(self, model, inputs, num_items_in_batch=None):
+        if self.state.global_step == at:
+            os.kill(os.getpid(), number)
+        return step(self, model, inputs, num_items_in_batch)
+
+    monkeypatch.setattr(trainer, "training_step", interrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(("train", "trainer", "saved"), [(sft, PreparedSftTrainer, 4), (grpo, PreparedGrpoTrainer, 4)])
+def test_a_stopped_run_goes_on_to_the_same_weights(fresh, rows, items, tmp_path, monkeypatch, train, trainer, saved, number):
+    """GRPO takes two updates on a rollout batch: it is cut after the second, though the signal came during an update."""
+    whole, history, _ = train(fresh, rows, items, tmp_path / "whole")
+    with monkeypatch.context() as patched, pytest.raises(Interrupted, match=f"after update {saved} of 6"):
+        send(patched, trainer, number, saved - (1 if train is sft else 2))
+        train(fresh, rows, items, tmp_path / "cut")
+    found = last_checkpoint(tmp_path / "cut")
+    assert found.name == f"checkpoint-{saved}"
+    again, resumed_history, resumed = train(fresh, rows, items, tmp_path / "cut")
+    assert resumed
+    for (name, first), second in zip(whole.named_parameters(), again.parameters(), strict=True):
+        assert torch.equal(first, second), name
+    for total in ("samples", "tokens", "flops"):
+        assert resumed_history.totals[total] == history.totals[total]
+
+
+def test_signals_mean_what_they_meant_before_once_a_run_is_over(fresh, rows, items, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    sft(fresh, rows, items, tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_during_the_last_update_changes_nothing(fresh, rows, items, tmp_path, monkeypatch):
+    send(monkeypatch, PreparedSftTrainer, signal.SIGTERM, 5)
+    _, history, _ = sft(fresh, rows, items, tmp_path)
+    assert history.totals["samples"] == 48
+
+
+def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_path, monkeypatch):
+    """The clock goes on by 30 seconds each time it is looked at, once an update; 45 seconds are allowed between two checkpoints."""
+    clock = iter(range(0, 10**6, 30))
+    monkeypatch.setattr("reassess.training.stops.time", type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))}))
+    saved = []
+    monkeypatch.setattr(Stopper, "on_save", lambda self, args, state, control, **_: saved.append(state.global_step))
+    sft(fresh, rows, items, tmp_path, Layout(checkpoint_minutes=0.75))
+    assert saved == [2, 4, 6]
+    assert read_json(last_checkpoint(tmp_path) / "history.json")["totals"]["samples"] == 48
+
+
+def test_flags_of_a_single_process_are_its_own():
+    assert agreed(True, False, device="cpu") == [True, False]

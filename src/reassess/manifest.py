@@ -59,6 +59,7 @@ def hardware() -> dict[str, Any]:
         found["processor"] = names[0] if names else "unknown"
     found["memory_mb"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     found["accelerators"] = _accelerators()
+    found["visible_devices"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     return found
 
 

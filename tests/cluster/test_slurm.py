@@ -1,0 +1,118 @@
+"""A real Slurm: a grid through the profile, and the faults of shared clusters, each injected while a cell trains.
+
+Each fault must end with a finished grid whose weights and answers are those of an undisturbed run, and no cell trained twice.
+"""
+
+import json
+import subprocess
+
+import pytest
+from conftest import jobs, training, wait_until
+
+ONE_GPU = ("--set-resources", "train:gpu=1")
+
+
+def same_as(run, undisturbed, method):
+    """Hold weights and answers of a cell against those of the undisturbed run."""
+    assert run.manifest(method)["weights_hash"] == undisturbed.manifest(method)["weights_hash"]
+    ours, theirs = (one.predictions(method) for one in (run, undisturbed))
+    assert ours.equals(theirs)
+
+
+def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(run, undisturbed):
+    process = run.start(*ONE_GPU, target="all")
+    seen = {}
+
+    def over():
+        for number, state, node, comment in jobs("RUNNING", "COMPLETING"):
+            seen[comment.split("_wildcards_")[0], number] = (state, node)
+        return process.poll() is not None
+
+    wait_until(over, "the grid", seconds=400)
+    assert process.returncode == 0, run.log()[-4000:]
+    for method in ("sft", "grpo"):
+        same_as(run, undisturbed, method)
+        manifest = run.manifest(method)
+        assert manifest["hardware"]["visible_devices"] in ("0", "1")
+        assert not manifest["resumed"]
+    assert undisturbed.manifest("sft")["hardware"]["visible_devices"] is None
+    assert (run.folder / "results/tiny/figures/capacity.png").is_file()
+    # What is drawn went into one job; the cells each into one of their own, training on the nodes with GPUs.
+    placed = [(rule, node) for (rule, _), (_, node) in seen.items()]
+    assert {node for rule, node in placed if rule == "rule_train"} <= {"n1", "n2"}
+    assert sum(rule.startswith("rule_draw_figure") or "draw" in rule for rule, _ in placed) <= 1
+
+
+def disturbed(run, undisturbed, disturb, *options, seconds=300, method="sft", retried=True):
+    """Let a cell train until it has a trainer checkpoint, disturb it, and hold the end against the undisturbed run."""
+    target = str(run.grid.cell_dir(run.cell(method)) / "scores.json")
+    process = run.start(*ONE_GPU, *options, target=target)
+    (number, _, node, _), *_ = wait_until(lambda: run.checkpoints(method) and training(), "a trainer checkpoint")
+    disturb(number, node)
+    run.wait_for(process, seconds)
+    assert run.manifest(method)["resumed"] is True
+    assert run.manifest(method)["samples"] == undisturbed.manifest(method)["samples"]
+    same_as(run, undisturbed, method)
+
+
+def scontrol(*words):
+    subprocess.run(["scontrol", *words], check=True, timeout=10)
+
+
+def test_a_job_that_somebody_cancels_is_tried_again_and_goes_on(run, undisturbed):
+    disturbed(run, undisturbed, lambda number, node: subprocess.run(["scancel", number], check=True))
+
+
+def test_a_job_that_is_killed_outright_is_tried_again_and_goes_on(run, undisturbed):
+    """As by the kernel when memory runs out: no signal that a process could hear."""
+    disturbed(run, undisturbed, lambda number, node: subprocess.run(["scancel", "--signal=KILL", number], check=True))
+
+
+def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
+    def preempt(number, node):
+        words = ["sbatch", "--parsable", "-p", "high", "-w", node, "--gpus=2", "--mem=100", "-o", "/dev/null", "--wrap", "sleep 3"]
+        subprocess.run(words, check=True, timeout=10, capture_output=True)
+        wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
+        scontrol("update", f"jobid={number}", "StartTime=now")  # Slurm holds a requeued job back for two minutes
+
+    disturbed(run, undisturbed, preempt, "--set-resources", "train:slurm_partition=preempt")
+
+
+def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
+    def down(number, node):
+        scontrol("update", f"nodename={node}", "state=down", "reason=test")
+        wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
+        scontrol("update", f"jobid={number}", "StartTime=now")
+        scontrol("update", f"nodename={node}", "state=resume")
+
+    disturbed(run, undisturbed, down)
+
+
+def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
+    target = str(run.grid.cell_dir(run.cell("grpo")) / "scores.json")
+    run.finish(*ONE_GPU, "--set-resources", "train:mem_mb=attempt*450", target=target)
+    same_as(run, undisturbed, "grpo")
+    log = run.log()
+    assert "mem_mb=450" in log and "mem_mb=900" in log
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_snakemake_dies_and_is_called_again(run, undisturbed, how):
+    """Jobs that run on are not disturbed by their doubles: a double waits for the cell and takes over its result."""
+    target = str(run.grid.cell_dir(run.cell("sft")) / "scores.json")
+    process = run.start(*ONE_GPU, target=target)
+    wait_until(lambda: run.checkpoints("sft") and training(), "a trainer checkpoint")
+    if how == "SIGKILL":
+        process.kill()
+        process.wait()
+        assert training()  # the job runs on
+        run.unlock()
+        run.finish(*ONE_GPU, target=target)
+    else:
+        process.terminate()  # it waits for what runs, and starts nothing more
+        process.wait(timeout=200)
+        run.finish(*ONE_GPU, target=target)
+    manifest = run.manifest("sft")
+    assert manifest["samples"] == undisturbed.manifest("sft")["samples"]
+    same_as(run, undisturbed, "sft")
+    assert json.dumps(manifest).count('"resumed": false') == 1  # trained once, by one job

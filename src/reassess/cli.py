@@ -91,6 +91,27 @@ def cells(config: ConfigFile = DEFAULT, study: Annotated[str | None, typer.Optio
 
 
 @app.command()
+def status(
+    config: ConfigFile = DEFAULT,
+    watch: Annotated[float | None, typer.Option(help="look again every so many seconds, until everything is done")] = None,
+) -> None:
+    """Say what runs and where, what waits, and what failed with the end of its log; with or without a Snakemake at work."""
+    import time
+
+    from reassess.status import as_text
+    from reassess.status import status as look
+
+    grid = _grid(config)
+    while True:
+        lines = look(grid)
+        typer.echo(as_text(lines))
+        if watch is None or all(line.state == "done" for line in lines):
+            return
+        time.sleep(watch)
+        typer.echo("")
+
+
+@app.command()
 def methods(config: ConfigFile = DEFAULT) -> None:
     """List the methods found, with source, settings and deviations."""
     from reassess.describe import describe_methods

@@ -20,3 +20,15 @@ def exclusive(path: Path) -> Iterator[None]:
             print(f"{path} is held by another job; waiting for it to end", file=sys.stderr)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds `path` locked."""
+    try:
+        with path.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -12,6 +12,7 @@ from reassess.errors import Interrupted
 from reassess.files import write_json
 from reassess.grid import Cell, Grid
 
+HEARTBEAT = "heartbeat.json"  # in a training job's work folder: how far it is, by its own word
 State = Literal["done", "stale", "trained", "failed", "started", "to do"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import random
 import shutil
 import time
@@ -14,6 +15,8 @@ import torch
 from transformers import TrainerCallback
 
 from reassess.errors import Interrupted, ReassessError
+from reassess.files import write_json
+from reassess.state import HEARTBEAT
 from reassess.training.adapters import has_adapters
 from reassess.training.history import MARKER, History
 from reassess.training.layout import Layout
@@ -25,6 +28,7 @@ from reassess.training.stops import Stopper
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+BEAT = 5.0  # seconds between two words on how far a run is
 LOGGED = {
     "loss": "loss",
     "reward": "reward",
@@ -79,7 +83,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def __init__(self, history: History, probe: Probe | None, probe_every: int) -> None:
         """Watch a run into `history`; no probe, no probe scores."""
         self.history, self.probe, self.probe_every = history, probe, probe_every
-        self._clock = time.monotonic()
+        self._clock, self._said = time.monotonic(), float("-inf")
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
         """Score the start of the run."""
@@ -88,7 +92,11 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             self._probe(0, kw["model"])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
-        """Score the probe when its turn has come, and at the end."""
+        """Score the probe when its turn has come, and at the end; say now and then how far the run is."""
+        if state.is_world_process_zero and time.monotonic() - self._said > BEAT:
+            self._said = time.monotonic()
+            said = {"step": state.global_step, "of": state.max_steps, "node": platform.node(), "time": time.time()}
+            write_json(Path(args.output_dir) / HEARTBEAT, said)
         if state.global_step % self.probe_every == 0 or state.global_step == state.max_steps:
             self._probe(state.global_step, kw["model"])
 

@@ -136,11 +136,15 @@ def schema(
 
 
 @app.command()
-def doctor() -> None:
-    """Check the environment and say what is wrong and how to mend it."""
+def doctor(
+    config: ConfigFile = DEFAULT,
+    profile: Annotated[str | None, typer.Option(help="also look at the cluster of this Slurm profile: its name or folder")] = None,
+) -> None:
+    """Check the environment, and a cluster before anything is submitted to it; say what is wrong and how to mend it."""
     from reassess.doctor import examine
+    from reassess.doctor_slurm import examine_cluster
 
-    findings = examine()
+    findings = [*examine(), *(examine_cluster(profile, _grid(config)) if profile is not None else ())]
     for finding in findings:
         typer.echo(finding.line())
     raise typer.Exit(int(any(not finding.fine for finding in findings)))

@@ -1,0 +1,206 @@
+"""`reassess doctor --profile slurm`: what would go wrong on a cluster, said before anything is submitted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reassess import wiring
+from reassess.doctor import Finding
+from reassess.errors import ReassessError, nearest
+from reassess.grid import Grid
+from reassess.manifest import ROOT
+
+PROFILES = ROOT / "workflow" / "profiles"
+CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
+PLACEHOLDER = "CHANGE-ME"
+ANSWER_SECONDS = 20  # for a question to the controller
+START_SECONDS = 60  # for a job that looks at the scratch folder
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node as `sinfo` tells of it: memory in MiB, GPUs by model (an empty name where the site gives none)."""
+
+    name: str
+    partition: str
+    memory: int
+    gpus: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The most that jobs of one rule ask for on their first attempt: GPUs, MiB, minutes."""
+
+    rule: str
+    gpus: int
+    memory: int
+    minutes: int
+
+
+def examine_cluster(profile: str, grid: Grid) -> list[Finding]:
+    """Return what a look at the cluster finds, for a profile by name or folder.
+
+    Raises:
+        ReassessError: there is no such profile.
+    """
+    folder = next((path for path in (Path(profile), PROFILES / profile) if (path / "config.yaml").is_file()), None)
+    if folder is None:
+        known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
+        raise ReassessError(f"no profile {profile!r}: give a folder with a config.yaml, or one of {', '.join(known)}")
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    missing = [name for name in CLIENTS if not shutil.which(name)]
+    if missing:
+        cure = "run this where Slurm's client is: a login node; or use the default profile on this machine"
+        return [Finding(f"Slurm's client: {', '.join(missing)} not found", False, cure)]
+    try:
+        nodes = _nodes(_ask("sinfo", "-h", "-a", "-N", "-o", "%N|%R|%m|%G"))
+    except (subprocess.SubprocessError, ValueError) as error:
+        cure = "`scontrol ping` says whether the controller is up; SLURM_CONF may name another cluster"
+        return [Finding(f"Slurm's controller does not answer ({error})", False, cure)]
+    partitions = _partitions(settings)
+    return [
+        Finding(f"Slurm answers: {len({node.name for node in nodes})} nodes", bool(nodes), "ask the site which cluster you are on"),
+        _account(settings, folder),
+        *_named(partitions, nodes),
+        *_model(settings, nodes),
+        *(found for demand in demands(grid) for found in _fits(demand, partitions, nodes)),
+        *_scratch(grid, partitions, nodes),
+    ]
+
+
+def _ask(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWER_SECONDS).stdout
+
+
+def _nodes(text: str) -> list[Node]:
+    """Read nodes off `sinfo`; `%G` is like `gpu:h200:2(S:0-1),gpu:a100:1` or `(null)`."""
+    found = []
+    for line in text.splitlines():
+        name, partition, memory, gres = line.split("|")
+        gpus: dict[str, int] = {}
+        for model, count in re.findall(r"gpu:(?:([\w.-]+):)?(\d+)", gres):
+            gpus[model] = gpus.get(model, 0) + int(count)
+        found.append(Node(name, partition, int(memory.rstrip("+")), gpus))
+    return found
+
+
+def _partitions(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the limits of the partitions file that a profile names, relative to where it is used or to the project."""
+    name = settings.get("slurm-partition-config")
+    path = next((one for one in (Path(str(name)), ROOT / str(name)) if name and one.is_file()), None)
+    return {} if path is None else dict(yaml.safe_load(path.read_text())["partitions"])
+
+
+def _resource(settings: Mapping[str, Any], name: str) -> str | None:
+    for one in settings.get("default-resources") or ():
+        key, _, value = str(one).partition("=")
+        if key == name:
+            return value.strip("\"'")
+    return None
+
+
+def _account(settings: Mapping[str, Any], folder: Path) -> Finding:
+    named, path = _resource(settings, "slurm_account"), folder / "config.yaml"
+    if named == PLACEHOLDER:
+        return Finding(f"account {named!r}", False, f"put your account's name, or remove the line, in {path}")
+    if named is None or not shutil.which("sacctmgr"):
+        return Finding(f"account {named or 'none: the default'}", True)
+    try:
+        known = sorted({line for line in _ask("sacctmgr", "-n", "-P", "show", "assoc", "format=account").splitlines() if line})
+    except subprocess.SubprocessError:
+        return Finding(f"account {named!r} (the site keeps no accounts that could be asked)", True)
+    cure = f"accounts here: {', '.join(known)}{nearest(named, known)}; put one in {path}"
+    return Finding(f"account {named!r}", not known or named in known, cure)
+
+
+def _named(partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
+    there = sorted({node.partition for node in nodes})
+    if not partitions:
+        yield Finding("no partitions file", False, "name one under slurm-partition-config in the profile")
+    for name in partitions:
+        cure = f"partitions here: {', '.join(there)}{nearest(name, there)}; mend the partitions file"
+        yield Finding(f"partition {name!r}", name in there, cure)
+
+
+def _model(settings: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
+    model = _resource(settings, "gpu_model")
+    if model is not None:
+        there = sorted({one for node in nodes for one in node.gpus if one})
+        cure = f"GPU models here: {', '.join(there) or 'none is named'}{nearest(model, there)}"
+        yield Finding(f"GPU model {model!r}", model in there, cure)
+
+
+def demands(grid: Grid) -> list[Demand]:
+    """Return by rule the most that a job of the grid asks for."""
+    world, cells = grid.world, list(grid.cells.values())
+    found = [
+        Demand("train", world.training_cost(grid, cell).gpus, wiring.memory(grid, cell), wiring.train_minutes(grid, cell))
+        for cell in grid.trained.values()
+    ]
+    found += [
+        Demand("evaluate", world.evaluation_cost(grid, cell).gpus, wiring.memory(grid, cell), wiring.evaluate_minutes(grid, cell))
+        for cell in cells
+    ]
+    most: dict[str, Demand] = {}
+    for one in found:
+        known = most.get(one.rule, one)
+        most[one.rule] = Demand(one.rule, max(one.gpus, known.gpus), max(one.memory, known.memory), max(one.minutes, known.minutes))
+    return list(most.values())
+
+
+def _fits(demand: Demand, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
+    asked = f"largest {demand.rule} job: {demand.gpus} GPUs, {demand.memory} MiB, {demand.minutes} min"
+    limits = {"max_gpu": demand.gpus, "max_mem_mb": demand.memory, "max_runtime": demand.minutes}
+    admitting = [
+        name for name, found in partitions.items() if all(value <= found.get(limit, value) for limit, value in limits.items())
+    ]
+    if not admitting:
+        yield Finding(
+            f"{asked}: no partition of the file admits it", False, "raise its limits, if the site's are higher, or ask for less"
+        )
+        return
+    fitting = [node for node in nodes if node.partition in admitting]
+    memory = max((node.memory for node in fitting), default=0)
+    gpus = max((sum(node.gpus.values()) for node in fitting), default=0)
+    if demand.memory > memory:
+        yield Finding(
+            f"{asked}: no node of {', '.join(admitting)} has more than {memory} MiB", False, "ask for less memory, or other nodes"
+        )
+    elif demand.gpus > gpus:
+        yield Finding(f"{asked}: no node of {', '.join(admitting)} has more than {gpus} GPUs", False, "lower `gpus` of the model")
+    else:
+        yield Finding(f"{asked}: {', '.join(admitting)}", True)
+
+
+def _scratch(grid: Grid, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
+    """Let a job in each partition look for a file that is written here."""
+    for what, folder in (("scratch", grid.scratch), ("results", grid.results)):
+        folder.mkdir(parents=True, exist_ok=True)
+        token = folder.resolve() / f".reassess-{uuid.uuid4().hex}"
+        token.touch()
+        try:
+            for name in sorted(set(partitions) & {node.partition for node in nodes}):
+                yield _seen(what, token, name)
+        finally:
+            token.unlink(missing_ok=True)
+
+
+def _seen(what: str, token: Path, partition: str) -> Finding:
+    command = ["srun", "-p", partition, "-n", "1", "-t", "1", "--mem=100", "--immediate=30", "-Q", "ls", str(token)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
+    except subprocess.TimeoutExpired:
+        return Finding(f"{what} folder on the nodes of {partition!r}: not looked at, no node was free", True)
+    if done.returncode and "No such file" not in done.stderr:
+        return Finding(f"{what} folder on the nodes of {partition!r}: not looked at ({done.stderr.strip()[:80]})", True)
+    cure = f"point `{what}:` in the config at a folder that all nodes share; {token.parent} is not"
+    return Finding(f"{what} folder is seen from the nodes of {partition!r}", done.returncode == 0, cure)

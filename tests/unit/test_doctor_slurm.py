@@ -1,0 +1,138 @@
+"""What is said before anything is submitted to a cluster. The cluster here is a few scripts that answer as Slurm's client does."""
+
+from typing import ClassVar
+
+import pytest
+import yaml
+from synthetic import grid_in
+
+from reassess.doctor_slurm import Demand, _nodes, demands, examine_cluster
+from reassess.errors import ReassessError
+
+SINFO = "n1|gpu|9000|gpu:h200:2(S:0-1)\nn2|gpu|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|16000|(null)"
+PARTITIONS = {
+    "gpu": {"max_gpu": 2, "max_mem_mb": 9000, "max_runtime": 60},
+    "cpu": {"max_gpu": 0, "max_mem_mb": 16000, "max_runtime": 60},
+}
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site whose parts a test can break: its client programs, its profile, its partitions."""
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    monkeypatch.setenv("PATH", str(binaries))
+
+    class Site:
+        grid = grid_in(tmp_path)
+        profile: ClassVar = {
+            "slurm-partition-config": str(tmp_path / "partitions.yaml"),
+            "default-resources": ['slurm_account="ours"'],
+        }
+        partitions = PARTITIONS
+
+        def put(self, name, script):
+            path = binaries / name
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+
+        def examine(self):
+            (tmp_path / "config.yaml").write_text(yaml.safe_dump(self.profile))
+            (tmp_path / "partitions.yaml").write_text(yaml.safe_dump({"partitions": self.partitions}))
+            return examine_cluster(str(tmp_path), self.grid)
+
+        def wrong(self):
+            return [f"{one.what}: {one.cure}" for one in self.examine() if not one.fine]
+
+    found = Site()
+    for name in ("sbatch", "squeue", "scancel"):
+        found.put(name, "exit 0")
+    found.put("sinfo", f"echo '{SINFO}'")
+    found.put("srun", 'for last; do :; done; /bin/ls "$last"')
+    found.put("sacctmgr", "echo ours; echo theirs")
+    return found
+
+
+def test_a_cluster_that_is_as_it_should_be(site):
+    assert site.wrong() == []
+    assert any("scratch folder is seen from the nodes of 'gpu'" in one.what for one in site.examine())
+    assert not list(site.grid.scratch.glob(".reassess-*"))
+
+
+def test_no_client(site, tmp_path):
+    (tmp_path / "bin/sbatch").unlink()
+    (only,) = site.wrong()
+    assert "sbatch not found" in only and "login node" in only
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo nonsense"])
+def test_a_controller_that_does_not_answer(site, answer):
+    site.put("sinfo", answer)
+    (only,) = site.wrong()
+    assert "does not answer" in only and "scontrol ping" in only
+
+
+def test_accounts(site):
+    site.profile = {**site.profile, "default-resources": ['slurm_account="our"']}
+    (only,) = site.wrong()
+    assert "accounts here: ours, theirs; did you mean 'ours'?" in only
+    site.profile = {**site.profile, "default-resources": ['slurm_account="CHANGE-ME"']}
+    assert "put your account's name" in site.wrong()[0]
+    site.profile = {**site.profile, "default-resources": []}
+    assert site.wrong() == []
+    site.put("sacctmgr", "exit 1")
+    site.profile = {**site.profile, "default-resources": ['slurm_account="x"']}
+    assert site.wrong() == []
+
+
+def test_a_partition_that_is_not_there(site):
+    site.partitions = {"gpus": PARTITIONS["gpu"], "cpu": PARTITIONS["cpu"]}
+    assert any("partition 'gpus': partitions here: cpu, gpu; did you mean 'gpu'?" in one for one in site.wrong())
+
+
+def test_a_gpu_model_that_nobody_has(site):
+    site.profile = {**site.profile, "default-resources": ['gpu_model="h100"']}
+    (only,) = site.wrong()
+    assert "GPU models here: a100, h200" in only
+
+
+def test_jobs_that_fit_nowhere(site, monkeypatch):
+    def asks(gpus, memory, minutes):
+        monkeypatch.setattr("reassess.doctor_slurm.demands", lambda grid: [Demand("train", gpus, memory, minutes)])
+        return site.wrong()
+
+    assert asks(2, 9000, 60) == []
+    assert "no partition of the file admits it" in asks(2, 9001, 60)[0]
+    assert "no partition of the file admits it" in asks(2, 9000, 61)[0]
+    site.partitions = {name: {**limits, "max_gpu": 8, "max_mem_mb": 10**6} for name, limits in PARTITIONS.items()}
+    assert "has more than 16000 MiB" in asks(0, 16001, 60)[0]
+    assert "has more than 3 GPUs" in asks(4, 9000, 60)[0]
+
+
+def test_a_scratch_folder_that_nodes_do_not_share(site):
+    site.put("srun", 'echo "ls: cannot access: No such file or directory" >&2; exit 2')
+    wrong = site.wrong()
+    assert len(wrong) == 4
+    assert "point `scratch:` in the config at a folder that all nodes share" in wrong[0]
+
+
+def test_a_busy_cluster_is_no_fault(site):
+    site.put("srun", 'echo "srun: error: Unable to allocate resources: Requested nodes are busy" >&2; exit 1')
+    assert site.wrong() == []
+    assert any("not looked at" in one.what for one in site.examine())
+
+
+def test_the_most_that_the_grid_asks_for(site):
+    assert [one.rule for one in demands(site.grid)] == ["train", "evaluate"]
+    assert all(one.memory == 1500 for one in demands(site.grid))
+
+
+def test_nodes_are_read_as_sinfo_writes_them():
+    first, second, third = _nodes(SINFO)
+    assert (first.gpus, second.gpus, third.gpus) == ({"h200": 2}, {"a100": 2, "h200": 1}, {})
+    assert _nodes("n|p|1000+|gpu:4")[0].gpus == {"": 4}
+
+
+def test_an_unknown_profile_is_answered_with_those_there_are(site):
+    with pytest.raises(ReassessError, match="no profile 'slrm': .*default, slurm"):
+        examine_cluster("slrm", site.grid)

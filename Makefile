@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm lint format doctor bench lock clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -73,6 +73,16 @@ test: setup-test ## set up and run all tests
 
 test-fast: setup-test ## the tests without whole runs
 	pytest -n 2 --dist loadfile -m "not slow"
+
+cluster-up: ## start a real Slurm of three nodes on this machine; root; installs Debian's packages if they are missing
+	$(PYTHON) tests/cluster/cluster.py up
+
+cluster-down: ## end it
+	$(PYTHON) tests/cluster/cluster.py down
+
+test-slurm: setup-test ## a grid through that Slurm, and the faults of shared clusters
+	$(PYTHON) tests/cluster/cluster.py up
+	pytest tests/cluster; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
 test-vllm: setup-vllm ## traces and evaluation through real vLLM on the CPU, held against transformers
 	$(VLLM)/bin/python -m pytest tests/engine

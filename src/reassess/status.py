@@ -42,7 +42,7 @@ class Line:
 def status(grid: Grid) -> list[Line]:
     """Return a line for each cell of the grid, those that need an eye first."""
     queue = queued()
-    lines = [_line(grid, cell, queue.get(cell.id)) for cell in grid.cells.values()]
+    lines = [_line(grid, cell, queue.get(_as_comment(cell.id))) for cell in grid.cells.values()]
     return sorted(lines, key=lambda line: (ORDER.index(line.state), line.cell))
 
 
@@ -76,7 +76,7 @@ def _tail(log: Path) -> list[str]:
 
 
 def queued() -> dict[str, Job]:
-    """Return Slurm's jobs by cell; nothing where there is no Slurm, or it does not answer."""
+    """Return Slurm's jobs by the cell as their comment spells it; nothing where there is no Slurm, or it does not answer."""
     if not shutil.which("squeue"):
         return {}
     try:
@@ -89,12 +89,16 @@ def queued() -> dict[str, Job]:
 
 
 def _jobs(text: str) -> Iterator[tuple[str, Job]]:
-    """Yield cell and job of each line; the comment names rule and wildcards: `rule_train_wildcards_CELL`."""
+    """Yield cell and job of each line; the comment names rule and wildcards: `rule_train_wildcards_CELL`, without slashes."""
     for line in text.splitlines():
         number, state, place, comment = line.split("|", 3)
         rule, _, cell = comment.partition("_wildcards_")
         if rule in ("rule_train", "rule_evaluate"):
             yield cell, Job(number, state, place.strip("()"))
+
+
+def _as_comment(cell: str) -> str:
+    return cell.replace("/", "_")
 
 
 def as_text(lines: list[Line]) -> str:

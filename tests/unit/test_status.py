@@ -69,7 +69,7 @@ def test_a_job_that_holds_its_cell_is_running_whoever_started_it(grid):
 
 
 def test_the_queue_is_read_where_there_is_one(grid, tmp_path):
-    put_squeue(tmp_path, SQUEUE.format(cell=CELL, other=OTHER))
+    put_squeue(tmp_path, SQUEUE.format(cell=CELL.replace("/", "_"), other=OTHER.replace("/", "_")))
     assert of(grid, CELL).about == "Slurm job 17: running (n1)"
     waiting = of(grid, OTHER)
     assert (waiting.state, waiting.about) == ("queued", "Slurm job 18: pending (Resources)")

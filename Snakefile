@@ -12,9 +12,9 @@ GRID = Grid.load(CONFIG)
 R, S = str(GRID.results), str(GRID.scratch)
 BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing
 PARTIAL = bool(config.get("partial"))  # go on without the cells that failed
-BUNDLE_DIR = BUNDLE or f"{R}/bundle"
 KINDS = ("svg", "pdf", "png")
-BUNDLE_FILES = [f"{BUNDLE_DIR}/{name}" for name in wiring.BUNDLE_FILES]
+BUNDLE_FILES = [f"{BUNDLE or f'{R}/bundle'}/{name}" for name in wiring.BUNDLE_FILES]
+wiring.forget_interruption(GRID)
 config["about"] = GRID.world.about  # the report's template reads it
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+from reassess.files import read_json
 from reassess.grid import Cell, Grid
 from reassess.plan import Estimate
 
@@ -100,3 +103,33 @@ def collected_files(grid: Grid, partial: bool) -> list[Path]:
     names = ["scores.json", *(["judged.json"] if grid.config.evaluation.judge else [])]
     scores = [grid.cell_dir(cell) / name for cell in grid.cells.values() for name in names]
     return [path for path in scores if path.is_file()] if partial else scores
+
+
+def forget_interruption(grid: Grid, records: Path = Path(".snakemake/incomplete")) -> None:
+    """Take back Snakemake's notes that a cell's files may be incomplete, where they are whole.
+
+    A Snakemake that was killed leaves such notes; jobs on a cluster outlive it and finish their cells. Called again it would delete
+    and make them anew. Manifest and scores are written last and at once, so a file of this spec says that all is there.
+    """
+    if not records.is_dir():
+        return
+    for cell in {**grid.cells, **grid.trained}.values():
+        folder = grid.cell_dir(cell)
+        jobs = {
+            (folder / "train.json", grid.spec_hash): (folder / "history.parquet", grid.checkpoint_dir(cell)),
+            (folder / "scores.json", grid.evaluation_hash): (folder / "predictions.parquet",),
+        }
+        for (last, spec_hash), others in jobs.items():
+            noted = [record for path in (last, *others) if (record := _record(records, path)).is_file()]
+            whole = noted and all(path.exists() for path in (last, *others))
+            if whole and read_json(last).get("spec_hash") == spec_hash(cell):
+                for record in noted:
+                    record.unlink(missing_ok=True)
+
+
+def _record(records: Path, path: Path) -> Path:
+    """Return where Snakemake notes something of a file: its name in base 64, cut into pieces that a file name can hold."""
+    longest = os.pathconf(records, "PC_NAME_MAX") - 1
+    name = urlsafe_b64encode(str(path).encode()).decode()
+    *folders, last = [name[start : start + longest] for start in range(0, len(name), longest)]
+    return records.joinpath(*(f"@{folder}" for folder in folders), last)

@@ -1,0 +1,49 @@
+"""What the workflow asks of the grid."""
+
+from snakemake.persistence.file import FilePersistence
+from synthetic import grid_in, write_cell
+
+from reassess.files import write_json, write_text
+from reassess.wiring import _record, forget_interruption
+
+CELL = "llava-w32/same-family/2000/sft/seed1"
+
+
+def test_notes_are_where_snakemake_puts_them(tmp_path, monkeypatch):
+    """Held against Snakemake's own rule for short and long names."""
+    monkeypatch.setattr(FilePersistence, "__init__", lambda self: setattr(self, "_max_len", None))
+    theirs = FilePersistence()
+    for length in (5, 120, 190, 400, 900):
+        path = tmp_path.relative_to("/") / ("x" * length)
+        assert str(_record(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
+
+
+def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path):
+    grid = grid_in(tmp_path)
+    cell, records = grid.cell(CELL), tmp_path / "incomplete"
+    forget_interruption(grid, records)  # nothing there: nothing to do
+    records.mkdir()
+    write_cell(grid, cell, 0.5)
+    grid.checkpoint_dir(cell).mkdir(parents=True)
+    folder = grid.cell_dir(cell)
+    write_json(folder / "train.json", {"spec_hash": grid.spec_hash(cell)})
+    trained = [folder / "train.json", folder / "history.parquet", grid.checkpoint_dir(cell)]
+    scored = [folder / "scores.json", folder / "predictions.parquet"]
+    other = grid.cell_dir(grid.cell("llava-w32/same-family/2000/grpo/seed1")) / "train.json"
+
+    def note():
+        for path in (*trained, *scored, other):
+            write_text(_record(records, path), "{}")
+
+    def noted(*paths):
+        return [_record(records, path).is_file() for path in paths]
+
+    note()
+    forget_interruption(grid, records)
+    assert noted(*trained, *scored) == [False] * 5
+    assert noted(other) == [True]  # it never finished
+    write_json(folder / "train.json", {"spec_hash": "another"})
+    (folder / "predictions.parquet").unlink()
+    note()
+    forget_interruption(grid, records)
+    assert noted(*trained, *scored) == [True] * 5

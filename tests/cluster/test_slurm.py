@@ -9,7 +9,10 @@ import subprocess
 import pytest
 from conftest import jobs, training, wait_until
 
-ONE_GPU = ("--set-resources", "train:gpu=1")
+
+def resources(*more):
+    """Return the options that give each training job a GPU, and whatever else is named."""
+    return ("--set-resources", "train:gpu=1", *more)
 
 
 def same_as(run, undisturbed, method):
@@ -20,7 +23,7 @@ def same_as(run, undisturbed, method):
 
 
 def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(run, undisturbed):
-    process = run.start(*ONE_GPU, target="all")
+    process = run.start(*resources(), target="all")
     seen = {}
 
     def over():
@@ -43,10 +46,10 @@ def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(ru
     assert sum(rule.startswith("rule_draw_figure") or "draw" in rule for rule, _ in placed) <= 1
 
 
-def disturbed(run, undisturbed, disturb, *options, seconds=300, method="sft", retried=True):
+def disturbed(run, undisturbed, disturb, *more, seconds=300, method="sft"):
     """Let a cell train until it has a trainer checkpoint, disturb it, and hold the end against the undisturbed run."""
     target = str(run.grid.cell_dir(run.cell(method)) / "scores.json")
-    process = run.start(*ONE_GPU, *options, target=target)
+    process = run.start(*resources(*more), target=target)
     (number, _, node, _), *_ = wait_until(lambda: run.checkpoints(method) and training(), "a trainer checkpoint")
     disturb(number, node)
     run.wait_for(process, seconds)
@@ -75,7 +78,7 @@ def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
         wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
         scontrol("update", f"jobid={number}", "StartTime=now")  # Slurm holds a requeued job back for two minutes
 
-    disturbed(run, undisturbed, preempt, "--set-resources", "train:slurm_partition=preempt")
+    disturbed(run, undisturbed, preempt, "train:slurm_partition=preempt")
 
 
 def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
@@ -90,7 +93,7 @@ def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
 
 def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
     target = str(run.grid.cell_dir(run.cell("grpo")) / "scores.json")
-    run.finish(*ONE_GPU, "--set-resources", "train:mem_mb=attempt*450", target=target)
+    run.finish(*resources("train:mem_mb=attempt*450"), target=target)
     same_as(run, undisturbed, "grpo")
     log = run.log()
     assert "mem_mb=450" in log and "mem_mb=900" in log
@@ -100,18 +103,18 @@ def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
 def test_snakemake_dies_and_is_called_again(run, undisturbed, how):
     """Jobs that run on are not disturbed by their doubles: a double waits for the cell and takes over its result."""
     target = str(run.grid.cell_dir(run.cell("sft")) / "scores.json")
-    process = run.start(*ONE_GPU, target=target)
+    process = run.start(*resources(), target=target)
     wait_until(lambda: run.checkpoints("sft") and training(), "a trainer checkpoint")
     if how == "SIGKILL":
         process.kill()
         process.wait()
         assert training()  # the job runs on
         run.unlock()
-        run.finish(*ONE_GPU, target=target)
+        run.finish(*resources(), target=target)
     else:
         process.terminate()  # it waits for what runs, and starts nothing more
         process.wait(timeout=200)
-        run.finish(*ONE_GPU, target=target)
+        run.finish(*resources(), target=target)
     manifest = run.manifest("sft")
     assert manifest["samples"] == undisturbed.manifest("sft")["samples"]
     same_as(run, undisturbed, "sft")

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -119,6 +121,33 @@ def test_a_model_of_two_processes_is_trained_by_two_and_as_by_one(finished):
         shutil.rmtree(folder)
     assert len(losses[1]) == 3
     assert losses[2] == pytest.approx(losses[1], abs=2e-4)
+
+
+@pytest.mark.slow
+def test_a_job_of_two_processes_that_is_asked_to_stop_saves_once_and_goes_on(finished):
+    """The signal reaches the launching process; its workers agree on an update, save together, and all leave with 75."""
+    config = finished / "config/stopped.yaml"
+    config.write_text(
+        "extends: stand-in.yaml\nseeds: [8]\nmodels: {qwen2-vl-2b: {gpus: 2, micro_batch: 4}}\n"
+        "methods: {sft: {epochs: null, max_steps: 80, save_every: 1000, probe_every: 1000}}\n"
+    )
+    cell = "qwen2-vl-2b/same-family/16/sft/seed8"
+    work = finished / "scratch/stand-in/trainer" / cell
+    train = [sys.executable, "-m", "reassess.cli", "train", "--cell", cell, "--config", "config/stopped.yaml"]
+    job = subprocess.Popen(train, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not (work / "heartbeat.json").is_file():
+        assert job.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    job.send_signal(signal.SIGTERM)
+    said, _ = job.communicate(timeout=120)
+    assert job.returncode == 75, said
+    assert len(list(work.glob("checkpoint-*/history.json"))) == 1
+    assert not (finished / "results/stand-in/cells" / cell / "failed.json").exists()
+    done = subprocess.run(train, cwd=finished, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = read_json(finished / "results/stand-in/cells" / cell / "train.json")
+    assert (manifest["resumed"], manifest["updates"], manifest["samples"]) == (True, 80, 80 * 16)
 
 
 @pytest.mark.slow

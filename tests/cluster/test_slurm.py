@@ -73,7 +73,21 @@ def test_a_job_that_is_killed_outright_is_tried_again_and_goes_on(run, undisturb
 
 def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
     def preempt(number, node):
-        words = ["sbatch", "--parsable", "-p", "high", "-w", node, "--gpus=2", "--mem=100", "-o", "/dev/null", "--wrap", "sleep 3"]
+        words = [
+            "sbatch",
+            "--parsable",
+            "-p",
+            "high",
+            "-N1",
+            "-w",
+            node,
+            "--gpus-per-node=2",
+            "--mem=100",
+            "-o",
+            "/dev/null",
+            "--wrap",
+            "sleep 3",
+        ]
         subprocess.run(words, check=True, timeout=10, capture_output=True)
         wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
         scontrol("update", f"jobid={number}", "StartTime=now")  # Slurm holds a requeued job back for two minutes

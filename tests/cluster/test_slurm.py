@@ -71,26 +71,21 @@ def test_a_job_that_is_killed_outright_is_tried_again_and_goes_on(run, undisturb
     disturbed(run, undisturbed, lambda number, node: subprocess.run(["scancel", "--signal=KILL", number], check=True))
 
 
+def release(number):
+    """Let a job that Slurm put back into its queue start at once; Slurm holds it for two minutes."""
+    wait_until(lambda: not [job for job in jobs("RUNNING", "COMPLETING") if job[0] == number], "the end of the job")
+    if [job for job in jobs("PENDING") if job[0] == number]:
+        scontrol("update", f"jobid={number}", "StartTime=now")
+
+
 def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
+    """It saves and leaves within the grace time, so that it counts as an attempt; one that is killed is put back by Slurm itself."""
+
     def preempt(number, node):
-        words = [
-            "sbatch",
-            "--parsable",
-            "-p",
-            "high",
-            "-N1",
-            "-w",
-            node,
-            "--gpus-per-node=2",
-            "--mem=100",
-            "-o",
-            "/dev/null",
-            "--wrap",
-            "sleep 3",
-        ]
+        place = ["-p", "high", "-N1", "-w", node, "--gpus-per-node=2", "--mem=100"]
+        words = ["sbatch", "--parsable", *place, "-o", "/dev/null", "--wrap", "sleep 3"]
         subprocess.run(words, check=True, timeout=10, capture_output=True)
-        wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
-        scontrol("update", f"jobid={number}", "StartTime=now")  # Slurm holds a requeued job back for two minutes
+        release(number)
 
     disturbed(run, undisturbed, preempt, "train:slurm_partition=preempt")
 
@@ -98,8 +93,7 @@ def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
 def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
     def down(number, node):
         scontrol("update", f"nodename={node}", "state=down", "reason=test")
-        wait_until(lambda: [job for job in jobs("PENDING") if job[0] == number], "the requeued job")
-        scontrol("update", f"jobid={number}", "StartTime=now")
+        release(number)
         scontrol("update", f"nodename={node}", "state=resume")
 
     disturbed(run, undisturbed, down)

@@ -92,8 +92,10 @@ def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
 
 def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
     def down(number, node):
+        scontrol("update", f"nodename={node}", "state=drain", "reason=test")  # or the job would go back to it
         scontrol("update", f"nodename={node}", "state=down", "reason=test")
         release(number)
+        wait_until(lambda: [job for job in jobs("RUNNING") if job[0] == number and job[2] != node], "the job on another node")
         subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"])  # it may have come back by itself
 
     disturbed(run, undisturbed, down)

@@ -18,7 +18,7 @@ STYLE = "body{font-family:sans-serif;font-size:14px}table{border-collapse:collap
 CAPTIONS = {
     "main": "Accuracy by model, arm and benchmark, in per cent, plus or minus half the 95 % interval over runs and items.",
     "budgets": "What each trained arm cost, mean over its runs.",
-    "costs": "Hours of GPUs (of processes on a CPU), job start-up included: as estimated before the run, and as measured.",
+    "costs": "Hours of GPUs (of processes on a CPU): as estimated before the run, start-up included, and as the manifests say.",
     "cells": "Every cell of the grid and its state; a failed cell is in no average.",
 }
 

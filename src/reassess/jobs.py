@@ -72,7 +72,7 @@ def judge_cell(grid: Grid, cell: Cell) -> None:
 
     from reassess.data.pool import read_pool
     from reassess.evaluation import second
-    from reassess.evaluation.language_model import GREEDY, answer_by_checkpoint, answer_by_vllm
+    from reassess.evaluation.language_model import GREEDY, answer_by_engine
     from reassess.files import read_parquet
 
     protocol, folder = grid.config.evaluation, grid.cell_dir(cell)
@@ -82,10 +82,7 @@ def judge_cell(grid: Grid, cell: Cell) -> None:
     items = {benchmark: read_pool(grid.pool_file(benchmark), grid.world.item_type) for benchmark in grid.benchmarks}
     asked = second.asked_of(predictions, second.as_questions(items, grid.world.text_of))
     checkpoint, layout, prompts = grid.base_dir(name), grid.world.engine_layout(name), second.JudgePrompts()
-    if layout.rollouts == "vllm":
-        answer = answer_by_vllm(checkpoint, prompts, lambda one: one, layout, second.BUDGET)
-    else:
-        answer = answer_by_checkpoint(checkpoint, prompts, lambda one: one, layout, protocol.batch_size, second.BUDGET)
+    answer = answer_by_engine(checkpoint, prompts, lambda one: one, layout, protocol.batch_size, second.BUDGET)
     replies = [one.completion for (one,) in answer(asked, GREEDY)]
     judged = predictions[["benchmark", "id", "correct"]].copy()
     judged["reply"] = replies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reassess.files import read_json
@@ -113,34 +113,30 @@ def compared(grid: Grid) -> dict[str, dict[str, float | int | None]]:
     A processor is a GPU, or a process on a CPU. The estimate is None where the world makes none.
     """
     world = grid.world
-    found: dict[str, list[tuple[Estimate, float]]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}  # estimated hours and measured seconds of each job
     for family in sorted(grid.config.teachers):
         for name, distribution in grid.config.distributions.items():
             report = grid.traces_file(family, name).with_suffix(".json")
             if distribution.source == "teacher" and report.is_file():
                 gpus = world.engine_layout(world.teacher_model(family, name)).processes
-                estimate = _times(world.shard_cost(grid, family, name), distribution.shards)
-                found.setdefault("sample_shard", []).append((estimate, read_json(report)["seconds"] * gpus))
+                hours = distribution.shards * world.shard_cost(grid, family, name).gpu_hours
+                found.setdefault("sample_shard", []).append((hours, read_json(report)["seconds"] * gpus))
     for cell in grid.trained.values():
         if (manifest := grid.cell_dir(cell) / "train.json").is_file():
             run = read_json(manifest)
             seconds = run["seconds"] * run.get("layout", {}).get("processes", 1)  # early manifests have none
-            found.setdefault("train", []).append((world.training_cost(grid, cell), seconds))
+            found.setdefault("train", []).append((world.training_cost(grid, cell).gpu_hours, seconds))
     for cell in grid.cells.values():
         folder = grid.cell_dir(cell)
         if (folder / "scores.json").is_file():
             run = read_json(folder / "scores.json")["manifest"]
             seconds = run["seconds"] * world.engine_layout(cell.model).processes
-            found.setdefault("evaluate", []).append((world.evaluation_cost(grid, cell), seconds))
+            found.setdefault("evaluate", []).append((world.evaluation_cost(grid, cell).gpu_hours, seconds))
     return {
         rule: {
             "measured_jobs": len(jobs),
-            "estimated_hours": sum(one.gpu_hours for one, _ in jobs) or None,
+            "estimated_hours": sum(hours for hours, _ in jobs) or None,
             "measured_hours": round(sum(seconds for _, seconds in jobs) / 3600, 4),
         }
         for rule, jobs in found.items()
     }
-
-
-def _times(one: Estimate, count: int) -> Estimate:
-    return replace(one, gpu_hours=count * one.gpu_hours)

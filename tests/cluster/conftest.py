@@ -30,7 +30,7 @@ partitions:
 @pytest.fixture(scope="session", autouse=True)
 def cluster():
     if os.geteuid() != 0:
-        pytest.skip("a Slurm cluster is started by root: make test-slurm")
+        pytest.fail("a Slurm cluster is started by root: make test-slurm")
     slurm.up()
     return slurm
 

@@ -70,6 +70,15 @@ class ItemModel(LM):  # type: ignore[misc]
         raise TypeError("the benchmarks of this pack generate; they do not score likelihoods")
 
 
+def answer_by_engine(
+    checkpoint: Path, world: Prompts, view: Callable[[Any], Any], layout: Layout, batch_size: int, max_new_tokens: int
+) -> Answer:
+    """Return a function that answers items with a checkpoint, by the layout's engine."""
+    if layout.rollouts == "vllm":
+        return answer_by_vllm(checkpoint, world, view, layout, max_new_tokens)
+    return answer_by_checkpoint(checkpoint, world, view, layout, batch_size, max_new_tokens)
+
+
 def answer_by_checkpoint(
     checkpoint: Path, world: Prompts, view: Callable[[Any], Any], layout: Layout, batch_size: int, max_new_tokens: int
 ) -> Answer:

@@ -23,9 +23,8 @@ from reassess.evaluation.language_model import (  # noqa: E402
     Answered,
     Drawing,
     ItemModel,
-    answer_by_checkpoint,
+    answer_by_engine,
     answer_by_method,
-    answer_by_vllm,
 )
 from reassess.evaluation.pack import Benchmark  # noqa: E402
 from reassess.evaluation.second import sampled_scores  # noqa: E402
@@ -67,10 +66,7 @@ def evaluate_checkpoint(
     items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
-        if layout.rollouts == "vllm":
-            answer = answer_by_vllm(checkpoint, world, method.view, layout, protocol.max_new_tokens)
-        else:
-            answer = answer_by_checkpoint(checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens)
+        answer = answer_by_engine(checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens)
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)

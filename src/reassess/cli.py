@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 # One thread a job: two threads in one process are slower on small models, and change the last bits of a result.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +17,7 @@ from reassess.errors import RESUME_ME, Interrupted, ReassessError
 
 if TYPE_CHECKING:
     from reassess.grid import Cell, Grid
+    from reassess.verify import Report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +31,7 @@ Family = Annotated[str, typer.Option("--family", help="a model family of the con
 DistributionName = Annotated[str, typer.Option("--distribution", help="a distribution of the config")]
 CellId = Annotated[str, typer.Option("--cell", help="a cell, as `reassess cells` lists it")]
 BundleDir = Annotated[Path, typer.Option("--bundle", help="the folder of the bundle to draw from")]
+Archive = Annotated[Path, typer.Option("--bundle", help="a bundle: an archive, or a folder")]
 Out = Annotated[Path, typer.Option("--out", help="where to write")]
 DEFAULT = Path("config.yaml")
 
@@ -109,6 +111,28 @@ def status(
             return
         time.sleep(watch)
         typer.echo("")
+
+
+@app.command()
+def track(
+    config: ConfigFile = DEFAULT,
+    to: Annotated[Literal["trackio", "wandb"], typer.Option(help="wandb only if you have set it up yourself")] = "trackio",
+    watch: Annotated[float | None, typer.Option(help="look again every so many seconds, until every cell is trained")] = None,
+) -> None:
+    """Copy the histories of the cells into an experiment tracker, a run a cell; again, it sends what is new."""
+    import time
+
+    from reassess.tracking import store
+    from reassess.tracking import track as send
+
+    grid = _grid(config)
+    while True:
+        typer.echo(f"{send(grid, to)} updates sent to {f'{store(grid)}' if to == 'trackio' else to}")
+        if watch is None or all((grid.cell_dir(cell) / "train.json").is_file() for cell in grid.trained.values()):
+            break
+        time.sleep(watch)
+    if to == "trackio":
+        typer.echo(f"to look at it: TRACKIO_DIR={store(grid).resolve()} trackio show --project reassess-{grid.config.grid}")
 
 
 @app.command()
@@ -344,6 +368,86 @@ def test_claims(bundle: BundleDir, out: Out) -> None:
     from reassess.analysis.claims import test_claims as test
 
     test(Bundle.load(bundle), out)
+
+
+# --- bundles --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def bundle(
+    out: Annotated[Path, typer.Option("--out", help="the archive: a .zip file, or a folder")],
+    config: ConfigFile = DEFAULT,
+    source: Annotated[Path | None, typer.Option("--bundle", help="a bundle's folder, instead of the grid's own")] = None,
+) -> None:
+    """Pack a grid's scores, answers, histories, manifests, config and figures into one archive with checksums and descriptions."""
+    from reassess.analysis.archive import opened, pack
+
+    with opened(source or _grid(config).results / "bundle") as root:
+        pack(root / "bundle", out)
+    typer.echo(f"{out}: checked by `reassess verify figures --bundle {out}`")
+
+
+@app.command()
+def figures(bundle: Archive, out: Out = Path("redrawn")) -> None:
+    """Draw figures, tables and claims from a bundle: no GPU, no weights, no network."""
+    from reassess.analysis.archive import redraw
+
+    redraw(bundle, out)
+    typer.echo(f"drawn into {out}")
+
+
+@app.command()
+def merge(
+    first: Annotated[Path, typer.Argument(help="a bundle")],
+    second: Annotated[Path, typer.Argument(help="another")],
+    out: Out,
+    keep: Annotated[Literal["first", "second"] | None, typer.Option(help="whose result counts where both ran a cell")] = None,
+) -> None:
+    """Merge two bundles; what they disagree on is named."""
+    from reassess.analysis.merge import merge as put_together
+
+    put_together(first, second, out, keep)
+    typer.echo(f"merged into {out}")
+
+
+verify = typer.Typer(
+    no_args_is_help=True, help="Hold figures, scores or training against a bundle; exit code 1 if anything differs."
+)
+app.add_typer(verify, name="verify")
+
+
+@verify.command("figures")
+def verify_figures(bundle: Archive) -> None:
+    """Draw everything again from the bundle: the same bytes?"""
+    from reassess.verify import verify_figures as check
+
+    _conclude(check(bundle))
+
+
+@verify.command("scores")
+def verify_scores(bundle: Archive) -> None:
+    """Judge every stored answer again, mathematical ones by a second grader too: the same scores?"""
+    from reassess.verify import verify_scores as check
+
+    _conclude(check(bundle))
+
+
+@verify.command("train")
+def verify_train(
+    bundle: Archive,
+    cell: Annotated[list[str] | None, typer.Option(help="train this cell again; default: the cheapest SFT cell")] = None,
+    keep: Annotated[Path | None, typer.Option(help="keep what is trained, in this folder")] = None,
+) -> None:
+    """Train cells again, from nothing: the same weights, or at least the same scores within their interval?"""
+    from reassess.verify import verify_train as check
+
+    _conclude(check(bundle, cell or [], keep))
+
+
+def _conclude(report: Report) -> None:
+    typer.echo(report.text())
+    if report.differences:
+        raise typer.Exit(1)
 
 
 def act(arguments: list[str]) -> int:

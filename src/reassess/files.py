@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,9 @@ from reassess.errors import ReassessError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+DISK_FULL = ("No space left", "Disk quota exceeded", "os error 28", "os error 122", "file write failed")
 
 
 @contextmanager
@@ -92,6 +96,16 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise ReassessError(f"missing file {path}") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise ReassessError(f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again") from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether a disk or a quota was full, by an error of Python, of safetensors or of torch, or by what it was raised from."""
+    found: BaseException | None = error
+    while found is not None:
+        if getattr(found, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(found) for sign in DISK_FULL):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
 
 
 def canonical_json(value: Any) -> str:

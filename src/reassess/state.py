@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from reassess.errors import Interrupted
+from reassess.errors import Interrupted, ReassessError
 from reassess.files import write_json
 from reassess.grid import Cell, Grid
 
@@ -49,5 +50,8 @@ def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
     except Interrupted:
         raise  # no failure: the job goes on when it is called again
     except Exception as error:
-        write_json(record, {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"})
+        try:
+            write_json(record, {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"})
+        except ReassessError as second:  # a full disk: say the first error, not this one
+            print(f"and it could not be noted: {second}", file=sys.stderr)
         raise

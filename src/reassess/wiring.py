@@ -14,6 +14,7 @@ from reassess.grid import Cell, Grid
 from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
+PREDICTIONS = "predictions.parquet"  # in the bundle too; nothing is drawn from it
 TABLES = ("main", "budgets", "costs", "cells")
 
 

@@ -1,6 +1,10 @@
-"""What the cluster's tests share: the cluster itself, and a tiny grid that goes through it."""
+"""What the cluster's tests share: the cluster itself, a tiny grid that goes through it, and a record of how long a mend took."""
 
+import contextlib
+import fcntl
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +22,7 @@ from tiny import tiny_config
 from reassess import wiring
 from reassess.files import read_json, read_parquet
 from reassess.grid import Grid
+from reassess.jobs import evaluate_cell
 from reassess.manifest import ROOT
 
 PARTITIONS = """\
@@ -25,14 +30,58 @@ partitions:
   gpu: {max_runtime: 60, max_mem_mb: 9000, max_gpu: 2}
   cpu: {max_runtime: 60, max_mem_mb: 16000, max_gpu: 0}
 """
+PATIENCE = 420  # seconds for anything on a machine that several tests share
+UPDATES = 700  # of the cell that is disturbed
+RECORD = slurm.HOME / "faults.jsonl"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: a fault that would hit other tests' jobs too")
+    if not hasattr(config, "workerinput"):  # once, not in every process of the suite
+        RECORD.unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not RECORD.is_file():
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write_line("| fault | updates done again | s until it trains again | s until the cell is scored |")
+    terminalreporter.write_line("|---|---|---|---|")
+    for line in RECORD.read_text().splitlines():
+        one = json.loads(line)
+        terminalreporter.write_line(f"| {one['fault']} | {one['again']} | {one['trains']:.0f} | {one['scored']:.0f} |")
+
+
+@contextlib.contextmanager
+def locked(path, how=fcntl.LOCK_EX):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, how)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id):
+    """A folder that all processes of the suite share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster():
+def cluster(shared):
     if os.geteuid() != 0:
         pytest.fail("a Slurm cluster is started by root: make test-slurm")
-    slurm.up()
+    with locked(shared / "cluster.lock"):
+        slurm.up()
     return slurm
+
+
+@pytest.fixture(autouse=True)
+def turn(request, shared, cluster):
+    """Let tests share the cluster, but for those that must be alone on it."""
+    alone = request.node.get_closest_marker("alone")
+    with locked(shared / "turn.lock", fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+        yield
 
 
 class Run:
@@ -48,29 +97,23 @@ class Run:
         words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--profile", str(profile)]
         words += ["--slurm-partition-config", str(self.folder / "partitions.yaml")]
         # Only what a site without accounts and a test without patience changes.
-        words += [
-            "--default-resources",
-            "--slurm-no-account",
-            "--slurm-init-seconds-before-status-checks",
-            "5",
-            "--latency-wait",
-            "10",
-        ]
+        words += ["--default-resources", "--slurm-no-account"]
+        words += ["--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "15"]
         return [*words, *options, "--config", "config=tiny.yaml", "--", target]
 
     def start(self, *options, target="cells"):
         log = (self.folder / "snakemake.log").open("a")
         return subprocess.Popen(self.command(*options, target=target), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
 
-    def finish(self, *options, target="cells", seconds=300):
+    def finish(self, *options, target="cells", seconds=PATIENCE):
         self.wait_for(self.start(*options, target=target), seconds)
 
-    def wait_for(self, process, seconds=300):
+    def wait_for(self, process, seconds=PATIENCE):
         try:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise AssertionError(f"not done within {seconds} s; jobs: {jobs()}\n{self.log()[-3000:]}") from None
+            raise AssertionError(f"not done within {seconds} s; jobs: {self.jobs()}\n{self.log()[-3000:]}") from None
         assert code == 0, self.log()[-4000:]
 
     def log(self):
@@ -89,6 +132,21 @@ class Run:
     def cell(self, method):
         return next(cell for cell in self.grid.cells.values() if cell.arm == method)
 
+    def scores(self, method):
+        return str(self.grid.cell_dir(self.cell(method)) / "scores.json")
+
+    def trained(self, method):
+        return str(self.grid.cell_dir(self.cell(method)) / "train.json")
+
+    def evaluate(self, method):
+        """Score a cell here: the faults are in training, and a job through Slurm takes its time."""
+        before = Path.cwd()
+        os.chdir(self.folder)  # the paths of a grid are relative
+        try:
+            evaluate_cell(self.grid, self.cell(method))
+        finally:
+            os.chdir(before)
+
     def results_of(self, method):
         return self.folder / self.grid.cell_dir(self.cell(method))
 
@@ -98,17 +156,46 @@ class Run:
     def predictions(self, method):
         return read_parquet(self.results_of(method) / "predictions.parquet")
 
+    def said(self, method):
+        """Return what the training job of a cell wrote into its log, in its present attempt."""
+        path = self.folder / self.grid.log_file("train", self.cell(method).id)
+        return path.read_text(errors="replace") if path.is_file() else ""
+
+    def reached(self, method):
+        """Return the last update that the training job of a cell has told of."""
+        told = re.findall(r"'epoch': '([\d.]+)'", self.said(method))
+        return round(float(told[-1]) * UPDATES) if told else 0
+
     def checkpoints(self, method):
         """Return the updates of the complete trainer checkpoints of a run that is not over."""
         folder = self.folder / self.grid.work_dir(self.cell(method))
         return sorted(int(path.parent.name.rpartition("-")[2]) for path in folder.glob("checkpoint-*/history.json"))
 
+    def jobs(self, *states):
+        """Return (id, state, node, name of the rule and cell) of this grid's jobs."""
+        return [job[:4] for job in jobs(*states) if Path(job[4]) == self.folder]
+
+    def training(self, state="RUNNING"):
+        """Return this grid's training jobs in a state."""
+        return [job for job in self.jobs(state) if job[3].startswith("rule_train")]
+
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
+def prepared(shared):
     """A grid with everything before its cells, made here: faults are injected into training."""
-    folder = tmp_path_factory.mktemp("prepared")
-    sft = {"max_steps": 1200, "batch_size": 8, "warmup_steps": 1, "save_every": 100, "probe_every": 1200}
+    folder = shared / "prepared"
+    with locked(shared / "prepared.lock"):
+        if not folder.is_dir():
+            made = folder.with_name("preparing")
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            _prepare(made)
+            made.rename(folder)
+    return folder
+
+
+def _prepare(folder):
+    sft = {"max_steps": UPDATES, "batch_size": 8, "warmup_steps": 1, "save_every": 100, "probe_every": UPDATES}
     grpo = {
         "max_steps": 3, "prompts_per_step": 2, "num_generations": 2, "max_completion_length": 8, "save_every": 1, "probe_every": 2,
     }  # fmt: skip
@@ -118,27 +205,30 @@ def prepared(tmp_path_factory):
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     made = Run(folder)
     made.local(*(str(path) for cell in made.grid.cells.values() for path in wiring.training_inputs(made.grid, cell) if cell.size))
-    return folder
 
 
 @pytest.fixture(scope="session")
-def undisturbed(prepared, tmp_path_factory):
+def undisturbed(prepared, shared):
     """The whole grid, run on this machine without a scheduler."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "grid"
-    shutil.copytree(prepared, folder)
-    found = Run(folder)
-    found.local("cells")
-    return found
+    folder = shared / "undisturbed"
+    with locked(shared / "undisturbed.lock"):
+        if not folder.is_dir():
+            made = folder.with_name("running")
+            shutil.rmtree(made, ignore_errors=True)
+            shutil.copytree(prepared, made)
+            Run(made).local("cells")
+            made.rename(folder)
+    return Run(folder)
 
 
 def jobs(*states):
-    """Return (id, state, node, name of the rule and cell) of Slurm's jobs."""
-    found = subprocess.run(["squeue", "-h", "-a", "-t", "all", "-o", "%i|%T|%N|%k"], capture_output=True, text=True, timeout=10)
+    """Return (id, state, node, name of the rule and cell, folder) of Slurm's jobs."""
+    found = subprocess.run(["squeue", "-h", "-a", "-t", "all", "-o", "%i|%T|%N|%k|%Z"], capture_output=True, text=True, timeout=30)
     rows = [line.split("|") for line in found.stdout.splitlines()]
     return [row for row in rows if not states or row[1] in states]
 
 
-def wait_until(condition, what, seconds=180):
+def wait_until(condition, what, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -148,14 +238,11 @@ def wait_until(condition, what, seconds=180):
     raise AssertionError(f"{what}: not within {seconds} s; jobs: {jobs()}")
 
 
-def training(state="RUNNING"):
-    """Return Slurm's training jobs in a state."""
-    return [job for job in jobs(state) if job[3].startswith("rule_train")]
-
-
 @pytest.fixture
 def run(prepared, tmp_path):
     folder = tmp_path / "grid"
     shutil.copytree(prepared, folder)
-    yield Run(folder)
-    subprocess.run(["scancel", "-u", "root"], capture_output=True)
+    made = Run(folder)
+    yield made
+    for number, *_ in made.jobs("RUNNING", "PENDING", "COMPLETING"):
+        subprocess.run(["scancel", number], capture_output=True)

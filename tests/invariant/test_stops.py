@@ -3,6 +3,8 @@
 import copy
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -89,6 +91,15 @@ def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_
     sft(fresh, rows, items, tmp_path, Layout(checkpoint_minutes=0.75))
     assert saved == [2, 4, 6]
     assert read_json(last_checkpoint(tmp_path) / "history.json")["totals"]["samples"] == 48
+
+
+def test_a_signal_that_comes_while_results_are_written_does_not_make_a_finished_cell_fail():
+    """In a process of its own, which is deaf from then on; without the call the same signal ends it."""
+    script = "import os, signal; {}; os.kill(os.getpid(), signal.SIGTERM); print('whole')"
+    deaf = "from reassess.training.stops import hear_no_more; hear_no_more()"
+    for call, code in ((deaf, 0), ("pass", -signal.SIGTERM)):
+        done = subprocess.run([sys.executable, "-c", script.format(call)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (code, "whole\n" if code == 0 else "")
 
 
 def test_flags_of_a_single_process_are_its_own():

@@ -7,6 +7,7 @@ if BUNDLE is None:
             lambda w: wiring.collected_files(GRID, PARTIAL),
         output:
             BUNDLE_FILES,
+            f"{R}/bundle/{wiring.PREDICTIONS}",
         log:
             f"{S}/logs/collect.log",
         benchmark:

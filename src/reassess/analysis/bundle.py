@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,31 @@ from reassess.plan import compared
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
 SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
+PREDICTIONS = ["cell", "benchmark", "item", "prompt_hash", "completion", "extracted", "answer", "answer_kind"]
 SECOND = ["samples", "sampled_correct", "judged"]  # where the grid has further samples, or a judge
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
-CATEGORIES = ["cell", "model", "tier", "family", "distribution", "method", "kind", "benchmark", "item", "item_family", "metric"]
+FRAMES = {  # the tables, and the order of their rows; predictions are needed by `verify scores` alone
+    "scores": ["cell", "benchmark", "item"],
+    "predictions": ["cell", "benchmark", "item"],
+    "history": ["cell", "metric", "step"],
+    "manifests": ["cell"],
+}
+CATEGORIES = [
+    "cell",
+    "model",
+    "tier",
+    "family",
+    "distribution",
+    "method",
+    "kind",
+    "benchmark",
+    "item",
+    "item_family",
+    "metric",
+    "answer_kind",
+]
 LAST_LINES = 5
 FORMAT = 1  # raised when a reader of the old format would misread the new one
 
@@ -88,7 +108,7 @@ def collect(grid: Grid, partial: bool = False) -> None:
     Raises:
         ReassessError: a cell has no scores and `partial` is off; or cells that should share their rows do not.
     """
-    scores, histories, manifests = [], [], []
+    scores, answers, histories, manifests = [], [], [], []
     for cell in grid.cells.values():
         folder = grid.cell_dir(cell)
         if not (folder / "scores.json").is_file():
@@ -97,16 +117,27 @@ def collect(grid: Grid, partial: bool = False) -> None:
             manifests.append({**_axes(grid, cell), "status": "failed", "error": _why(grid, cell)})
             continue
         scores.append(_scores(grid, cell, folder))
+        answers.append(_answers(cell, folder))
         manifests.append(_manifest(grid, cell, folder))
         if grid.kind(cell) != "none":
             histories.append(read_parquet(folder / "history.parquet").assign(**_axes(grid, cell)))
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
-    _require_identical_rows(frame)
-    out = grid.results / "bundle"
-    _write(out / "scores.parquet", _concat(scores, [*SCORES, *_second(scores)]), ["cell", "benchmark", "item"])
-    _write(out / "history.parquet", _concat(histories, HISTORY), ["cell", "metric", "step"])
-    _write(out / "manifests.parquet", frame, ["cell"])
-    write_json(out / "study.json", _study(grid))
+    require_identical_rows(frame)
+    tables = {
+        "scores": _concat(scores, [*SCORES, *_having(scores, SECOND)]),
+        "predictions": _concat(answers, [*PREDICTIONS, *_having(answers, ["sampled"])]),
+        "history": _concat(histories, HISTORY),
+        "manifests": frame,
+    }
+    write_bundle(grid.results / "bundle", tables, _study(grid))
+
+
+def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> None:
+    """Write the tables of a bundle, in one order and with one type a column, and the study's terms."""
+    for name, order in FRAMES.items():
+        if name in tables:
+            _write(folder / f"{name}.parquet", _typed(tables[name]), order)
+    write_json(folder / "study.json", dict(study))
 
 
 def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
@@ -124,8 +155,8 @@ def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _second(scores: list[pd.DataFrame]) -> list[str]:
-    return [column for column in SECOND if scores and column in scores[0]]
+def _having(frames: list[pd.DataFrame], columns: list[str]) -> list[str]:
+    return [column for column in columns if frames and column in frames[0]]
 
 
 def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
@@ -134,6 +165,10 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
     return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
+
+
+def _answers(cell: Cell, folder: Path) -> pd.DataFrame:
+    return read_parquet(folder / "predictions.parquet").rename(columns={"id": "item"}).assign(cell=cell.id)
 
 
 def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
@@ -161,7 +196,7 @@ def _why(grid: Grid, cell: Cell) -> str:
     return "\n".join(known) or "it left neither scores nor a log: it may have been killed, or what it starts from failed"
 
 
-def _require_identical_rows(manifests: pd.DataFrame) -> None:
+def require_identical_rows(manifests: pd.DataFrame) -> None:
     """Refuse to put cells side by side that were trained on other rows (law: identical data).
 
     Raises:

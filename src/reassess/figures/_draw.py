@@ -14,6 +14,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib import font_manager
 
 from reassess.analysis.bundle import Bundle
 from reassess.errors import ReassessError, unknown
@@ -39,10 +40,26 @@ def draw(bundle_dir: Path, out: Path, names: list[str]) -> None:
         if name not in known:
             raise ReassessError(unknown("figure", name, known))
     bundle = Bundle.load(bundle_dir)
+    font_file()
     os.environ.pop("SOURCE_DATE_EPOCH", None)
     for name in names:
         module = importlib.import_module(f"reassess.figures.{name}")
         _save(cast("Callable[[Bundle], Figure]", module.draw), bundle, out / name)
+
+
+def font_file() -> str:
+    """Return the file of the font that all figures are set in.
+
+    Raises:
+        ReassessError: it is not installed: matplotlib would take another one and say so on the side only.
+    """
+    (family,) = mpl.rc_params_from_file(STYLE, use_default_template=False)["font.family"]
+    try:
+        return str(font_manager.findfont(family, fallback_to_default=False))
+    except ValueError as error:
+        raise ReassessError(
+            f"the font {family!r}, in which all figures are set, is not found; it ships with matplotlib: install that anew"
+        ) from error
 
 
 def _save(make: Callable[[Bundle], Figure], bundle: Bundle, stem: Path) -> None:

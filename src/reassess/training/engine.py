@@ -15,7 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from reassess.errors import Interrupted, ReassessError
-from reassess.files import write_json
+from reassess.files import is_disk_full, write_json
 from reassess.state import HEARTBEAT
 from reassess.training.adapters import has_adapters
 from reassess.training.history import MARKER, History
@@ -177,14 +177,23 @@ def train_to_end(trainer: Any, history: History, work: Path, layout: Layout, per
 
     Raises:
         Interrupted: a signal asked the run to stop; there is a trainer checkpoint to go on from.
+        ReassessError: the disk is full; names the folder and what is kept.
     """
     found = last_checkpoint(work)
     if found is not None:
         history.restore(found)
+        print(f"going on from {found.name}", flush=True)
     stopper = Stopper(layout.checkpoint_minutes, period)
     trainer.add_callback(stopper)
     with stopper.listening():
-        trainer.train(resume_from_checkpoint=str(found) if found else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(found) if found else None)
+        except Exception as error:
+            if is_disk_full(error):
+                good = last_checkpoint(work)  # removes the half-written one
+                kept = f"{good.name} is whole, and the same command goes on from there" if good else "nothing had been saved yet"
+                raise ReassessError(f"no space left for trainer checkpoints in {work}; make room: {kept}") from error
+            raise
     if stopper.stopped:
         step, last = trainer.state.global_step, trainer.state.max_steps
         raise Interrupted(f"stopped by a signal after update {step} of {last}; run the same command again to go on from there")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reassess.errors import Interrupted, ReassessError
 from reassess.manifest import ROOT
+from reassess.training.stops import hear_no_more
 
 if TYPE_CHECKING:
     from reassess.training.layout import Layout
@@ -103,13 +104,16 @@ def _in_processes(run: TrainingRun) -> bool:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1)}
     code = job.wait()
+    if code == 0:
+        hear_no_more()
+        return True
     for number, handler in before.items():
         signal.signal(number, handler)
     if stopped.is_file():
         raise Interrupted(f"cell {run.cell.id} was stopped by a signal; run the same command again to go on")
     if code and not ran_out.is_file():
         raise ReassessError(f"a process of cell {run.cell.id} failed (exit code {code}); its words are above")
-    return code == 0
+    return False
 
 
 def launcher(layout: Layout) -> list[str]:

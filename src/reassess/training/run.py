@@ -24,6 +24,7 @@ from reassess.training.loading import freeze_vision, load_model, load_processor,
 from reassess.training.prepared import PreparedRows, prepare
 from reassess.training.probe import Probe
 from reassess.training.sharding import rank, wait_for_all
+from reassess.training.stops import hear_no_more
 
 
 class TrainingRun:
@@ -168,6 +169,7 @@ class TrainingRun:
 
         Every process of a job must call it; the first one writes.
         """
+        hear_no_more()
         layout = self.layout
         precision = None if layout.precision == "float32" else layout.precision
         save_checkpoint(merged(model), processor, self.checkpoint, precision)

@@ -77,6 +77,16 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
                 signal.signal(number, handler)
 
 
+def hear_no_more() -> None:
+    """Ignore the signals from here to the end of the process.
+
+    The run is over and writes its results. A signal could only make a finished cell look like a failed one, to be trained again.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def agreed(*flags: bool, device: Any) -> list[bool]:
     """Return each flag as true if it is so in any process of the job."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):

@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes sbom audit setup-audit wheelhouse clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes test-nix sbom audit setup-audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -100,6 +100,10 @@ test-slurm: setup-test ## a grid through that Slurm, and the faults of shared cl
 
 test-kubernetes: $(KUBERNETES)/.ready ## the Kubernetes profile against a stand-in for the API server
 	PATH=$(CURDIR)/$(KUBERNETES)/bin:$$PATH $(KUBERNETES)/bin/python -m pytest tests/kubernetes
+
+test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed by it
+	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null
+	pytest tests/workflow/test_nix.py
 
 test-vllm: setup-vllm ## traces and evaluation through real vLLM on the CPU, held against transformers
 	$(VLLM)/bin/python -m pytest tests/engine

@@ -14,7 +14,7 @@ BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing
 PARTIAL = bool(config.get("partial"))  # go on without the cells that failed
 KINDS = ("svg", "pdf", "png")
 BUNDLE_FILES = [f"{BUNDLE or f'{R}/bundle'}/{name}" for name in wiring.BUNDLE_FILES]
-wiring.forget_interruption(GRID)
+wiring.begin(GRID)
 config["about"] = GRID.world.about  # the report's template reads it
 
 

@@ -12,8 +12,8 @@
       torch = "2.13.0";
       # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels. A changed lock needs them anew: see docs/nix.md.
       hashes = {
-        cpu = "@CPU@";
-        gpu = "@GPU@";
+        cpu = "sha256-XoRBtj7Qcc6/3dCQ69BpWmHLghM3qZ+Ry8jT5u/4u1c=";
+        gpu = "sha256-1cy4VN4v8PwLBJbW55bO+33Dah70jbKfevvNEK8f1SY=";
       };
 
       wheelhouse = pkgs: kind: pkgs.stdenv.mkDerivation {

@@ -99,7 +99,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether a disk or a quota was full, by an error of Python, of safetensors or of torch, or by what it was raised from."""
+    """Return whether a disk or quota was full, by an error of Python, safetensors or torch, or by what it was raised from."""
     found: BaseException | None = error
     while found is not None:
         if getattr(found, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(sign in str(found) for sign in DISK_FULL):

@@ -20,6 +20,9 @@ from reassess.method import Kind, Method, MethodSettings, find
 from reassess.world import world_of
 
 
+PREDICTIONS = 2  # what the table of predictions holds; raised when evaluations of before lack something
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
     """One row of the grid. `distribution` and `size` are None for arms that train nothing."""
@@ -331,7 +334,7 @@ class Grid:
     def evaluation_spec(self, cell: Cell) -> dict[str, Any]:
         """Return what decides a cell's scores: its training spec and the protocol."""
         protocol = self.config.evaluation.model_dump(exclude={"folders", "judge"})
-        return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol}
+        return {"train": self.spec_hash(cell), "pool": self.pool_hash(), "evaluation": protocol, "predictions": PREDICTIONS}
 
     def _once(self, key: tuple[str, ...], spec: Callable[..., dict[str, Any]], *arguments: Any) -> str:
         """Return the hash of a spec, worked out once: a plan of ten thousand cells asks for the same ones again and again."""

@@ -38,8 +38,8 @@ def _lock(handle: IO[str], how: int) -> None:
     except OSError as error:
         if error.errno in NO_LOCKS:
             raise ReassessError(
-                f"the file system of {handle.name} has no locks ({error.strerror}), so two jobs could train one cell at once; mount it "
-                "with flock, or point `scratch:` at another one"
+                f"the file system of {handle.name} has no locks ({error.strerror}), so two jobs could train one cell at once; "
+                "mount it with flock, or point `scratch:` at another one"
             ) from error
         raise
 

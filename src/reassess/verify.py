@@ -1,4 +1,4 @@
-"""`reassess verify`: can the figures, the scores, the training be had again? Each level says what differs, and fails if anything does."""
+"""`reassess verify`: can figures, scores, training be had again? Each level says what differs, and fails if anything does."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def verify_train(path: Path, cells: list[str], keep: Path | None = None) -> Repo
             folder = keep or Path(made)
             again = _train_again(bundle, chosen, folder)
             for cell in chosen:
-                stored = json.loads(known.loc[cell, "manifest"])
+                stored = json.loads(str(known.loc[cell, "manifest"]))
                 _compare_cell(report, bundle, cell, stored, again(cell))
     report.checked = f"{len(chosen)} cells trained again"
     return report

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from reassess.files import read_json
 from reassess.grid import Cell, Grid
@@ -104,6 +109,45 @@ def collected_files(grid: Grid, partial: bool) -> list[Path]:
     names = ["scores.json", *(["judged.json"] if grid.config.evaluation.judge else [])]
     scores = [grid.cell_dir(cell) / name for cell in grid.cells.values() for name in names]
     return [path for path in scores if path.is_file()] if partial else scores
+
+
+def begin(grid: Grid) -> None:
+    """Do what every Snakemake of this project does before it looks at its files; the Snakefile calls it."""
+    forget_interruption(grid)
+    hand_on_signals()
+
+
+def hand_on_signals() -> None:
+    """Hand a SIGTERM that this Snakemake gets to the trainers below it, so that they save and leave.
+
+    Slurm signals the processes it started itself and no others: of a job's step that is a Snakemake, which takes SIGTERM as a word
+    to start nothing more, and tells nobody.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # beside whatever handler Snakemake sets
+    threading.Thread(target=_hand_on, args=(reader,), daemon=True).start()
+
+
+def _hand_on(reader: int) -> None:
+    while heard := os.read(reader, 1):
+        if heard[0] == signal.SIGTERM:
+            for process in trainers():
+                with suppress(psutil.Error):
+                    process.terminate()
+
+
+def trainers() -> list[psutil.Process]:
+    """Return the training jobs below this process."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if "train" in words and any(Path(word).name == "reassess" for word in words):
+                found.append(process)
+    return found
 
 
 def forget_interruption(grid: Grid, records: Path = Path(".snakemake/incomplete")) -> None:

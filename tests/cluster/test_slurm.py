@@ -96,25 +96,23 @@ def test_a_job_that_is_killed_outright_is_tried_again_and_goes_on(run, undisturb
 
 
 def test_a_job_near_its_time_limit_saves_and_the_next_attempt_goes_on(run, undisturbed):
-    """Slurm sends the signal that the profile asks for so long before the end. The trainer is held until then: it is quick."""
+    """A minute before the end of its two, Slurm sends the signal that the profile asks for. The trainer is held until then."""
 
     def limit(number, node):
         (trainer,) = trainers(run)
         os.kill(trainer, signal.SIGSTOP)
-        stop = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 50))
-        scontrol("update", f"jobid={number}", f"EndTime={stop}")
-        wait_until(lambda: is_pending(trainer, signal.SIGTERM), "the signal", seconds=60)
+        wait_until(lambda: is_pending(trainer, signal.SIGTERM), "the signal", seconds=120)
         os.kill(trainer, signal.SIGCONT)
         wait_until(lambda: "SIGTERM: saving after this update" in run.said("sft"), "the trainer's word", seconds=30)
         reached.append(run.reached("sft"))
 
     reached = []
-    words = disturbed("near the time limit", run, undisturbed, limit)
+    words = disturbed("near the time limit", run, undisturbed, limit, "train:runtime=2*attempt")
     assert int(GONE_ON.search(words)[1]) >= reached[0]  # not an update is done again
 
 
 def is_pending(pid, number):
-    """Return whether a signal waits for a stopped process, or has been taken."""
+    """Return whether a signal waits for a stopped process."""
     waiting = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return any(int(mask, 16) >> (number - 1) & 1 for mask in waiting)
 
@@ -181,7 +179,7 @@ def test_a_full_scratch_disk_is_named_and_the_job_goes_on_when_there_is_room(run
 def test_files_that_show_up_late_are_waited_for(run, undisturbed):
     """Snakemake sleeps while a job ends and its files are hidden; awake, it finds the job done and its files missing."""
     process = run.start(*resources(), target=run.trained("sft"))
-    (number, *_), *_ = wait_until(lambda: run.training(), "the job")
+    (number, *_), *_ = wait_until(run.training, "the job")
     os.kill(process.pid, signal.SIGSTOP)
     wait_until(lambda: number in [job[0] for job in run.jobs("COMPLETED")], "the end of the job")
     manifest = run.results_of("sft") / "train.json"
@@ -296,10 +294,11 @@ def test_a_node_whose_daemon_died_is_waited_for_not_doubled(run, undisturbed, cl
     try:
         release(run, number)
         wait_until(lambda: "held by another job" in run.said("sft"), "the double")
-    finally:
         os.kill(trainer, signal.SIGCONT)
+        run.wait_for(process)
+    finally:
         cluster.start_node(node)
-    run.wait_for(process)
+        wait_until(cluster.is_up, "the node", seconds=60)
     same_as(run, undisturbed, "sft")
     assert run.manifest("sft")["resumed"] is False  # trained once, by the first
     note("slurmd killed", 0, 0, time.monotonic() - began)

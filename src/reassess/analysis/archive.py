@@ -106,7 +106,7 @@ def _about(study: dict[str, Any]) -> str:
     return (
         f"# Bundle of the grid `{study['grid']}`\n\n"
         "Scores, answers, histories and manifests of every cell (`bundle/`), what is drawn from them (`figures/`, `tables/`,\n"
-        "`claims.json`), and the config. Columns are explained in `datapackage.json`; `sha256sum -c SHA256SUMS` checks the files.\n\n"
+        "`claims.json`), and the config. `datapackage.json` explains the columns; `sha256sum -c SHA256SUMS` checks the files.\n\n"
         "    reassess figures --bundle THIS          # redraw: no GPU, no weights, no network\n"
         "    reassess verify figures --bundle THIS   # the same bytes?\n"
         "    reassess verify scores --bundle THIS    # the same scores from the stored answers?\n"
@@ -188,8 +188,8 @@ def _ro_crate(root: Path, study: dict[str, Any]) -> dict[str, Any]:
         "@id": "./",
         "@type": "Dataset",
         "name": f"reassess: grid {study['grid']}",
-        "description": "Scores, answers, training histories and manifests of a controlled comparison of post-training methods, with "
-        "figures, tables and claims drawn from them.",
+        "description": "Scores, answers, training histories and manifests of a controlled comparison of post-training methods, "
+        "with figures, tables and claims drawn from them.",
         "license": {"@id": LICENCE},
         "keywords": "supervised fine-tuning, reinforcement learning, vision-language models, reproducibility",
         "hasPart": [{"@id": name} for name in names],

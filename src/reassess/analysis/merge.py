@@ -28,8 +28,8 @@ def merge(first: Path, second: Path, out: Path, keep: Keep | None = None) -> Non
         keep: whose result counts where a cell was run in both and the results differ.
 
     Raises:
-        ReassessError: they disagree on a cell (and `keep` does not say whose counts), a model, an arm or a benchmark, or their cells
-            were trained on different rows.
+        ReassessError: they disagree on a cell (and `keep` does not say whose counts), a model, an arm or a benchmark, or their
+            cells were trained on different rows.
     """
     with opened(first) as one, opened(second) as other:
         for root, named in ((one, first), (other, second)):

@@ -124,6 +124,7 @@ def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
                     "completion": answered.completion,
                     "extracted": verdict.extracted,
                     "answer": item.answer,
+                    "answer_kind": item.answer_kind,
                     "correct": verdict.correct,
                     "format_ok": verdict.format_ok,
                     "length": answered.length,

@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes test-nix sbom audit setup-audit wheelhouse clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -100,6 +100,10 @@ test-slurm: setup-test ## a grid through that Slurm, and the faults of shared cl
 
 test-kubernetes: $(KUBERNETES)/.ready ## the Kubernetes profile against a stand-in for the API server
 	PATH=$(CURDIR)/$(KUBERNETES)/bin:$$PATH $(KUBERNETES)/bin/python -m pytest tests/kubernetes
+
+test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour of two cores
+	$(PYTHON) tests/cluster/cluster.py up
+	REASSESS_SLEEPERS=2000 pytest -s tests/cluster -k sleeping; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
 test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed by it
 	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null

@@ -19,7 +19,6 @@ from reassess.files import canonical_json, sha256_text
 from reassess.method import Kind, Method, MethodSettings, find
 from reassess.world import world_of
 
-
 PREDICTIONS = 2  # what the table of predictions holds; raised when evaluations of before lack something
 
 

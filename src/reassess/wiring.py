@@ -19,6 +19,7 @@ from reassess.grid import Cell, Grid
 from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
+GRES = "REASSESS_GRES"  # at a site without `--gpus`: the name of its GPUs under `--gres`
 PREDICTIONS = "predictions.parquet"  # in the bundle too; nothing is drawn from it
 TABLES = ("main", "budgets", "costs", "cells")
 
@@ -87,6 +88,17 @@ def memory(grid: Grid, cell: Cell | None = None) -> int:
     gpus = grid.world.training_cost(grid, cell).gpus if cell is not None and grid.kind(cell) != "none" else 0
     on_gpu = grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
     return 65536 * max(1, gpus) if on_gpu else 1500
+
+
+def gpus(count: int) -> int:
+    """Return what a job asks for under `gpu`: nothing at a site where its GPUs are asked for by `gres`."""
+    return 0 if os.environ.get(GRES) else count
+
+
+def gres(count: int) -> str:
+    """Return what a job asks for under `gres`, such as `gpu:h200:2`, at a site that names its GPUs so; empty elsewhere."""
+    name = os.environ.get(GRES)
+    return f"{name}:{count}" if name and count else ""
 
 
 def judge_inputs(grid: Grid, cell: Cell) -> list[Path]:

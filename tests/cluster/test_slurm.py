@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import PATIENCE, RECORD, locked, wait_until
+from conftest import PATIENCE, RECORD, jobs, locked, wait_until
 
 GONE_ON = re.compile(r"going on from checkpoint-(\d+)")
 
@@ -218,38 +218,42 @@ def test_snakemake_dies_and_is_called_again(run, undisturbed, how):
 
 SLEEPERS = """
 rule all:
-    input: expand("out/{n}", n=range(2000))
+    input: expand("out/{n}", n=range(int(config["jobs"])))
 
 rule sleep:
     output: touch("out/{n}")
     resources: mem_mb=400, runtime=1
     shell: "sleep 0.01"
 """
+JOBS = int(
+    os.environ.get("REASSESS_SLEEPERS", "24")
+)  # of some seconds of Snakemake's own each: `make test-slurm-scale` takes 2,000
 
 
-def test_two_thousand_sleeping_jobs_go_through_within_the_limit(tmp_path, undisturbed, cluster):
-    """In groups, as the documentation says for jobs of seconds; never more submissions at once than the profile's limit."""
-    limit, together = 4, 100
+def test_sleeping_jobs_go_through_in_groups_and_never_more_than_the_limit(tmp_path, undisturbed, cluster):
+    """As the documentation advises for jobs of seconds: so many to a submission, and two at a time in each."""
+    limit, together = 2, max(6, JOBS // 20)
     (tmp_path / "Snakefile").write_text(SLEEPERS)
     words = ["--executor", "slurm", "--jobs", str(limit), "--slurm-status-command", "squeue", "--slurm-no-account"]
     words += ["--slurm-init-seconds-before-status-checks", "5", "--default-resources", "slurm_partition=cpu"]
     words += ["--groups", "sleep=naps", "--group-components", f"naps={together}", "--cores", "2", "--resources", "mem_mb=800"]
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen(["snakemake", *words], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT)
-    here = SimpleNamespace(most=0, seen=set())
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["snakemake", *words, "--config", f"jobs={JOBS}"], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+        )
+    here = SimpleNamespace(most=0, seen=set(), began=time.monotonic())
 
     def over():
-        from conftest import jobs
-
         ours = [job for job in jobs("RUNNING", "PENDING", "COMPLETING") if job[4] == str(tmp_path)]
         here.most = max(here.most, sum(job[1] != "COMPLETING" for job in ours))
         here.seen |= {job[0] for job in ours}
         return process.poll() is not None
 
-    wait_until(over, "2,000 jobs", seconds=2 * PATIENCE)
+    wait_until(over, f"{JOBS} jobs", seconds=PATIENCE + 5 * JOBS)
     assert process.returncode == 0, (tmp_path / "log").read_text()[-3000:]
-    assert len(list((tmp_path / "out").iterdir())) == 2000
-    assert len(here.seen) == 2000 / together and here.most <= limit
+    assert len(list((tmp_path / "out").iterdir())) == JOBS
+    assert len(here.seen) == -(-JOBS // together) and here.most <= limit
+    print(f"{JOBS} jobs in {len(here.seen)} submissions: {time.monotonic() - here.began:.0f} s")
 
 
 @pytest.mark.alone

@@ -1,10 +1,14 @@
 """What the workflow asks of the grid."""
 
+import signal
+import subprocess
+import sys
+
 from snakemake.persistence.file import FilePersistence
 from synthetic import grid_in, write_cell
 
 from reassess.files import write_json, write_text
-from reassess.wiring import _record, forget_interruption
+from reassess.wiring import _record, forget_interruption, gpus, gres
 
 CELL = "llava-w32/same-family/2000/sft/seed1"
 
@@ -47,3 +51,40 @@ def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path)
     note()
     forget_interruption(grid, records)
     assert noted(*trained, *scored) == [True] * 5
+
+
+def test_gpus_are_asked_for_in_one_of_two_ways(monkeypatch):
+    monkeypatch.delenv("REASSESS_GRES", raising=False)
+    assert (gpus(2), gres(2)) == (2, "")
+    monkeypatch.setenv("REASSESS_GRES", "gpu:h200")
+    assert (gpus(2), gres(2)) == (0, "gpu:h200:2")
+    assert (gpus(0), gres(0)) == (0, "")
+
+
+TRAINER = (
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); print('ready', flush=True); time.sleep(60)"
+)
+PARENT = f"""
+import signal
+import subprocess
+import sys
+import signal, subprocess, sys, threading
+from reassess.wiring import hand_on_signals
+hand_on_signals()
+signal.signal(signal.SIGTERM, lambda *a: None)  # as Snakemake does: it goes on
+jobs = [subprocess.Popen([sys.executable, "-c", {TRAINER!r}, *words], stdout=subprocess.PIPE) for words in (["reassess", "train"], ["other"])]
+for job in jobs:
+    job.stdout.readline()
+print("ready", flush=True)
+code = jobs[0].wait(timeout=30)
+print(code, jobs[1].poll(), flush=True)
+jobs[1].kill()
+"""
+
+
+def test_a_signal_to_snakemake_reaches_its_trainers_and_nothing_else():
+    process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "7 None\n"
+    assert process.wait(timeout=30) == 0

@@ -41,7 +41,12 @@ rule sample_shard:
         runtime=lambda w, attempt: (
             attempt * wiring.shard_minutes(GRID, w.family, w.distribution)
         ),
-        gpu=lambda w: GRID.world.shard_cost(GRID, w.family, w.distribution).gpus,
+        gpu=lambda w: wiring.gpus(
+            GRID.world.shard_cost(GRID, w.family, w.distribution).gpus
+        ),
+        gres=lambda w: wiring.gres(
+            GRID.world.shard_cost(GRID, w.family, w.distribution).gpus
+        ),
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,

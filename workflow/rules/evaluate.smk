@@ -16,7 +16,12 @@ rule evaluate:
         mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
         runtime=lambda w, attempt: attempt
         * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus,
+        gpu=lambda w: wiring.gpus(
+            GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus
+        ),
+        gres=lambda w: wiring.gres(
+            GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus
+        ),
     params:
         spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
         config=CONFIG,
@@ -41,7 +46,8 @@ rule judge:
         mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
         runtime=lambda w, attempt: attempt
         * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: wiring.judge_gpus(GRID),
+        gpu=lambda w: wiring.gpus(wiring.judge_gpus(GRID)),
+        gres=lambda w: wiring.gres(wiring.judge_gpus(GRID)),
     params:
         spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
         judge=GRID.config.evaluation.judge,

@@ -17,7 +17,12 @@ rule train:
         mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
         runtime=lambda w, attempt: attempt
         * wiring.train_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus,
+        gpu=lambda w: wiring.gpus(
+            GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus
+        ),
+        gres=lambda w: wiring.gres(
+            GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus
+        ),
     params:
         spec=lambda w: GRID.spec_hash(GRID.cell(w.cell)),
         config=CONFIG,

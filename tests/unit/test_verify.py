@@ -16,6 +16,7 @@ from reassess.errors import ReassessError
 from reassess.files import read_json, write_json
 from reassess.verify import Again, Report, _compare_cell, verify_figures, verify_scores, verify_train
 
+pytestmark = pytest.mark.slow
 CELL = "llava-w32/same-family/2000/sft/seed1"
 
 
@@ -23,7 +24,7 @@ CELL = "llava-w32/same-family/2000/sft/seed1"
 def one_figure():
     """Drawing all takes ten seconds; which figures there are is not the matter here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("reassess.figures.figure_names", lambda: ["main"])
+        patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
         yield
 
 
@@ -59,7 +60,7 @@ def test_figures_that_are_the_same(study):
 
 
 def test_a_pixel_is_found_and_placed(study):
-    path = study / "figures/main.png"
+    path = study / "figures/capacity.png"
     picture = Image.open(path)
     pixels = np.asarray(picture).copy()
     pixels[40:42, 70:75, 0] ^= 7
@@ -67,13 +68,13 @@ def test_a_pixel_is_found_and_placed(study):
     Image.fromarray(pixels).save(made, "png")
     path.write_bytes(made.getvalue())
     found = only(verify_figures(study))
-    assert "figures/main.png: 10 of" in found
+    assert "figures/capacity.png: 10 of" in found
     assert "by up to 7 of 255, in the region from (70, 40) to (74, 41)" in found
     assert act(["verify", "figures", "--bundle", str(study)]) == 1
 
 
 def test_the_same_pixels_in_other_bytes_are_said_to_be_so(study):
-    path = study / "figures/main.png"
+    path = study / "figures/capacity.png"
     picture = Image.open(path)
     picture.load()
     picture.save(path, compress_level=1)
@@ -82,23 +83,23 @@ def test_the_same_pixels_in_other_bytes_are_said_to_be_so(study):
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
 def test_a_picture_that_cannot_be_read(study, content):
-    (study / "figures/main.png").write_bytes(content)
-    assert "figures/main.png: the stored picture cannot be read" in only(verify_figures(study))
+    (study / "figures/capacity.png").write_bytes(content)
+    assert "figures/capacity.png: the stored picture cannot be read" in only(verify_figures(study))
 
 
 def test_lines_of_text_are_found(study):
-    path = study / "figures/main.svg"
+    path = study / "figures/capacity.svg"
     lines = path.read_text().splitlines(keepends=True)
     lines[20] = "<!-- planted -->\n"
     path.write_text("".join(lines))
-    assert "figures/main.svg: 1 lines differ, first at line 21: stored '<!-- planted -->'" in only(verify_figures(study))
+    assert "figures/capacity.svg: 1 lines differ, first at line 21: stored '<!-- planted -->'" in only(verify_figures(study))
     table = study / "tables/main.csv"
     table.write_text(table.read_text().replace("sft", "SFT", 1))
     assert any("tables/main.csv: 1 lines differ" in one for one in verify_figures(study).differences)
 
 
 def test_a_byte_of_a_pdf_is_found(study):
-    path = study / "figures/main.pdf"
+    path = study / "figures/capacity.pdf"
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
@@ -106,9 +107,9 @@ def test_a_byte_of_a_pdf_is_found(study):
 
 
 def test_a_figure_that_is_missing_or_too_many(study):
-    (study / "figures/main.pdf").rename(study / "figures/other.pdf")
+    (study / "figures/capacity.pdf").rename(study / "figures/other.pdf")
     found = verify_figures(study).differences
-    assert "figures/main.pdf: drawn from this bundle, but not stored" in found
+    assert "figures/capacity.pdf: drawn from this bundle, but not stored" in found
     assert "figures/other.pdf: stored, but not drawn from this bundle" in found
 
 
@@ -117,7 +118,7 @@ def test_planted_data_change_the_figures(study):
     scores = pd.read_parquet(path)
     scores.loc[scores["cell"] == CELL, "correct"] = False
     scores.to_parquet(path, index=False)
-    assert {one.split(":")[0] for one in verify_figures(study).differences} >= {"figures/main.svg", "tables/main.csv"}
+    assert {one.split(":")[0] for one in verify_figures(study).differences} >= {"figures/capacity.svg", "tables/main.csv"}
 
 
 def test_a_bundle_without_drawings_cannot_be_verified(study):

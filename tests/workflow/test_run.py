@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import yaml
 from tiny import SFT, tiny_config
 
+from reassess.analysis.archive import pack
 from reassess.files import read_json, sha256_file
 from reassess.grid import Grid
 from reassess.state import state_of
+from reassess.verify import verify_scores, verify_train
 
 pytestmark = pytest.mark.slow
 RUN = [sys.executable, "-m", "reassess.cli", "run", "--config", "tiny.yaml"]
@@ -166,6 +169,33 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     assert json.loads((quiet / "results/tiny/cells" / cell.id / "train.json").read_text())["resumed"] is False
     os.chdir(folder)
     assert state_of(Grid.load(folder / "tiny.yaml"), cell) == "done"
+
+
+def test_training_again_gives_the_weights_of_the_bundle(finished, tmp_path):
+    """From nothing but the archive; then, with one update of the stored history planted, the weights and that update are named."""
+    folder, _ = finished
+    archive = tmp_path / "study.zip"
+    pack(folder / "results/tiny/bundle", archive)
+    again = verify_train(archive, [], keep=tmp_path / "again")
+    assert again.differences == []
+    assert any("the same weights, bit by bit" in note for note in again.notes)
+    assert verify_scores(archive).differences == []
+    shutil.copytree(folder / "results/tiny/bundle", tmp_path / "planted/bundle")
+    for name, column, change in (
+        ("manifests", "manifest", lambda text: text.replace('"weights_hash":"', '"weights_hash":"0')),
+        ("history", "value", lambda value: value + 1e-6),
+    ):
+        path = tmp_path / f"planted/bundle/{name}.parquet"
+        frame = pd.read_parquet(path)
+        chosen = frame["method"] == "sft"
+        if name == "history":
+            chosen &= (frame["metric"] == "loss") & (frame["step"] == 4)
+        assert chosen.any()
+        frame.loc[chosen, column] = frame.loc[chosen, column].map(change)
+        frame.to_parquet(path, index=False)
+    found = verify_train(tmp_path / "planted", [], keep=tmp_path / "again").differences
+    assert "other weights" in found[0]
+    assert "loss parts at update 4" in found[1] and len(found) == 2
 
 
 def test_a_second_run_of_the_same_grid_is_refused(finished):

@@ -10,11 +10,8 @@
       systems = [ "x86_64-linux" ]; # the wheels below are of this kind
       each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
       torch = "2.13.0";
-      # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels. A changed lock needs them anew: see docs/nix.md.
-      hashes = {
-        cpu = "sha256-XoRBtj7Qcc6/3dCQ69BpWmHLghM3qZ+Ry8jT5u/4u1c=";
-        gpu = "sha256-1cy4VN4v8PwLBJbW55bO+33Dah70jbKfevvNEK8f1SY=";
-      };
+      # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels, with the locks they were made from.
+      hashes = nixpkgs.lib.mapAttrs (kind: one: one.hash) (builtins.fromJSON (builtins.readFile ./envs/wheelhouse.json));
 
       wheelhouse = pkgs: kind: pkgs.stdenv.mkDerivation {
         name = "reassess-wheelhouse-${kind}";

@@ -9,6 +9,7 @@
       make = name: more: derivation ({ inherit name system; builder = "/bin/sh"; args = [ "-c" "exit 1" ]; } // more);
       package = name: make name { } // { pname = name; };
       lib = {
+        inherit (builtins) mapAttrs;
         genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
         makeLibraryPath = packages: builtins.concatStringsSep ":" (map (one: "${one}/lib") packages);
       };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import uuid
@@ -17,12 +18,14 @@ from reassess import wiring
 from reassess.doctor import Finding
 from reassess.errors import ReassessError, nearest
 from reassess.grid import Grid
+from reassess.locks import exclusive
 from reassess.manifest import ROOT
 
 PROFILES = ROOT / "workflow" / "profiles"
 CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
 PLACEHOLDER = "CHANGE-ME"
 ANSWER_SECONDS = 20  # for a question to the controller
+UNLOCKED = 99  # exit code of that job where a lock of ours does not hold
 START_SECONDS = 60  # for a job that looks at the scratch folder
 
 
@@ -182,24 +185,29 @@ def _fits(demand: Demand, partitions: Mapping[str, Any], nodes: list[Node]) -> I
 
 
 def _scratch(grid: Grid, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
-    """Let a job in each partition look for a file that is written here."""
+    """Let a job in each partition look for a file that is written, and locked, here."""
     for what, folder in (("scratch", grid.scratch), ("results", grid.results)):
         folder.mkdir(parents=True, exist_ok=True)
         token = folder.resolve() / f".reassess-{uuid.uuid4().hex}"
-        token.touch()
         try:
-            for name in sorted(set(partitions) & {node.partition for node in nodes}):
-                yield _seen(what, token, name)
+            with exclusive(token):
+                for name in sorted(set(partitions) & {node.partition for node in nodes}):
+                    yield _seen(what, token, name)
         finally:
             token.unlink(missing_ok=True)
 
 
 def _seen(what: str, token: Path, partition: str) -> Finding:
-    command = ["srun", "-p", partition, "-n", "1", "-t", "1", "--mem=100", "--immediate=30", "-Q", "ls", str(token)]
+    file = shlex.quote(str(token))
+    look = f"ls {file} && if command -v flock > /dev/null && flock --nonblock {file} true; then exit {UNLOCKED}; fi"
+    command = ["srun", "-p", partition, "-n", "1", "-t", "1", "--mem=100", "--immediate=30", "-Q", "sh", "-c", look]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
     except subprocess.TimeoutExpired:
         return Finding(f"{what} folder on the nodes of {partition!r}: not looked at, no node was free", True)
+    if done.returncode == UNLOCKED:
+        cure = "two jobs could train one cell at once: ask the site to mount it with flock (Lustre: `flock`, not `localflock`)"
+        return Finding(f"{what} folder on the nodes of {partition!r}: a lock held here is not seen there", False, cure)
     if done.returncode and "No such file" not in done.stderr:
         return Finding(f"{what} folder on the nodes of {partition!r}: not looked at ({done.stderr.strip()[:80]})", True)
     cure = f"point `{what}:` in the config at a folder that all nodes share; {token.parent} is not"

@@ -48,7 +48,7 @@ def site(tmp_path, monkeypatch):
     for name in ("sbatch", "squeue", "scancel"):
         found.put(name, "exit 0")
     found.put("sinfo", f"echo '{SINFO}'")
-    found.put("srun", 'for last; do :; done; /bin/ls "$last"')
+    found.put("srun", 'for last; do :; done; PATH=/bin:/usr/bin exec /bin/sh -c "$last"')
     found.put("sacctmgr", "echo ours; echo theirs")
     return found
 
@@ -114,6 +114,13 @@ def test_a_scratch_folder_that_nodes_do_not_share(site):
     wrong = site.wrong()
     assert len(wrong) == 4
     assert "point `scratch:` in the config at a folder that all nodes share" in wrong[0]
+
+
+def test_locks_that_do_not_reach_the_nodes(site):
+    site.put("srun", "exit 99")
+    wrong = site.wrong()
+    assert len(wrong) == 4
+    assert "a lock held here is not seen there: two jobs could train one cell at once" in wrong[0]
 
 
 def test_a_busy_cluster_is_no_fault(site):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -49,3 +50,31 @@ def rows(fresh, items):
     from reassess.worlds.micro.traces import render_trace
 
     return prepare(items, [render_trace(item, "native") for item in items], fresh[1], prompt, decode_image)
+
+
+@pytest.fixture(scope="module")
+def one_figure():
+    """Draw one figure where all would be drawn: that takes ten seconds, and which there are is not the matter."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
+        yield
+
+
+@pytest.fixture
+def cut_at(monkeypatch):
+    """Return a context in which a trainer is cut short when it comes to the update after `at` updates."""
+
+    @contextmanager
+    def cut(trainer, at):
+        step = trainer.training_step
+
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            if self.state.global_step == at:
+                raise KeyboardInterrupt
+            return step(self, model, inputs, num_items_in_batch)
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(trainer, "training_step", training_step)
+            yield
+
+    return cut

@@ -205,19 +205,11 @@ def test_adapters_move_the_language_model_and_are_merged_into_it(fresh, rows, tm
     assert all("language_model" in name and name.endswith("_proj.weight") for name in moved)
 
 
-def test_a_run_with_adapters_is_resumed_bit_by_bit(fresh, rows, tmp_path, monkeypatch):
+def test_a_run_with_adapters_is_resumed_bit_by_bit(fresh, rows, tmp_path, cut_at):
     from reassess.training.sft import PreparedSftTrainer
 
     _, whole = with_adapters(fresh, rows, tmp_path / "whole")
-    step = PreparedSftTrainer.training_step
-
-    def cut(self, model, inputs, num_items_in_batch=None):
-        if self.state.global_step == 3:
-            raise KeyboardInterrupt
-        return step(self, model, inputs, num_items_in_batch)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(PreparedSftTrainer, "training_step", cut)
+    with cut_at(PreparedSftTrainer, 3):
         with_adapters(fresh, rows, tmp_path / "parts")
     history, resumed = with_adapters(fresh, rows, tmp_path / "parts")
     assert len(losses(history)) == SFT.max_steps

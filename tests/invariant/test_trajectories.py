@@ -56,16 +56,8 @@ def test_sft_at_once_and_row_by_row(fresh, rows, family, tmp_path, micro_batch):
     follows(f"sft {family}", numbers(sft(fresh, rows, tmp_path, layout), "loss"))
 
 
-def test_sft_resumed(fresh, rows, family, tmp_path, monkeypatch):
-    step = PreparedSftTrainer.training_step
-
-    def cut(self, model, inputs, num_items_in_batch=None):
-        if self.state.global_step == 3:
-            raise KeyboardInterrupt
-        return step(self, model, inputs, num_items_in_batch)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(PreparedSftTrainer, "training_step", cut)
+def test_sft_resumed(fresh, rows, family, tmp_path, cut_at):
+    with cut_at(PreparedSftTrainer, 3):
         sft(fresh, rows, tmp_path)
     follows(f"sft {family}", numbers(sft(fresh, rows, tmp_path), "loss"))
 

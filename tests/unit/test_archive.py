@@ -22,15 +22,7 @@ from reassess.errors import ReassessError
 from reassess.files import read_json, write_json
 from reassess.verify import verify_figures
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_figure():
-    """Drawing all takes ten seconds; which figures there are is not the matter here."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
-        yield
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
 
 
 @pytest.fixture(scope="module")

@@ -16,22 +16,14 @@ from reassess.errors import ReassessError
 from reassess.files import read_json, write_json
 from reassess.verify import Again, Report, _compare_cell, verify_figures, verify_scores, verify_train
 
-pytestmark = pytest.mark.slow
-CELL = "llava-w32/same-family/2000/sft/seed1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_figure():
-    """Drawing all takes ten seconds; which figures there are is not the matter here."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
-        yield
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
+CELL = "llava-w32/same-family/20/sft/seed1"
 
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    pack(make_bundle(tmp_path_factory.mktemp("grid")).results / "bundle", folder)
+    pack(make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").results / "bundle", folder)
     (folder / SUMS).unlink()  # what is planted is to be found by the level itself, not by a checksum
     return folder
 

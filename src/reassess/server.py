@@ -16,12 +16,14 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 VARIABLE = "REASSESS_SERVER"
 HEAVY = ("build-base", "build-teacher", "sample-shard", "prepare-rows", "train", "evaluate")
 STREAMS = 3  # standard input, output, error
+STOPS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 def forward(arguments: Sequence[str]) -> int | None:
@@ -37,9 +39,24 @@ def forward(arguments: Sequence[str]) -> int | None:
         request = json.dumps({"arguments": list(arguments), "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
         socket.send_fds(connection, [struct.pack("!Q", len(request))], list(range(STREAMS)))
         connection.sendall(request)
-        answer = connection.recv(4)
+        with _passing_signals_on(connection):
+            answer = connection.recv(4)
         # No answer: the fork was killed (out of memory, say). 137 is what a shell calls that.
         return struct.unpack("!i", answer)[0] if len(answer) == 4 else 137
+
+
+@contextmanager
+def _passing_signals_on(connection: socket.socket) -> Iterator[None]:
+    """Hand a request to stop to the fork, which may save before it leaves; without this it would end with its client at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda heard, frame: connection.sendall(bytes([heard]))) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve(address: str, warm_up: Callable[[], None], act: Callable[[list[str]], int]) -> None:
@@ -97,9 +114,10 @@ def _answer(connection: socket.socket, act: Callable[[list[str]], int]) -> None:
 
 
 def _leave_with_client(connection: socket.socket) -> None:
-    """End the fork at once when its client is gone: a killed job must not go on in secret."""
-    if connection.recv(1) == b"":
-        os._exit(137)
+    """End the fork at once when its client is gone, since a killed job must not go on in secret; pass on what the client hears."""
+    while heard := connection.recv(1):
+        os.kill(os.getpid(), heard[0])
+    os._exit(137)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from reassess.server import HEAVY, VARIABLE, forward
 
 # A server of the same code whose action writes down what it was given instead of training.
 SERVER = """
-import os, sys, time
+import os, signal, sys, time
 from reassess.server import serve
 
 def act(arguments):
@@ -21,9 +21,15 @@ def act(arguments):
     print("to stderr", file=sys.stderr)
     if "raise" in arguments:
         raise RuntimeError("as asked")
+    told = []
+    if "save" in arguments:
+        signal.signal(signal.SIGTERM, lambda *a: told.append(75))
     if "wait" in arguments:
         open("pid", "w").write(str(os.getpid()))
-        time.sleep(60)
+        for _ in range(600):
+            time.sleep(0.1)
+            if told:
+                return told[0]
     return 3
 
 serve(sys.argv[1], lambda: None, act)
@@ -85,6 +91,16 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
         code = client.wait(timeout=20)
         until(lambda pid=pid: gone(pid))
         assert code == (-signal.SIGKILL if victim == "client" else 137)
+
+
+@pytest.mark.parametrize(("words", "code"), [(("train", "save", "wait"), 75), (("train", "wait"), 137)])
+def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, words, code):
+    environment, _ = server
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, *words], cwd=tmp_path, env=environment)
+    until((tmp_path / "pid").is_file)
+    time.sleep(0.2)
+    client.send_signal(signal.SIGTERM)
+    assert client.wait(timeout=20) == code
 
 
 def test_without_a_server_the_action_runs_by_itself(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from reassess.errors import ReassessError
 from reassess.evaluation.pack import Role
-from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
+from reassess.files import canonical_json, read_json, read_parquet, replacing, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
 from reassess.plan import compared
 
@@ -108,7 +108,7 @@ def collect(grid: Grid, partial: bool = False) -> None:
     Raises:
         ReassessError: a cell has no scores and `partial` is off; or cells that should share their rows do not.
     """
-    scores, answers, histories, manifests = [], [], [], []
+    scores, histories, manifests = [], [], []
     for cell in grid.cells.values():
         folder = grid.cell_dir(cell)
         if not (folder / "scores.json").is_file():
@@ -117,7 +117,6 @@ def collect(grid: Grid, partial: bool = False) -> None:
             manifests.append({**_axes(grid, cell), "status": "failed", "error": _why(grid, cell)})
             continue
         scores.append(_scores(grid, cell, folder))
-        answers.append(_answers(cell, folder))
         manifests.append(_manifest(grid, cell, folder))
         if grid.kind(cell) != "none":
             histories.append(read_parquet(folder / "history.parquet").assign(**_axes(grid, cell)))
@@ -125,11 +124,11 @@ def collect(grid: Grid, partial: bool = False) -> None:
     require_identical_rows(frame)
     tables = {
         "scores": _concat(scores, [*SCORES, *_having(scores, SECOND)]),
-        "predictions": _concat(answers, [*PREDICTIONS, *_having(answers, ["sampled"])]),
         "history": _concat(histories, HISTORY),
         "manifests": frame,
     }
     write_bundle(grid.results / "bundle", tables, _study(grid))
+    _write_answers(grid, grid.results / "bundle/predictions.parquet")
 
 
 def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> None:
@@ -167,8 +166,20 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
 
 
-def _answers(cell: Cell, folder: Path) -> pd.DataFrame:
-    return read_parquet(folder / "predictions.parquet").rename(columns={"id": "item"}).assign(cell=cell.id)
+def _write_answers(grid: Grid, path: Path) -> None:
+    """Write what every model answered, cell by cell: a large grid's answers do not fit into memory together."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [*PREDICTIONS, *(["sampled"] if grid.config.evaluation.samples else [])]
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for cell in sorted(grid.cells.values(), key=lambda one: one.id):
+            answered = grid.cell_dir(cell) / "predictions.parquet"
+            if (grid.cell_dir(cell) / "scores.json").is_file():
+                frame = read_parquet(answered).rename(columns={"id": "item"}).assign(cell=cell.id)
+                frame = frame.sort_values(FRAMES["predictions"], kind="stable")[columns]
+                writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
 
 def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:

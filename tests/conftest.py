@@ -1,6 +1,7 @@
 """What tests share: one thread, and a small piece of the micro world with models of fresh weights."""
 
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,15 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Put the handlers of signals back: a job that writes its results is deaf to them for the rest of its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def hear_no_more() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, lambda heard, frame: None)  # not SIG_IGN, which every process started from here would inherit
 
 
 def agreed(*flags: bool, device: Any) -> list[bool]:

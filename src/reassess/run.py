@@ -145,4 +145,8 @@ def warm_server() -> Iterator[None]:
         finally:
             del os.environ[VARIABLE]
             process.terminate()
-            process.wait()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # it was started deaf to signals
+                process.kill()
+                process.wait()

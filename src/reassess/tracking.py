@@ -51,7 +51,7 @@ def track(grid: Grid, to: Tracker) -> int:
         if not new:
             continue
         library = library or open_library(to, folder)
-        about = {"cell": cell.id, "spec_hash": grid.spec_hash(cell), **grid.spec(cell)}
+        about = {"cell": cell.id, "spec_hash": grid.spec_hash(cell), "spec": grid.spec(cell)}
         library.init(project=f"reassess-{grid.config.grid}", name=name, config=about, **_own_settings(to, name))
         for step, values in new.items():
             library.log(values, step=step)

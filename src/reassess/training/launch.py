@@ -104,7 +104,7 @@ def _in_processes(run: TrainingRun) -> bool:
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1)}
     code = job.wait()
-    if code == 0:
+    if code == 0 and not stopped.is_file():
         hear_no_more()
         return True
     for number, handler in before.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from reassess.data.pool import decode_image, read_pool
 from reassess.errors import ReassessError
-from reassess.files import read_json, read_parquet, sha256_file, sha256_text, write_json, write_parquet
+from reassess.files import read_json, read_parquet, sha256_file, sha256_text, write_json, write_parquet, write_text
 from reassess.grid import Cell, Grid
 from reassess.manifest import Manifest
 from reassess.seeds import derive_seed
@@ -57,10 +57,12 @@ class TrainingRun:
         """The folder of trainer checkpoints. Emptied if it belongs to another spec; kept across a kill."""
         folder, mark = self.grid.work_dir(self.cell), {"spec_hash": self.grid.spec_hash(self.cell)}
         note = folder / "spec.json"
-        if folder.exists() and not (note.is_file() and note.read_text() == json.dumps(mark)):
+        if note.is_file() and note.read_text() == json.dumps(mark):
+            return folder  # not written again: another process of the job could find it empty, and clear the folder
+        if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(mark))
+        write_text(note, json.dumps(mark))
         return folder
 
     @property

@@ -13,6 +13,8 @@ AUDIT := .venv-audit
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
 CONFIG ?= config.yaml
+# Whole runs come first, in the order of pyproject.toml: two processes then end at about the same time.
+PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 export OMP_NUM_THREADS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -78,10 +80,10 @@ verify: setup ## redraw the committed bundle into redrawn/, and hold figures and
 	reassess verify scores --bundle results/reference/micro
 
 test: setup-test ## set up and run all tests
-	pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-fast: setup-test ## the tests without whole runs
-	pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 cluster-up: ## start a real Slurm of three nodes on this machine; root; installs Debian's packages if they are missing
 	$(PYTHON) tests/cluster/cluster.py up

@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ.setdefault("SLURM_CONF", os.devnull)  # Snakemake's executor for it asks at every start, and may wait long
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest

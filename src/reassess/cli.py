@@ -162,11 +162,13 @@ def schema(
 @app.command()
 def doctor(
     config: ConfigFile = DEFAULT,
-    profile: Annotated[str | None, typer.Option(help="also look at the cluster of this Slurm profile: its name or folder")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="also look at the cluster of this profile: slurm, kubernetes, or a folder")
+    ] = None,
 ) -> None:
-    """Check the environment, and a cluster before anything is submitted to it; say what is wrong and how to mend it."""
+    """Check the environment, and with --profile a cluster; say what is wrong and how to mend it."""
     from reassess.doctor import examine
-    from reassess.doctor_slurm import examine_cluster
+    from reassess.doctor_cluster import examine_cluster
 
     findings = [*examine(), *(examine_cluster(profile, _grid(config)) if profile is not None else ())]
     for finding in findings:

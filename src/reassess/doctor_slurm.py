@@ -1,4 +1,4 @@
-"""`reassess doctor --profile slurm`: what would go wrong on a cluster, said before anything is submitted."""
+"""`reassess doctor --profile slurm`: what would go wrong on a Slurm cluster, said before anything is submitted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import Any
 
 import yaml
 
-from reassess import wiring
 from reassess.doctor import Finding
-from reassess.errors import ReassessError, nearest
+from reassess.errors import nearest
 from reassess.grid import Grid
 from reassess.locks import exclusive
 from reassess.manifest import ROOT
+from reassess.wiring import Demand, demands
 
-PROFILES = ROOT / "workflow" / "profiles"
 CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
 PLACEHOLDER = "CHANGE-ME"
 ANSWER_SECONDS = 20  # for a question to the controller
@@ -39,27 +38,8 @@ class Node:
     gpus: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Demand:
-    """The most that jobs of one rule ask for on their first attempt: GPUs, MiB, minutes."""
-
-    rule: str
-    gpus: int
-    memory: int
-    minutes: int
-
-
-def examine_cluster(profile: str, grid: Grid) -> list[Finding]:
-    """Return what a look at the cluster finds, for a profile by name or folder.
-
-    Raises:
-        ReassessError: there is no such profile.
-    """
-    folder = next((path for path in (Path(profile), PROFILES / profile) if (path / "config.yaml").is_file()), None)
-    if folder is None:
-        known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
-        raise ReassessError(f"no profile {profile!r}: give a folder with a config.yaml, or one of {', '.join(known)}")
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
+def examine_slurm(settings: Mapping[str, Any], folder: Path, grid: Grid) -> list[Finding]:
+    """Return what a look at the Slurm cluster of a profile finds: its settings, and the folder that it lies in."""
     missing = [name for name in CLIENTS if not shutil.which(name)]
     if missing:
         cure = "run this where Slurm's client is: a login node; or use the default profile on this machine"
@@ -140,24 +120,6 @@ def _model(settings: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
         there = sorted({one for node in nodes for one in node.gpus if one})
         cure = f"GPU models here: {', '.join(there) or 'none is named'}{nearest(model, there)}"
         yield Finding(f"GPU model {model!r}", model in there, cure)
-
-
-def demands(grid: Grid) -> list[Demand]:
-    """Return by rule the most that a job of the grid asks for."""
-    world, cells = grid.world, list(grid.cells.values())
-    found = [
-        Demand("train", world.training_cost(grid, cell).gpus, wiring.memory(grid, cell), wiring.train_minutes(grid, cell))
-        for cell in grid.trained.values()
-    ]
-    found += [
-        Demand("evaluate", world.evaluation_cost(grid, cell).gpus, wiring.memory(grid, cell), wiring.evaluate_minutes(grid, cell))
-        for cell in cells
-    ]
-    most: dict[str, Demand] = {}
-    for one in found:
-        known = most.get(one.rule, one)
-        most[one.rule] = Demand(one.rule, max(one.gpus, known.gpus), max(one.memory, known.memory), max(one.minutes, known.minutes))
-    return list(most.values())
 
 
 def _fits(demand: Demand, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:

@@ -32,6 +32,8 @@ def run(config: Path, targets: Sequence[str] = (), cores: int | None = None) -> 
     grid = Grid.load(config)
     # The rules call `reassess` by name: find the one of this environment, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # Snakemake's Slurm executor asks Slurm at every start, needed or not, and waits ten seconds for a controller that is not there.
+    os.environ.setdefault("SLURM_CONF", os.devnull)
     with _only_run(grid):
         _remove_stale_lock()
         if targets:

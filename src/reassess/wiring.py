@@ -8,6 +8,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study
 GRES = "REASSESS_GRES"  # at a site without `--gpus`: the name of its GPUs under `--gres`
 PREDICTIONS = "predictions.parquet"  # in the bundle too; nothing is drawn from it
 TABLES = ("main", "budgets", "costs", "cells")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The most that jobs of one rule ask for on their first attempt: GPUs, MiB, minutes."""
+
+    rule: str
+    gpus: int
+    memory: int
+    minutes: int
 
 
 def config_file(settings: Mapping[str, Any], given: Sequence[Any]) -> str:
@@ -88,6 +99,24 @@ def memory(grid: Grid, cell: Cell | None = None) -> int:
     gpus = grid.world.training_cost(grid, cell).gpus if cell is not None and grid.kind(cell) != "none" else 0
     on_gpu = grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
     return 65536 * max(1, gpus) if on_gpu else 1500
+
+
+def demands(grid: Grid) -> list[Demand]:
+    """Return by rule the most that a job of the grid asks for."""
+    world, cells = grid.world, list(grid.cells.values())
+    found = [
+        Demand("train", world.training_cost(grid, cell).gpus, memory(grid, cell), train_minutes(grid, cell))
+        for cell in grid.trained.values()
+    ]
+    found += [
+        Demand("evaluate", world.evaluation_cost(grid, cell).gpus, memory(grid, cell), evaluate_minutes(grid, cell))
+        for cell in cells
+    ]
+    most: dict[str, Demand] = {}
+    for one in found:
+        known = most.get(one.rule, one)
+        most[one.rule] = Demand(one.rule, max(one.gpus, known.gpus), max(one.memory, known.memory), max(one.minutes, known.minutes))
+    return list(most.values())
 
 
 def gpus(count: int) -> int:

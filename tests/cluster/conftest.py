@@ -16,6 +16,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+if os.environ.get("SLURM_CONF") == os.devnull:
+    del os.environ["SLURM_CONF"]  # the other tests' setting
+
 import cluster as slurm
 from tiny import tiny_config
 

@@ -6,8 +6,10 @@ import pytest
 import yaml
 from synthetic import grid_in
 
-from reassess.doctor_slurm import Demand, _nodes, demands, examine_cluster
+from reassess.doctor_cluster import examine_cluster
+from reassess.doctor_slurm import _nodes
 from reassess.errors import ReassessError
+from reassess.wiring import Demand, demands
 
 SINFO = "n1|gpu|9000|gpu:h200:2(S:0-1)\nn2|gpu|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|16000|(null)"
 PARTITIONS = {
@@ -26,6 +28,7 @@ def site(tmp_path, monkeypatch):
     class Site:
         grid = grid_in(tmp_path)
         profile: ClassVar = {
+            "executor": "slurm",
             "slurm-partition-config": str(tmp_path / "partitions.yaml"),
             "default-resources": ['slurm_account="ours"'],
         }
@@ -141,5 +144,5 @@ def test_nodes_are_read_as_sinfo_writes_them():
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are(site):
-    with pytest.raises(ReassessError, match="no profile 'slrm': .*default, slurm"):
+    with pytest.raises(ReassessError, match="no profile 'slrm': .*default, kubernetes, slurm"):
         examine_cluster("slrm", site.grid)

@@ -1,0 +1,263 @@
+"""Jobs as pods: what a job is made of, how its state is read, and what is said before anything is submitted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import grid_in
+
+from reassess import doctor_kubernetes, kubernetes
+from reassess.doctor_cluster import examine_cluster
+from reassess.doctor_kubernetes import mebibytes
+from reassess.errors import ReassessError
+from reassess.kubernetes import GPU, manifest, status
+from reassess.manifest import ROOT
+from reassess.wiring import Demand
+
+TEMPLATE = ROOT / "workflow/profiles/kubernetes/job.yaml"
+
+
+def template(mount="/shared"):
+    text = TEMPLATE.read_text().replace("mountPath: CHANGE-ME", f"mountPath: {mount}")
+    return yaml.safe_load(text.replace("CHANGE-ME", "site"))
+
+
+def script(**changes):
+    properties = {
+        "rule": "train",
+        "threads": 1,
+        "wildcards": {"cell": "a/b"},
+        "resources": {"mem_mb": 1500, "runtime": 30, "gpu": 2},
+    }
+    return f"#!/bin/sh\n# properties = {json.dumps({**properties, **changes})}\necho 'done' $HOME\n"
+
+
+def made(text=None, given=None, environment=None):
+    return manifest(given or template(), text or script(), Path("/shared/project"), environment or {"PATH": "/shared/bin"})
+
+
+def test_a_job_asks_for_what_the_rule_asks_for():
+    job = made()
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"] == {"memory": "1500Mi", GPU: "2"}
+    assert container["resources"]["requests"] == {"memory": "1500Mi", GPU: "2", "cpu": "1"}
+    assert pod["activeDeadlineSeconds"] == 1800
+    assert pod["terminationGracePeriodSeconds"] == kubernetes.SAVE_SECONDS
+    assert container["args"] == ["1800", script()]  # word for word: no shell comes between
+    assert container["workingDir"] == "/shared/project"
+    assert job["metadata"]["labels"]["reassess/rule"] == job["spec"]["template"]["metadata"]["labels"]["reassess/rule"] == "train"
+
+
+def test_a_job_without_gpus_asks_for_none_and_a_group_has_a_name():
+    group = script(rule=None, groupid="draw", resources={"mem_mb": 1, "runtime": 1, "gpu": 0})
+    job = made(group)
+    assert GPU not in json.dumps(job)
+    assert job["metadata"]["name"].startswith("reassess-draw-")
+
+
+@given(st.text(min_size=1))
+def test_names_are_as_kubernetes_wants_them(rule):
+    name = made(script(rule=rule))["metadata"]["name"]
+    assert len(name) <= 63 and name == name.lower() and all(one.isalnum() or one == "-" for one in name) and name.isascii()
+
+
+def test_no_secret_goes_into_a_job_and_the_template_is_left_as_it_is():
+    given = template()
+    before = json.dumps(given)
+    job = made(given=given, environment={"PATH": "/bin", "HF_TOKEN": "secret", "WANDB_API_KEY": "secret", "OMP_NUM_THREADS": "1"})
+    assert "secret" not in json.dumps(job)
+    assert json.dumps(given) == before
+    assert {"name": "OMP_NUM_THREADS", "value": "1"} in job["spec"]["template"]["spec"]["containers"][0]["env"]
+
+
+def test_wrong_templates_and_scripts_are_named():
+    with pytest.raises(ReassessError, match=r"still says CHANGE-ME at .*containers\[0\].image"):
+        made(given=yaml.safe_load(TEMPLATE.read_text()))
+    with pytest.raises(ReassessError, match="no Job with one container"):
+        made(given={"kind": "Job"})
+    with pytest.raises(ReassessError, match="no job script"):
+        made("echo")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site whose kubectl says what a test has put there."""
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    monkeypatch.setenv("PATH", f"{binaries}:/bin:/usr/bin")
+
+    class Site:
+        grid = grid_in(tmp_path)
+        template = template(tmp_path)
+        folder = tmp_path
+
+        def says(self, **answers):
+            cases = "\n".join(f'*"{words}"*) {answer} ;;' for words, answer in answers.items())
+            path = binaries / "kubectl"
+            path.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}\nesac\n')
+            path.chmod(0o755)
+
+        def examine(self):
+            command = f"python -m reassess.kubernetes submit {tmp_path / 'job.yaml'}"
+            (tmp_path / "config.yaml").write_text(
+                yaml.safe_dump({"executor": "cluster-generic", "cluster-generic-submit-cmd": command})
+            )
+            (tmp_path / "job.yaml").write_text(yaml.safe_dump(self.template))
+            return examine_cluster(str(tmp_path), self.grid)
+
+        def wrong(self):
+            return [f"{one.what}: {one.cure}" for one in self.examine() if not one.fine]
+
+    monkeypatch.chdir(tmp_path)
+    found = Site()
+    found.says(**ANSWERS)
+    return found
+
+
+def answer(value):
+    return f"echo '{json.dumps(value)}'"
+
+
+def node(gpus, memory, **labels):
+    return {"metadata": {"labels": labels}, "status": {"allocatable": {GPU: str(gpus), "memory": memory}}}
+
+
+ANSWERS = {
+    "can-i": "echo yes",
+    "get pvc": answer({"spec": {"accessModes": ["ReadWriteMany"]}}),
+    "get nodes": answer({"items": [node(8, "64Gi", model="h200"), node(0, "128Gi")]}),
+}
+
+
+def test_states_are_told_in_the_executors_words(site):
+    def told(*conditions):
+        site.says(**{"get job": answer({"status": {"conditions": list(conditions)}})})
+        return status("reassess-train-1")
+
+    assert told() == ("running", "")
+    assert told({"type": "Complete", "status": "True"})[0] == "success"
+    assert told({"type": "FailureTarget", "status": "True"})[0] == "running"  # its pod still has its time of grace
+    assert told({"type": "Failed", "status": "False"})[0] == "running"
+    failed = told({"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"})
+    assert failed == ("failed", "reassess-train-1: DeadlineExceeded too long")
+
+
+def test_a_deleted_job_has_failed_and_a_deaf_server_ends_nothing(site):
+    site.says()
+    assert status("gone") == ("failed", "gone is gone: somebody deleted it")
+    site.says(**{"get job": "echo timeout >&2; exit 1"})
+    assert status("some") == ("running", "some: not known at present (timeout)")
+
+
+def test_a_refused_job_is_an_error_that_names_it(site):
+    site.says(create="echo 'exceeded quota' >&2; exit 1")
+    (site.folder / "job.yaml").write_text(yaml.safe_dump(site.template))
+    (site.folder / "script").write_text(script())
+    with pytest.raises(ReassessError, match=r"refuses reassess-train-\w+: exceeded quota"):
+        kubernetes.submit(site.folder / "job.yaml", site.folder / "script")
+
+
+def run_in_pod(seconds, text, folder):
+    words = [sys.executable, "-m", "reassess.kubernetes", "run", str(seconds), text]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
+
+
+# A trainer's command line, and what it does when it hears SIGTERM.
+TRAINER = "exec -a reassess {python} -c 'import signal, sys; signal.signal(15, lambda *_: sys.exit(75)); print(1, flush=True); signal.pause()' train"
+
+
+def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_path):
+    process = run_in_pod(600, f"( {TRAINER.format(python=sys.executable)} ); echo left with $?; exit 3", tmp_path)
+    assert process.stdout.readline() == "1\n"
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert said == "left with 75\n" and process.returncode == 3  # the script itself went on
+
+
+def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
+    process = run_in_pod(600, "echo 1; sleep 600; echo too late", tmp_path)
+    assert process.stdout.readline() == "1\n"
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert said == "" and process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_trainer_is_told_before_its_time_is_over(tmp_path):
+    began = time.monotonic()
+    process = run_in_pod(2, f"{TRAINER.format(python=sys.executable)}", tmp_path)
+    process.communicate(timeout=60)
+    assert process.returncode == 75 and time.monotonic() - began >= 1
+
+
+def test_a_cluster_that_is_as_it_should_be(site):
+    assert site.wrong() == []
+
+
+def test_no_kubectl_and_no_right(site, monkeypatch):
+    site.says(**{**ANSWERS, "can-i": "echo no; exit 1"})
+    (only,) = site.wrong()
+    assert "jobs may not be created (no)" in only
+    monkeypatch.setenv("PATH", str(site.folder))
+    (only,) = site.wrong()
+    assert "kubectl not found" in only
+
+
+def test_a_template_that_nobody_filled_in(site):
+    site.template = yaml.safe_load(TEMPLATE.read_text())
+    (only,) = site.wrong()
+    assert "job.yaml is not filled in: spec.template.spec.containers[0].image" in only
+
+
+def test_volumes_that_are_not_there_or_not_shared(site):
+    site.says(**{**ANSWERS, "get pvc": "echo 'claims \"site\" not found' >&2; exit 1"})
+    assert "not found" in site.wrong()[0]
+    site.says(**{**ANSWERS, "get pvc": answer({"spec": {"accessModes": ["ReadWriteOnce"]}})})
+    assert "ask the site for a volume that is ReadWriteMany" in site.wrong()[0]
+    site.says(**ANSWERS)
+    site.template = template("/elsewhere")
+    wrong = site.wrong()
+    assert len(wrong) == 3 and "pods see /elsewhere: move it there, or mend mountPath" in wrong[0]
+
+
+def test_jobs_that_fit_nowhere(site, monkeypatch):
+    def asks(gpus, memory):
+        monkeypatch.setattr(doctor_kubernetes, "demands", lambda grid: [Demand("train", gpus, memory, 60)])
+        return site.wrong()
+
+    assert asks(8, 65536) == []
+    assert "nodes have: 0 GPUs with 131072 MiB; 8 GPUs with 65536 MiB" in asks(9, 1)[0]
+    assert len(asks(1, 65537)) == 1  # not on one node
+    site.template["spec"]["template"]["spec"]["nodeSelector"] = {"model": "h100"}
+    assert "nodes with model=h100: nodes here have: h200" in asks(1, 1)[0]
+
+
+def test_nodes_that_may_not_be_looked_at_are_no_fault(site):
+    site.says(**{**ANSWERS, "get nodes": "echo forbidden >&2; exit 1"})
+    assert site.wrong() == []
+    assert any("not looked at (forbidden)" in one.what for one in site.examine())
+
+
+@pytest.mark.parametrize(("written", "meant"), [("64Gi", 65536), ("1048576Ki", 1024), ("1073741824", 1024), ("1.5Gi", 1536)])
+def test_quantities_of_memory(written, meant):
+    assert mebibytes(written) == meant
+
+
+def test_a_quantity_that_is_none():
+    with pytest.raises(ReassessError, match="'much' is no quantity"):
+        mebibytes("much")
+
+
+def test_cancelling_names_every_job(site):
+    site.says(**{"delete job": 'echo "$@"'})
+    words = [str(ROOT / "workflow/profiles/kubernetes/cancel"), "a", "b"]
+    done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0 and done.stdout.split()[-2:] == ["a", "b"]

@@ -141,7 +141,15 @@ def trainers(run):
 
 
 def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
-    run.finish(*resources("train:mem_mb=attempt*450"), target=run.scores("grpo"))
+    process = run.start(*resources("train:mem_mb=attempt*450"), target=run.trained("grpo"))
+    (number, *_), *_ = wait_until(run.training, "the first attempt")
+    wait_until(lambda: number not in [job[0] for job in run.training()], "its end")
+    assert not run.checkpoints("grpo")
+    began = time.monotonic()
+    wait_until(lambda: run.checkpoints("grpo") or process.poll() is not None, "the first update of the second attempt")
+    trains = time.monotonic() - began
+    run.wait_for(process)
+    note("memory runs out", 0, trains, time.monotonic() - began)
     same_as(run, undisturbed, "grpo")
     log = run.log()
     assert "(1 GPUs, 450 MB" in log and "(1 GPUs, 900 MB" in log
@@ -253,7 +261,7 @@ def test_sleeping_jobs_go_through_in_groups_and_never_more_than_the_limit(tmp_pa
     assert process.returncode == 0, (tmp_path / "log").read_text()[-3000:]
     assert len(list((tmp_path / "out").iterdir())) == JOBS
     assert len(here.seen) == -(-JOBS // together) and here.most <= limit
-    print(f"{JOBS} jobs in {len(here.seen)} submissions: {time.monotonic() - here.began:.0f} s")
+    print(f"{JOBS} jobs in {len(here.seen)} submissions, {here.most} at a time: {time.monotonic() - here.began:.0f} s")
 
 
 @pytest.mark.alone

@@ -29,6 +29,8 @@ from reassess.errors import ReassessError
 
 PLACEHOLDER = "CHANGE-ME"
 GPU = "nvidia.com/gpu"
+NAME, WILDCARDS = "app.kubernetes.io/name", "reassess/job"  # a label; an annotation that says which cell
+SELECTOR = f"{NAME}=reassess"
 CARRIED = ("OMP_NUM_THREADS", "PATH", "PYTHONPATH")  # of the environment; secrets come into a pod by Kubernetes' own means
 SAVE_SECONDS = 300  # before its time limit a trainer is told to save
 LONGEST_NAME = 40  # of what a name says; Kubernetes allows 63 with what is added to it
@@ -63,8 +65,8 @@ def manifest(template: Mapping[str, Any], jobscript: str, folder: Path, environm
     except (KeyError, TypeError, ValueError) as error:
         raise ReassessError(f"the job template is no Job with one container ({error})") from None
     word = re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_NAME].strip("-")
-    labels = {"app.kubernetes.io/name": "reassess", "reassess/rule": word}
-    said = {"reassess/job": json.dumps(properties.get("wildcards", {}))}
+    labels = {NAME: "reassess", "reassess/rule": word}
+    said = {WILDCARDS: json.dumps(properties.get("wildcards", {}))}
     for part in (job, job["spec"]["template"]):
         metadata = part.setdefault("metadata", {})
         metadata["labels"] = {**metadata.get("labels", {}), **labels}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reassess.files import read_json
 from reassess.grid import Cell, Grid
+from reassess.kubernetes import SELECTOR, WILDCARDS
 from reassess.locks import is_held
 from reassess.state import HEARTBEAT, state_of
 
@@ -22,9 +25,9 @@ ORDER = ("running", "queued", "failed", "started", "trained", "stale", "to do", 
 
 @dataclass(frozen=True)
 class Job:
-    """A cell's job in Slurm's queue."""
+    """A cell's job at a scheduler."""
 
-    number: str
+    name: str  # as `Slurm job 17`
     state: str
     place: str  # node, or why it waits
 
@@ -41,7 +44,7 @@ class Line:
 
 def status(grid: Grid) -> list[Line]:
     """Return a line for each cell of the grid, those that need an eye first."""
-    queue = queued()
+    queue = {**queued(), **in_pods(Path.cwd())}
     lines = [_line(grid, cell, queue.get(_as_comment(cell.id))) for cell in grid.cells.values()]
     return sorted(lines, key=lambda line: (ORDER.index(line.state), line.cell))
 
@@ -50,7 +53,7 @@ def _line(grid: Grid, cell: Cell, job: Job | None) -> Line:
     found = state_of(grid, cell)
     if found in ("done", "stale"):
         return Line(cell.id, found)
-    where = f"Slurm job {job.number}: {job.state.lower()} ({job.place})" if job else ""
+    where = f"{job.name}: {job.state.lower()} ({job.place})" if job else ""
     if is_held(grid.lock_file(cell)) or (job and job.state == "RUNNING"):
         return Line(cell.id, "running", "; ".join(filter(None, (heartbeat(grid.work_dir(cell)), where))))
     if job:
@@ -94,7 +97,34 @@ def _jobs(text: str) -> Iterator[tuple[str, Job]]:
         number, state, place, comment = line.split("|", 3)
         rule, _, cell = comment.partition("_wildcards_")
         if rule in ("rule_train", "rule_evaluate"):
-            yield cell, Job(number, state, place.strip("()"))
+            yield cell, Job(f"Slurm job {number}", state, place.strip("()"))
+
+
+def in_pods(folder: Path) -> dict[str, Job]:
+    """Return the Kubernetes jobs that were submitted from a folder, by cell; nothing where there is no Kubernetes, or no answer."""
+    if not shutil.which("kubectl"):
+        return {}
+    words = ["kubectl", f"--request-timeout={QUEUE_SECONDS}s", "get", "pods", "-l", SELECTOR, "-o", "json"]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, timeout=2 * QUEUE_SECONDS, check=True)
+    except (subprocess.SubprocessError, OSError):
+        return {}
+    return dict(_pods(json.loads(found.stdout), folder))
+
+
+def _pods(found: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Job]]:
+    """Yield cell and job of each pod that runs or waits: with its node, or why it waits."""
+    for pod in found["items"]:
+        about, told = pod["metadata"], pod["status"]
+        cell = json.loads(about.get("annotations", {}).get(WILDCARDS, "{}")).get("cell")
+        if not cell or pod["spec"]["containers"][0].get("workingDir") != str(folder) or told["phase"] not in ("Running", "Pending"):
+            continue
+        waits = [
+            one["state"]["waiting"].get("reason", "") for one in told.get("containerStatuses", ()) if one["state"].get("waiting")
+        ]
+        waits += [one.get("message", one.get("reason", "")) for one in told.get("conditions", ()) if one["status"] == "False"]
+        place = pod["spec"].get("nodeName", "") if told["phase"] == "Running" else next(filter(None, waits), "not yet on a node")
+        yield _as_comment(cell), Job(f"Kubernetes pod {about['name']}", told["phase"].upper(), place)
 
 
 def _as_comment(cell: str) -> str:

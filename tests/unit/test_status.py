@@ -1,5 +1,6 @@
 """What `reassess status` says of cells that run, wait, failed or are done, with and without a queue."""
 
+import json
 import multiprocessing
 import os
 import time
@@ -75,6 +76,35 @@ def test_the_queue_is_read_where_there_is_one(grid, tmp_path):
     assert (waiting.state, waiting.about) == ("queued", "Slurm job 18: pending (Resources)")
     text = as_text(status(grid))
     assert text.splitlines()[0].startswith("1 running  1 queued")
+
+
+def pod(cell, folder, phase, **status):
+    about = {"name": "reassess-train-1-x", "annotations": {"reassess/job": json.dumps({"cell": cell})}}
+    spec = {"nodeName": "gpu-7", "containers": [{"workingDir": str(folder)}]}
+    return {"metadata": about, "spec": spec, "status": {"phase": phase, **status}}
+
+
+def test_pods_are_read_with_their_node_or_why_they_wait(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    third = "llava-w64/same-family/2000/sft/seed1"
+    unpulled = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    unplaced = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}]
+    pods = [
+        pod(CELL, tmp_path, "Running"),
+        pod(OTHER, tmp_path, "Pending", containerStatuses=unpulled),
+        pod(third, tmp_path, "Pending", conditions=unplaced),
+        pod("llava-w64/same-family/2000/grpo/seed1", tmp_path / "elsewhere", "Running"),
+        pod("qwen3vl-w32/same-family/2000/sft/seed1", tmp_path, "Succeeded"),
+    ]
+    script = tmp_path / "bin/kubectl"
+    script.write_text(f"#!/bin/sh\necho '{json.dumps({'items': pods})}'\n")
+    script.chmod(0o755)
+    assert of(grid, CELL).about == "Kubernetes pod reassess-train-1-x: running (gpu-7)"
+    assert of(grid, OTHER).about.endswith("pending (ImagePullBackOff)")
+    assert "Insufficient nvidia.com/gpu" in of(grid, third).about
+    assert sum(line.state in ("running", "queued") for line in status(grid)) == 3
+    script.write_text("#!/bin/sh\nexit 1\n")
+    assert of(grid, CELL).state == "to do"
 
 
 @pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\nexec /bin/sleep 9\n"])

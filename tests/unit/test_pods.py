@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 from hypothesis import given
@@ -55,6 +56,16 @@ def test_a_job_asks_for_what_the_rule_asks_for():
     assert container["args"] == ["1800", script()]  # word for word: no shell comes between
     assert container["workingDir"] == "/shared/project"
     assert job["metadata"]["labels"]["reassess/rule"] == job["spec"]["template"]["metadata"]["labels"]["reassess/rule"] == "train"
+
+
+@pytest.mark.parametrize("version", ["1.26", "1.31", "1.37"])  # 1.26 is the first whose podFailurePolicy is on
+def test_jobs_are_what_the_schemas_of_kubernetes_have(version):
+    for job in (made(), made(script(rule=None, groupid="draw"))):
+        kubernetes_validate.validate(job, version, strict=True)
+    wrong = made()
+    wrong["spec"]["template"]["spec"]["activeDeadline"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError, match="activeDeadline"):
+        kubernetes_validate.validate(wrong, version, strict=True)
 
 
 def test_a_job_without_gpus_asks_for_none_and_a_group_has_a_name():

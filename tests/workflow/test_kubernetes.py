@@ -17,7 +17,7 @@ from reassess.grid import Grid
 from reassess.manifest import ROOT
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120
+PATIENCE = 420
 UPDATES = 500
 
 

@@ -53,7 +53,7 @@ def test_the_same_bundle_gives_the_same_archive(bundle, archive, tmp_path):
 
 def test_an_archive_holds_tables_drawings_config_and_checksums(unpacked):
     names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    assert {f"bundle/{name}.parquet" for name in FRAMES} < names
+    assert {f"bundle/{name}.parquet" for name in TABLE_NAMES} < names
     assert {"bundle/study.json", "config.yaml", "claims.json", "datapackage.json", "ro-crate-metadata.json", DRAWN_WITH} < names
     assert {"figures/capacity.svg", "figures/capacity.png", "figures/capacity.pdf", "tables/main.csv"} < names
     checked = subprocess.run(["sha256sum", "-c", "--strict", SUMS], cwd=unpacked, capture_output=True, text=True)
@@ -63,7 +63,7 @@ def test_an_archive_holds_tables_drawings_config_and_checksums(unpacked):
 
 def test_every_column_is_explained(unpacked):
     package = read_json(unpacked / "datapackage.json")
-    assert {one["name"] for one in package["resources"]} == set(FRAMES)
+    assert {one["name"] for one in package["resources"]} == TABLE_NAMES
     for one in package["resources"]:
         path = unpacked / one["path"]
         assert one["hash"] == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,9 +73,10 @@ def test_every_column_is_explained(unpacked):
     kinds = {field["name"]: field["type"] for one in package["resources"] for field in one["schema"]["fields"]}
     assert (kinds["correct"], kinds["length"], kinds["value"], kinds["cell"]) == ("boolean", "integer", "number", "string")
     jsonschema.validate(package, PACKAGE)
-    assert set(TABLES) == set(FRAMES)
+    assert set(TABLES) == TABLE_NAMES
 
 
+TABLE_NAMES = {*FRAMES, "predictions"}
 # What Frictionless Data Package 2 demands of the parts used here.
 PACKAGE = {
     "type": "object",
@@ -200,7 +201,7 @@ def test_another_matplotlib_and_a_missing_font_are_named(unpacked, tmp_path, mon
 def part(unpacked, folder, cells):
     """Return a bundle of some cells of another, in a folder of its own."""
     shutil.copytree(unpacked / "bundle", folder / "bundle")
-    for name in FRAMES:
+    for name in TABLE_NAMES:
         frame = pd.read_parquet(folder / f"bundle/{name}.parquet")
         frame[frame["cell"].isin(cells)].to_parquet(folder / f"bundle/{name}.parquet", index=False)
     return folder

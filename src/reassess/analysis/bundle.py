@@ -10,22 +10,21 @@ from typing import Any
 
 import pandas as pd
 
+from reassess.analysis.stored_answers import ANSWERS, write_answers
 from reassess.errors import ReassessError
 from reassess.evaluation.pack import Role
-from reassess.files import canonical_json, read_json, read_parquet, replacing, sha256_text, write_json, write_parquet
+from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
 from reassess.grid import Cell, Grid
 from reassess.plan import compared
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
 SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
-PREDICTIONS = ["cell", "benchmark", "item", "prompt_hash", "completion", "extracted", "answer", "answer_kind"]
 SECOND = ["samples", "sampled_correct", "judged"]  # where the grid has further samples, or a judge
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
-FRAMES = {  # the tables, and the order of their rows; predictions are needed by `verify scores` alone
+FRAMES = {  # the tables, and the order of their rows; answers are apart
     "scores": ["cell", "benchmark", "item"],
-    "predictions": ["cell", "benchmark", "item"],
     "history": ["cell", "metric", "step"],
     "manifests": ["cell"],
 }
@@ -128,7 +127,7 @@ def collect(grid: Grid, partial: bool = False) -> None:
         "manifests": frame,
     }
     write_bundle(grid.results / "bundle", tables, _study(grid))
-    _write_answers(grid, grid.results / "bundle/predictions.parquet")
+    write_answers(grid.results / "bundle" / ANSWERS, _answers(grid), sampled=bool(grid.config.evaluation.samples))
 
 
 def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> None:
@@ -166,20 +165,11 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
 
 
-def _write_answers(grid: Grid, path: Path) -> None:
-    """Write what every model answered, cell by cell: a large grid's answers do not fit into memory together."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = [*PREDICTIONS, *(["sampled"] if grid.config.evaluation.samples else [])]
-    schema = pa.schema([(name, pa.string()) for name in columns])
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for cell in sorted(grid.cells.values(), key=lambda one: one.id):
-            answered = grid.cell_dir(cell) / "predictions.parquet"
-            if (grid.cell_dir(cell) / "scores.json").is_file():
-                frame = read_parquet(answered).rename(columns={"id": "item"}).assign(cell=cell.id)
-                frame = frame.sort_values(FRAMES["predictions"], kind="stable")[columns]
-                writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+def _answers(grid: Grid) -> Iterator[pd.DataFrame]:
+    """Yield what every scored cell answered, cell by cell."""
+    for cell in sorted(grid.cells.values(), key=lambda one: one.id):
+        if (grid.cell_dir(cell) / "scores.json").is_file():
+            yield read_parquet(grid.cell_dir(cell) / "predictions.parquet").rename(columns={"id": "item"}).assign(cell=cell.id)
 
 
 def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:

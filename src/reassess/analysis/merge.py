@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import tempfile
+from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +13,7 @@ import pandas as pd
 
 from reassess.analysis.archive import opened, pack, require_whole
 from reassess.analysis.bundle import FRAMES, Bundle, require_identical_rows, write_bundle
+from reassess.analysis.stored_answers import ANSWERS, answers_by_cell, has_sampled, write_answers
 from reassess.errors import ReassessError
 from reassess.files import read_parquet
 
@@ -47,20 +51,30 @@ def merge(first: Path, second: Path, out: Path, keep: Keep | None = None) -> Non
         study = _study(ours.study, theirs.study)
         frames = {}
         for name in FRAMES:
-            tables = [root / f"bundle/{name}.parquet" for root in (one, other)]
-            if all(path.is_file() for path in tables):
-                mine, yours = (_plain(read_parquet(path)) for path in tables)
-                parts = [mine[~mine["cell"].isin(from_second)], yours[yours["cell"].isin(from_second)]]
-                frames[name] = pd.concat(parts, ignore_index=True)
+            mine, yours = (_plain(read_parquet(root / f"bundle/{name}.parquet")) for root in (one, other))
+            parts = [mine[~mine["cell"].isin(from_second)], yours[yours["cell"].isin(from_second)]]
+            frames[name] = pd.concat(parts, ignore_index=True)
         require_identical_rows(frames["manifests"])
         with tempfile.TemporaryDirectory(prefix="reassess-merge-") as made:
             write_bundle(Path(made), frames, study)
+            answers = [root / "bundle" / ANSWERS for root in (one, other)]
+            if all(path.is_file() for path in answers):
+                chosen = _answers(answers[0], answers[1], from_second)
+                write_answers(Path(made) / ANSWERS, chosen, any(map(has_sampled, answers)))
             pack(Path(made), out)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table without categories: those of two bundles differ."""
     return frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)})
+
+
+def _answers(ours: Path, theirs: Path, from_second: set[str]) -> Iterator[pd.DataFrame]:
+    """Yield the answers of the cells of both, in the order of their names."""
+    mine = (one for one in answers_by_cell(ours) if one[0] not in from_second)
+    yours = (one for one in answers_by_cell(theirs) if one[0] in from_second)
+    for _, rows in heapq.merge(mine, yours, key=itemgetter(0)):
+        yield rows
 
 
 def _done(bundle: Bundle) -> set[str]:

@@ -1,0 +1,49 @@
+"""Answers are written and read cell by cell: however they are cut into row groups, the same cells come back."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reassess.analysis.stored_answers import COLUMNS, KEYS, answers_by_cell, has_sampled, write_answers
+from reassess.errors import ReassessError
+
+
+def answers(cell, count):
+    rows = [{**dict.fromkeys(COLUMNS, "x"), "cell": cell, "benchmark": "b", "item": f"{one:03}"} for one in range(count)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@settings(deadline=None, max_examples=25)
+@given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=5), group=st.integers(1, 12))
+def test_cells_come_back_whole_whatever_the_row_groups(tmp_path_factory, counts, group):
+    path = tmp_path_factory.mktemp("answers") / "answers.parquet"
+    written = {f"cell{number}": answers(f"cell{number}", count) for number, count in enumerate(counts)}
+    pd.concat(written.values()).to_parquet(path, row_group_size=group, index=False)
+    found = dict(answers_by_cell(path))
+    assert list(found) == list(written)
+    assert all(found[cell][COLUMNS].equals(written[cell]) for cell in written)
+
+
+def test_what_is_written_is_in_order_a_row_group_a_cell(tmp_path):
+    path = tmp_path / "answers.parquet"
+    cells = [answers("a", 3)[::-1], answers("b", 2)]
+    write_answers(path, iter(cells), sampled=False)
+    found = dict(answers_by_cell(path))
+    assert found["a"]["item"].tolist() == ["000", "001", "002"]
+    assert not has_sampled(path)
+    write_answers(path, [cells[0].assign(sampled="more"), cells[1]], sampled=True)
+    assert has_sampled(path)
+    assert dict(answers_by_cell(path))["b"]["sampled"].isna().all()
+
+
+def test_files_that_are_no_answers_are_named(tmp_path):
+    path = tmp_path / "answers.parquet"
+    with pytest.raises(ReassessError, match=r"missing file .*answers.parquet"):
+        list(answers_by_cell(path))
+    path.write_text("no parquet")
+    with pytest.raises(ReassessError, match=r"answers.parquet is not a readable parquet file"):
+        list(answers_by_cell(path))
+    answers("a", 1)[KEYS].to_parquet(path)
+    with pytest.raises(ReassessError, match="lacks the columns prompt_hash"):
+        list(answers_by_cell(path))

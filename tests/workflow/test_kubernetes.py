@@ -25,7 +25,7 @@ class Cluster:
     """A folder with a tiny grid in it, ready to train, and a kubectl."""
 
     def __init__(self, folder):
-        self.folder, self.jobs = folder, folder / "cluster"
+        self.folder, self.jobs, self.started = folder, folder / "cluster", []
         binaries = folder / "bin"
         binaries.mkdir(parents=True)
         self.jobs.mkdir()
@@ -49,7 +49,16 @@ class Cluster:
     def snakemake(self, *words):
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *words]
         log = (self.folder / "log").open("a")
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        self.started.append(process)
+        return process
+
+    def end(self):
+        """Leave nothing behind, whatever went wrong."""
+        for process in self.started:
+            process.kill()
+        for trainer in self.trainers():
+            os.kill(trainer, signal.SIGKILL)
 
     def submit(self, *words, target="all"):
         profile = ["--profile", "workflow/profiles/kubernetes", "--set-resources", "train:gpu=2", "--latency-wait", "5"]
@@ -84,7 +93,9 @@ def wait_until(condition, what):
 
 @pytest.fixture
 def cluster(tmp_path):
-    return Cluster(tmp_path / "grid")
+    found = Cluster(tmp_path / "grid")
+    yield found
+    found.end()
 
 
 def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_killed(cluster):

@@ -19,6 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ["PATH"] = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
+)  # where daemons are; not on everybody's path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 NODES = ("n1", "n2", "n3")
 WAIT = 30  # seconds for a daemon, or for all nodes

@@ -15,12 +15,17 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def handlers():
-    """Put the handlers of signals back: a job that writes its results is deaf to them for the rest of its process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+def as_found():
+    """Put back what a test may change for its whole process: the handlers of signals (a job that writes its results is
+    deaf to them for the rest of its process), the folder and the environment."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    folder, environment = Path.cwd(), dict(os.environ)
     yield
-    for number, handler in before.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import yaml
 from reassess.doctor import Finding
 from reassess.errors import ReassessError
 from reassess.grid import Grid
-from reassess.kubernetes import GPU, kubectl, unfilled
+from reassess.kubernetes import GPU, kubectl, parts_of, unfilled
 from reassess.manifest import ROOT
 from reassess.wiring import Demand, demands
 
@@ -31,10 +31,9 @@ def examine_kubernetes(settings: Mapping[str, Any], folder: Path, grid: Grid) ->
         cure = f"name one in cluster-generic-submit-cmd of {folder / 'config.yaml'}, as the profile `kubernetes` does"
         return [Finding(f"no job template {path or 'is named'}", False, cure)]
     try:
-        pod = template["spec"]["template"]["spec"]
-        (container,) = pod["containers"]
-    except (KeyError, TypeError, ValueError) as error:
-        return [Finding(f"{path} is no Job with one container ({error})", False, "begin with the one of the profile `kubernetes`")]
+        pod, container = parts_of(template)
+    except ReassessError as error:
+        return [Finding(f"{path}: {error}", False, "begin with the one of the profile `kubernetes`")]
     blanks = unfilled(template)
     if blanks:
         return [Finding(f"{path} is not filled in: {', '.join(blanks)}", False, "put your image, your volume and its place there")]

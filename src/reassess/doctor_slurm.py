@@ -19,10 +19,9 @@ from reassess.errors import nearest
 from reassess.grid import Grid
 from reassess.locks import exclusive
 from reassess.manifest import ROOT
-from reassess.wiring import Demand, demands
+from reassess.wiring import PLACEHOLDER, Demand, demands
 
 CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
-PLACEHOLDER = "CHANGE-ME"
 ANSWER_SECONDS = 20  # for a question to the controller
 UNLOCKED = 99  # exit code of that job where a lock of ours does not hold
 START_SECONDS = 60  # for a job that looks at the scratch folder

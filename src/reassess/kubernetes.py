@@ -26,8 +26,8 @@ import yaml
 
 from reassess import wiring
 from reassess.errors import ReassessError
+from reassess.wiring import PLACEHOLDER
 
-PLACEHOLDER = "CHANGE-ME"
 GPU = "nvidia.com/gpu"
 NAME, WILDCARDS = "app.kubernetes.io/name", "reassess/job"  # a label; an annotation that says which cell
 SELECTOR = f"{NAME}=reassess"
@@ -59,11 +59,7 @@ def manifest(template: Mapping[str, Any], jobscript: str, folder: Path, environm
     asked, name = properties["resources"], properties.get("rule") or properties.get("groupid", "group")
     seconds = 60 * int(asked["runtime"])
     job: dict[str, Any] = json.loads(json.dumps(template))  # a copy
-    try:
-        pod = job["spec"]["template"]["spec"]
-        (container,) = pod["containers"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReassessError(f"the job template is no Job with one container ({error})") from None
+    pod, container = parts_of(job)
     word = re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_NAME].strip("-")
     labels = {NAME: "reassess", "reassess/rule": word}
     said = {WILDCARDS: json.dumps(properties.get("wildcards", {}))}
@@ -87,6 +83,20 @@ def manifest(template: Mapping[str, Any], jobscript: str, folder: Path, environm
         "requests": {"cpu": str(properties.get("threads", 1)), **given.get("requests", {}), **limits},
     }
     return job
+
+
+def parts_of(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the pod of a Job and its container.
+
+    Raises:
+        ReassessError: it is no Job with one container.
+    """
+    try:
+        pod = job["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReassessError(f"the job template is no Job with one container ({error})") from None
+    return pod, container
 
 
 def unfilled(template: Mapping[str, Any]) -> list[str]:
@@ -167,13 +177,11 @@ def run(seconds: int, script: str) -> int:
 
 
 def _save() -> None:
-    for process in wiring.trainers():
-        process.terminate()
+    wiring.tell(wiring.trainers())
 
 
 def _hand_on() -> None:
-    for process in wiring.trainers() or psutil.Process().children(recursive=True):
-        process.terminate()
+    wiring.tell(wiring.trainers() or psutil.Process().children(recursive=True))
 
 
 def main(words: list[str]) -> int:

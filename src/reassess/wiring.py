@@ -20,8 +20,8 @@ from reassess.grid import Cell, Grid
 from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
+PLACEHOLDER = "CHANGE-ME"  # in a profile: what its site has to fill in
 GRES = "REASSESS_GRES"  # at a site without `--gpus`: the name of its GPUs under `--gres`
-PREDICTIONS = "predictions.parquet"  # in the bundle too; nothing is drawn from it
 TABLES = ("main", "budgets", "costs", "cells")
 
 
@@ -175,9 +175,14 @@ def hand_on_signals() -> None:
 def _hand_on(reader: int) -> None:
     while heard := os.read(reader, 1):
         if heard[0] == signal.SIGTERM:
-            for process in trainers():
-                with suppress(psutil.Error):
-                    process.terminate()
+            tell(trainers())
+
+
+def tell(processes: Sequence[psutil.Process]) -> None:
+    """Send SIGTERM to processes; some may have ended meanwhile."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.terminate()
 
 
 def trainers() -> list[psutil.Process]:

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ if os.environ.get("SLURM_CONF") == os.devnull:
     del os.environ["SLURM_CONF"]  # the other tests' setting
 
 import cluster as slurm
+from processes import PATIENCE, complete_checkpoints
 from tiny import tiny_config
 
 from reassess import wiring
@@ -33,7 +33,6 @@ partitions:
   gpu: {max_runtime: 60, max_mem_mb: 9000, max_gpu: 2}
   cpu: {max_runtime: 60, max_mem_mb: 16000, max_gpu: 0}
 """
-PATIENCE = 420  # seconds for anything on a machine that several tests share
 UPDATES = 700  # of the cell that is disturbed
 RECORD = slurm.HOME / "faults.jsonl"
 
@@ -171,8 +170,7 @@ class Run:
 
     def checkpoints(self, method):
         """Return the updates of the complete trainer checkpoints of a run that is not over."""
-        folder = self.folder / self.grid.work_dir(self.cell(method))
-        return sorted(int(path.parent.name.rpartition("-")[2]) for path in folder.glob("checkpoint-*/history.json"))
+        return complete_checkpoints(self.folder / self.grid.work_dir(self.cell(method)))
 
     def jobs(self, *states):
         """Return (id, state, node, name of the rule and cell) of this grid's jobs."""
@@ -229,16 +227,6 @@ def jobs(*states):
     found = subprocess.run(["squeue", "-h", "-a", "-t", "all", "-o", "%i|%T|%N|%k|%Z"], capture_output=True, text=True, timeout=30)
     rows = [line.split("|") for line in found.stdout.splitlines()]
     return [row for row in rows if not states or row[1] in states]
-
-
-def wait_until(condition, what, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"{what}: not within {seconds} s; jobs: {jobs()}")
 
 
 @pytest.fixture

@@ -9,12 +9,15 @@ import re
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import PATIENCE, RECORD, jobs, locked, wait_until
+from conftest import RECORD, jobs, locked
+from processes import PATIENCE, trainers_in, wait_until
 
+wait_until = partial(wait_until, also=lambda: f"jobs: {jobs()}")
 GONE_ON = re.compile(r"going on from checkpoint-(\d+)")
 
 
@@ -99,7 +102,7 @@ def test_a_job_near_its_time_limit_saves_and_the_next_attempt_goes_on(run, undis
     """A minute before the end of its two, Slurm sends the signal that the profile asks for. The trainer is held until then."""
 
     def limit(number, node):
-        (trainer,) = trainers(run)
+        (trainer,) = trainers_in(run.folder)
         os.kill(trainer, signal.SIGSTOP)
         wait_until(lambda: is_pending(trainer, signal.SIGTERM), "the signal", seconds=120)
         os.kill(trainer, signal.SIGCONT)
@@ -132,12 +135,6 @@ def preempt(run):
         release(run, number)
 
     return disturb
-
-
-def trainers(run):
-    """Return the processes that train in this grid's folder."""
-    found = subprocess.run(["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True).stdout.split()
-    return [int(pid) for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(run.folder)]
 
 
 def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
@@ -275,7 +272,7 @@ def test_a_job_that_is_preempted_with_a_time_of_grace_goes_on(run, undisturbed):
     """This version of Slurm says nothing when the time of grace begins; the trainer is held, or it would be done within it."""
 
     def disturb(number, node):
-        (trainer,) = trainers(run)
+        (trainer,) = trainers_in(run.folder)
         os.kill(trainer, signal.SIGSTOP)
         preempt(run)(number, node)
 
@@ -300,7 +297,7 @@ def test_a_node_whose_daemon_died_is_waited_for_not_doubled(run, undisturbed, cl
     process = run.start(*resources(), target=run.trained("sft"))
     (number, _, node, _), *_ = wait_until(lambda: run.checkpoints("sft") and run.training(), "a trainer checkpoint")
     began = time.monotonic()
-    (trainer,) = trainers(run)
+    (trainer,) = trainers_in(run.folder)
     os.kill(trainer, signal.SIGSTOP)  # or it would be done before Slurm misses its node
     cluster.stop_node(node)
     try:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import PATIENCE
 from synthetic import grid_in
 
 from reassess import doctor_kubernetes, kubernetes
@@ -190,7 +191,7 @@ def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_pa
     process = run_in_pod(600, f"( {TRAINER.format(python=sys.executable)} ); echo left with $?; exit 3", tmp_path)
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert said == "left with 75\n" and process.returncode == 3  # the script itself went on
 
 
@@ -198,14 +199,14 @@ def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
     process = run_in_pod(600, "echo 1; sleep 600; echo too late", tmp_path)
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert said == "" and process.returncode == 128 + signal.SIGTERM
 
 
 def test_a_trainer_is_told_before_its_time_is_over(tmp_path):
     began = time.monotonic()
     process = run_in_pod(2, f"{TRAINER.format(python=sys.executable)}", tmp_path)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 75 and time.monotonic() - began >= 1
 
 

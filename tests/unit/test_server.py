@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from processes import PATIENCE, wait_until
 
 from reassess.server import HEAVY, VARIABLE, forward
 
@@ -41,17 +42,10 @@ CLIENT = "import sys; from reassess.server import forward; code = forward(sys.ar
 def server(tmp_path):
     address = tmp_path / "server"
     process = subprocess.Popen([sys.executable, "-c", SERVER, str(address)])
-    until(address.exists)
+    wait_until(address.exists, "the server")
     yield {**os.environ, VARIABLE: str(address), "MARK": "mine"}, process
     process.kill()
     process.wait()
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def ask(environment, folder, *words):
@@ -85,11 +79,11 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
     for victim in ("client", "fork"):
         (tmp_path / "pid").unlink(missing_ok=True)
         client = subprocess.Popen([sys.executable, "-c", CLIENT, "train", "wait"], cwd=tmp_path, env=environment)
-        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the job")
         pid = int((tmp_path / "pid").read_text())
         os.kill(client.pid if victim == "client" else pid, signal.SIGKILL)
-        code = client.wait(timeout=20)
-        until(lambda pid=pid: gone(pid))
+        code = client.wait(timeout=PATIENCE)
+        wait_until(lambda pid=pid: gone(pid), "the end of the job")
         assert code == (-signal.SIGKILL if victim == "client" else 137)
 
 
@@ -97,10 +91,10 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
 def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, words, code):
     environment, _ = server
     client = subprocess.Popen([sys.executable, "-c", CLIENT, *words], cwd=tmp_path, env=environment)
-    until((tmp_path / "pid").is_file)
+    wait_until((tmp_path / "pid").is_file, "the job")
     time.sleep(0.2)
     client.send_signal(signal.SIGTERM)
-    assert client.wait(timeout=20) == code
+    assert client.wait(timeout=PATIENCE) == code
 
 
 def test_without_a_server_the_action_runs_by_itself(tmp_path, monkeypatch):

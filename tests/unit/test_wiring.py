@@ -4,9 +4,12 @@ import signal
 import subprocess
 import sys
 
+import psutil
+from processes import PATIENCE
 from snakemake.persistence.file import FilePersistence
 from synthetic import grid_in, write_cell
 
+from reassess import wiring
 from reassess.files import write_json, write_text
 from reassess.wiring import _record, forget_interruption, gpus, gres
 
@@ -65,10 +68,7 @@ TRAINER = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); print('ready', flush=True); time.sleep(60)"
 )
 PARENT = f"""
-import signal
-import subprocess
-import sys
-import signal, subprocess, sys, threading
+import signal, subprocess, sys
 from reassess.wiring import hand_on_signals
 hand_on_signals()
 signal.signal(signal.SIGTERM, lambda *a: None)  # as Snakemake does: it goes on
@@ -87,4 +87,12 @@ def test_a_signal_to_snakemake_reaches_its_trainers_and_nothing_else():
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "7 None\n"
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=PATIENCE) == 0
+
+
+def test_a_process_that_has_ended_stops_no_telling():
+    ended, lives = (subprocess.Popen(["sleep", seconds]) for seconds in ("0", "60"))
+    processes = [psutil.Process(one.pid) for one in (ended, lives)]
+    ended.wait()
+    wiring.tell(processes)
+    assert lives.wait(timeout=PATIENCE) == -signal.SIGTERM

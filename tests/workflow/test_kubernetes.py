@@ -6,10 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
+from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
 from reassess.files import read_json
@@ -17,7 +17,6 @@ from reassess.grid import Grid
 from reassess.manifest import ROOT
 
 pytestmark = pytest.mark.slow
-PATIENCE = 420
 UPDATES = 500
 
 
@@ -57,7 +56,7 @@ class Cluster:
         """Leave nothing behind, whatever went wrong."""
         for process in self.started:
             process.kill()
-        for trainer in self.trainers():
+        for trainer in trainers_in(self.folder):
             os.kill(trainer, signal.SIGKILL)
 
     def submit(self, *words, target="all"):
@@ -68,11 +67,6 @@ class Cluster:
     def finish(self, process):
         assert process.wait(timeout=PATIENCE) == 0, (self.folder / "log").read_text()[-4000:]
 
-    def trainers(self):
-        """Return the processes that train in this folder."""
-        found = subprocess.run(["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True).stdout.split()
-        return [int(pid) for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(self.folder)]
-
     def preempt(self, name):
         """Do as Kubernetes does: SIGTERM to the first process of the pod, and a new pod when it has ended."""
         (self.jobs / f"{name}.preempted").touch()
@@ -81,14 +75,6 @@ class Cluster:
     def created(self, rule):
         found = [json.loads(path.read_text()) for path in sorted(self.jobs.glob("*.json"))]
         return [job for job in found if job["metadata"]["labels"]["reassess/rule"] == rule]
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, what
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture
@@ -107,11 +93,11 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     cluster.finish(cluster.snakemake("--cores", "2", "--config", "config=tiny.yaml", "--until", "prepare_rows", "--", "cells"))
     process = cluster.submit()
     work = cluster.folder / grid.work_dir(cell)
-    wait_until(lambda: list(work.glob("checkpoint-*/history.json")), "a trainer checkpoint")
+    wait_until(lambda: complete_checkpoints(work), "a trainer checkpoint")
     (job,) = cluster.created("train")
     cluster.preempt(job["metadata"]["name"])
     wait_until(lambda: "going on from checkpoint-" in said(), "the pod's second start")
-    (trainer,) = cluster.trainers()
+    (trainer,) = trainers_in(cluster.folder)
     os.kill(trainer, signal.SIGSTOP)  # or it would be done before Snakemake is called again
     process.kill()
     process.wait()

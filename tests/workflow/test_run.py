@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 import yaml
+from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
 from reassess.analysis.archive import pack
@@ -129,15 +129,8 @@ def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):
     assert (tmp_path / "results/tiny/report.html").is_file()
 
 
-def _wait(condition, what, seconds=240):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not come"
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
-def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_path, victim):
+def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_path, victim, monkeypatch):
     """kill -9 in the middle of SFT, of the job or of everything; then the same command again."""
     slow = {"methods": {"sft": {**SFT, "max_steps": 1500, "save_every": 10}}}
     folder = tmp_path / "run"
@@ -148,14 +141,13 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     shutil.copy(folder / "tiny.yaml", quiet)
     process = subprocess.Popen(RUN, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     work = folder / "scratch/tiny/trainer/llava-w32/same-family/12/sft/seed1"
-    _wait(lambda: len(list(work.glob("checkpoint-*/history.json"))) > 0, "the first trainer checkpoint")
+    wait_until(lambda: complete_checkpoints(work), "the first trainer checkpoint")
     if victim == "job":
-        found = subprocess.run(["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True).stdout.split()
-        mine = [pid for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == str(folder)]
+        mine = trainers_in(folder)
         assert mine
         for pid in mine:
-            os.kill(int(pid), signal.SIGKILL)
-        assert process.wait(timeout=240) != 0
+            os.kill(pid, signal.SIGKILL)
+        assert process.wait(timeout=PATIENCE) != 0
     else:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -167,7 +159,7 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     assert weights(folder) == weights(quiet)
     assert manifest["resumed"] is True
     assert json.loads((quiet / "results/tiny/cells" / cell.id / "train.json").read_text())["resumed"] is False
-    os.chdir(folder)
+    monkeypatch.chdir(folder)
     assert state_of(Grid.load(folder / "tiny.yaml"), cell) == "done"
 
 

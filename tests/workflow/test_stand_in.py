@@ -5,10 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
+from processes import PATIENCE, complete_checkpoints, wait_until
 
 from reassess.files import read_json
 from reassess.grid import Grid
@@ -135,14 +135,11 @@ def test_a_job_of_two_processes_that_is_asked_to_stop_saves_once_and_goes_on(fin
     work = finished / "scratch/stand-in/trainer" / cell
     train = [sys.executable, "-m", "reassess.cli", "train", "--cell", cell, "--config", "config/stopped.yaml"]
     job = subprocess.Popen(train, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 120
-    while not (work / "heartbeat.json").is_file():
-        assert job.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: (work / "heartbeat.json").is_file() or job.poll() is not None, "the first update")
     job.send_signal(signal.SIGTERM)
-    said, _ = job.communicate(timeout=120)
+    said, _ = job.communicate(timeout=PATIENCE)
     assert job.returncode == 75, said
-    assert len(list(work.glob("checkpoint-*/history.json"))) == 1
+    assert len(complete_checkpoints(work)) == 1
     assert not (finished / "results/stand-in/cells" / cell / "failed.json").exists()
     done = subprocess.run(train, cwd=finished, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,5 @@
 # From cells to the bundle, and from the bundle to tables and claims.
+from reassess.analysis.stored_answers import ANSWERS
 
 if BUNDLE is None:
 
@@ -7,7 +8,7 @@ if BUNDLE is None:
             lambda w: wiring.collected_files(GRID, PARTIAL),
         output:
             BUNDLE_FILES,
-            f"{R}/bundle/{wiring.PREDICTIONS}",
+            f"{R}/bundle/{ANSWERS}",
         log:
             f"{S}/logs/collect.log",
         benchmark:

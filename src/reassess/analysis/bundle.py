@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reassess.analysis.stored_answers import ANSWERS, write_answers
+from reassess.analysis.stored_answers import ANSWERS, KEYS, write_answers
 from reassess.errors import ReassessError
 from reassess.evaluation.pack import Role
 from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
@@ -24,7 +24,7 @@ HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
 FRAMES = {  # the tables, and the order of their rows; answers are apart
-    "scores": ["cell", "benchmark", "item"],
+    "scores": KEYS,
     "history": ["cell", "metric", "step"],
     "manifests": ["cell"],
 }

@@ -13,11 +13,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
+from reassess.cli_bundles import bundles
+from reassess.cli_options import DEFAULT, BundleDir, CellId, ConfigFile, DistributionName, Family, ModelName, Out
 from reassess.errors import RESUME_ME, Interrupted, ReassessError
 
 if TYPE_CHECKING:
     from reassess.grid import Cell, Grid
-    from reassess.verify import Report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,15 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Does SFT or RL help here, and can the figure be trusted? `reassess run` does everything; the others are its steps.",
 )
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="the grid's config file")]
-ModelName = Annotated[str, typer.Option("--model", help="a model of the config")]
-Family = Annotated[str, typer.Option("--family", help="a model family of the config")]
-DistributionName = Annotated[str, typer.Option("--distribution", help="a distribution of the config")]
-CellId = Annotated[str, typer.Option("--cell", help="a cell, as `reassess cells` lists it")]
-BundleDir = Annotated[Path, typer.Option("--bundle", help="the folder of the bundle to draw from")]
-Archive = Annotated[Path, typer.Option("--bundle", help="a bundle: an archive, or a folder")]
-Out = Annotated[Path, typer.Option("--out", help="where to write")]
-DEFAULT = Path("config.yaml")
 
 
 def _grid(config: Path) -> Grid:
@@ -372,84 +364,7 @@ def test_claims(bundle: BundleDir, out: Out) -> None:
     test(Bundle.load(bundle), out)
 
 
-# --- bundles --------------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def bundle(
-    out: Annotated[Path, typer.Option("--out", help="the archive: a .zip file, or a folder")],
-    config: ConfigFile = DEFAULT,
-    source: Annotated[Path | None, typer.Option("--bundle", help="a bundle's folder, instead of the grid's own")] = None,
-) -> None:
-    """Pack a grid's scores, answers, histories, manifests, config and figures into one archive with checksums and descriptions."""
-    from reassess.analysis.archive import opened, pack
-
-    with opened(source or _grid(config).results / "bundle") as root:
-        pack(root / "bundle", out)
-    typer.echo(f"{out}: checked by `reassess verify figures --bundle {out}`")
-
-
-@app.command()
-def figures(bundle: Archive, out: Out = Path("redrawn")) -> None:
-    """Draw figures, tables and claims from a bundle: no GPU, no weights, no network."""
-    from reassess.analysis.archive import redraw
-
-    redraw(bundle, out)
-    typer.echo(f"drawn into {out}")
-
-
-@app.command()
-def merge(
-    first: Annotated[Path, typer.Argument(help="a bundle")],
-    second: Annotated[Path, typer.Argument(help="another")],
-    out: Out,
-    keep: Annotated[Literal["first", "second"] | None, typer.Option(help="whose result counts where both ran a cell")] = None,
-) -> None:
-    """Merge two bundles; what they disagree on is named."""
-    from reassess.analysis.merge import merge as put_together
-
-    put_together(first, second, out, keep)
-    typer.echo(f"merged into {out}")
-
-
-verify = typer.Typer(
-    no_args_is_help=True, help="Hold figures, scores or training against a bundle; exit code 1 if anything differs."
-)
-app.add_typer(verify, name="verify")
-
-
-@verify.command("figures")
-def verify_figures(bundle: Archive) -> None:
-    """Draw everything again from the bundle: the same bytes?"""
-    from reassess.verify import verify_figures as check
-
-    _conclude(check(bundle))
-
-
-@verify.command("scores")
-def verify_scores(bundle: Archive) -> None:
-    """Judge every stored answer again, mathematical ones by a second grader too: the same scores?"""
-    from reassess.verify import verify_scores as check
-
-    _conclude(check(bundle))
-
-
-@verify.command("train")
-def verify_train(
-    bundle: Archive,
-    cell: Annotated[list[str] | None, typer.Option(help="train this cell again; default: the cheapest SFT cell")] = None,
-    keep: Annotated[Path | None, typer.Option(help="keep what is trained, in this folder")] = None,
-) -> None:
-    """Train cells again, from nothing: the same weights, or at least the same scores within their interval?"""
-    from reassess.verify import verify_train as check
-
-    _conclude(check(bundle, cell or [], keep))
-
-
-def _conclude(report: Report) -> None:
-    typer.echo(report.text())
-    if report.differences:
-        raise typer.Exit(1)
+app.add_typer(bundles)
 
 
 def act(arguments: list[str]) -> int:

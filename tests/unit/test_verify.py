@@ -14,7 +14,8 @@ from reassess.analysis.bundle import Bundle
 from reassess.cli import act
 from reassess.errors import ReassessError
 from reassess.files import read_json, write_json
-from reassess.verify import Again, Report, _compare_cell, verify_figures, verify_scores, verify_train
+from reassess.verify import Report, verify_figures, verify_scores, verify_train
+from reassess.verify.training import Again, _compare_cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
 CELL = "llava-w32/same-family/20/sft/seed1"

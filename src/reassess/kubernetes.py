@@ -18,10 +18,10 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from reassess import wiring
@@ -167,8 +167,19 @@ def run(seconds: int, script: str) -> int:
     The shell that a pod would start with hands no signal on. This process does: to the trainer, which saves, or to all where none
     trains. It also tells the trainer itself, some time before the limit of `seconds`.
     """
-    job = subprocess.Popen(["bash", "-c", script])
-    signal.signal(signal.SIGTERM, lambda number, frame: _hand_on())
+    heard: list[int] = []
+    jobs: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, frame: object) -> None:
+        heard.append(number)
+        for job in jobs:
+            _hand_on(job)
+
+    signal.signal(signal.SIGTERM, hand_on)
+    job = subprocess.Popen(["bash", "-c", script], start_new_session=True)
+    jobs.append(job)
+    if heard:  # before there was anything to hand it on to
+        _hand_on(job)
     limit = threading.Timer(max(seconds - SAVE_SECONDS, seconds / 2), _save)
     limit.daemon = True
     limit.start()
@@ -180,8 +191,12 @@ def _save() -> None:
     wiring.tell(wiring.trainers())
 
 
-def _hand_on() -> None:
-    wiring.tell(wiring.trainers() or psutil.Process().children(recursive=True))
+def _hand_on(job: subprocess.Popen[bytes]) -> None:
+    if found := wiring.trainers():
+        wiring.tell(found)
+        return
+    with suppress(ProcessLookupError):  # its group as a whole: a process that is just being forked would escape a list of them
+        os.killpg(job.pid, signal.SIGTERM)
 
 
 def main(words: list[str]) -> int:

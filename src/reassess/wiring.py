@@ -97,8 +97,36 @@ def _minutes(estimate: Estimate, least: int) -> int:
 def memory(grid: Grid, cell: Cell | None = None) -> int:
     """Return the MiB of main memory that a job is given: 1,500 on a CPU, 64 GiB a GPU elsewhere."""
     gpus = grid.world.training_cost(grid, cell).gpus if cell is not None and grid.kind(cell) != "none" else 0
-    on_gpu = grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
-    return 65536 * max(1, gpus) if on_gpu else 1500
+    return 65536 * max(1, gpus) if _of_full_size(grid, cell) else 1500
+
+
+def _of_full_size(grid: Grid, cell: Cell | None = None) -> bool:
+    """Return whether models run on GPUs: then they, their pictures and their answers are of full size."""
+    return grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
+
+
+def data_memory(grid: Grid) -> int:
+    """Return the MiB that a job is given which holds the pool or its traces: 1,500, and 16 GiB where pictures are of full size."""
+    return 16384 if _of_full_size(grid) else 1500
+
+
+def data_minutes(grid: Grid) -> int:
+    """Return the minutes that such a job is given."""
+    return 120 if _of_full_size(grid) else 15
+
+
+def study_memory(grid: Grid) -> int:
+    """Return the MiB that a job is given which reads all scores: measured, 500 bytes a score to gather them, 150 to draw them."""
+    return 1000 + ceil(600 * _scores(grid) / 2**20)
+
+
+def study_minutes(grid: Grid) -> int:
+    """Return the minutes that gathering all scores is given: measured, 20 microseconds a score."""
+    return 5 + ceil(60e-6 * _scores(grid) / 60)
+
+
+def _scores(grid: Grid) -> int:
+    return len(grid.cells) * grid.world.items_scored(grid)
 
 
 def demands(grid: Grid) -> list[Demand]:

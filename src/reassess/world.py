@@ -107,6 +107,10 @@ class World(ABC):
         """Return the split whose rows a distribution trains on."""
         return "train"
 
+    @abstractmethod
+    def items_scored(self, grid: Grid) -> int:
+        """Return how many items a cell is scored on, over all benchmarks."""
+
     # --- what jobs cost: nothing that is worth a plan, unless the world says more ------------------------------------------
 
     def download_costs(self, grid: Grid) -> list[Estimate]:

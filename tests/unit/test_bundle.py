@@ -6,11 +6,13 @@ import sys
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from synthetic import grid_in, level_of, make_bundle, write_cell
 
-from reassess.analysis.bundle import Bundle, collect
+from reassess.analysis.bundle import SCORES, Bundle, collect
 from reassess.analysis.claims import every_claim
-from reassess.analysis.select import accuracy, difference
+from reassess.analysis.select import accuracy, difference, pick, scores_at
 from reassess.analysis.tables import budgets_table, cells_table, main_table
 from reassess.errors import ReassessError
 from reassess.figures import draw_figures, figure_names
@@ -37,6 +39,21 @@ def test_the_bundle_holds_every_item_of_every_cell(made):
     found = accuracy(bundle, model="llava-w64", method="sft", size=2000, distribution="same-family", benchmark="iid")
     cell = pd.read_parquet(made.results / "cells/llava-w64/same-family/2000/sft/seed1/predictions.parquet")
     assert found.value == pytest.approx(cell[cell["benchmark"] == "iid"]["correct"].mean())
+    assert list(bundle.scores) == SCORES  # and no answer, which would be a hundred times as much
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_scores_are_found_by_their_cells_as_by_a_look_at_each(made, data):
+    bundle = Bundle.load(made.results / "bundle")
+    names = data.draw(
+        st.lists(st.sampled_from(["model", "method", "size", "distribution", "seed", "benchmark", "tier"]), unique=True)
+    )
+    known = {name: sorted(bundle.scores[name].dropna().unique()) for name in names}
+    one = {name: st.sampled_from(known[name]) | st.none() for name in names}
+    some = {name: st.lists(st.sampled_from(known[name]), max_size=2).map(tuple) for name in names}
+    axes = {name: data.draw(one[name] | some[name]) for name in names}
+    pd.testing.assert_frame_equal(scores_at(bundle, **axes), pick(bundle.scores, **axes))
 
 
 def test_equal_cells_give_equal_bytes(made, tmp_path):

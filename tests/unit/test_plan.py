@@ -1,6 +1,7 @@
 """The cost model against published sizes, FLOPs and step times, and a plan that adds up."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from reassess.errors import ReassessError
 from reassess.grid import Grid
 from reassess.manifest import ROOT
 from reassess.plan import Estimate, Line, as_table, plan
-from reassess.wiring import evaluate_minutes, memory, shard_minutes, train_minutes
+from reassess.wiring import data_memory, evaluate_minutes, memory, shard_minutes, study_memory, study_minutes, train_minutes
 from reassess.worlds.hub.shapes import SHAPES, shape_of
 
 PAPER = Grid.load(ROOT / "config" / "paper.yaml")
@@ -118,6 +119,19 @@ def test_jobs_get_twice_their_estimate_and_memory_by_gpu(tmp_path):
     micro = grid_in(tmp_path)
     trained = next(iter(micro.trained.values()))
     assert (train_minutes(micro, trained), memory(micro, trained), memory(micro)) == (30, 1500, 1500)
+    assert (data_memory(micro), data_memory(PAPER)) == (1500, 16384)
+
+
+def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path):
+    micro = grid_in(tmp_path)
+    assert micro.world.items_scored(micro) == 6 * 300
+    assert study_memory(micro) == 1000 + math.ceil(600 * len(micro.cells) * 1800 / 2**20)
+    published = PAPER.world.config.costs.benchmark_items
+    assert PAPER.world.items_scored(PAPER) == sum(published[name] for name in PAPER.benchmarks)
+    scores = len(PAPER.cells) * PAPER.world.items_scored(PAPER)
+    assert study_minutes(PAPER) == 5 + math.ceil(scores / 1e6)
+    stand_in = Grid.load(ROOT / "config" / "stand-in.yaml")
+    assert stand_in.world.items_scored(stand_in) == 6 * len(stand_in.benchmarks)
 
 
 def test_pinned_sizes_replace_assumptions(tmp_path):

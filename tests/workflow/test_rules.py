@@ -62,6 +62,8 @@ def test_every_rule_has_one_shape(name, body):
     assert all(places), [word for word, place in zip(order, places, strict=True) if place is None]
     starts = [place.start() for place in places]
     assert starts == sorted(starts)
+    for asked in ("mem_mb", "runtime"):  # an attempt that failed for want of it is followed by one that has more
+        assert re.search(rf"^ +{asked}=lambda w, attempt: \(?\s*attempt\s+\*", body, re.MULTILINE), asked
     action = {"draw_figure": "draw-figures"}.get(name, name.replace("_", "-"))
     assert f"reassess {action} " in body
 

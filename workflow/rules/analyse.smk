@@ -15,8 +15,8 @@ if BUNDLE is None:
             f"{S}/benchmarks/collect.tsv"
         threads: 1
         resources:
-            mem_mb=1500,
-            runtime=10,
+            mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
+            runtime=lambda w, attempt: attempt * wiring.study_minutes(GRID),
         params:
             config=CONFIG,
             partial="--partial" if PARTIAL else "",
@@ -44,8 +44,8 @@ rule tabulate:
         f"{S}/benchmarks/tabulate.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
+        runtime=lambda w, attempt: attempt * 5,
     params:
         bundle=subpath(input[0], parent=True),
         out=subpath(output[0], parent=True),
@@ -69,8 +69,8 @@ rule test_claims:
         f"{S}/benchmarks/test_claims.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
+        runtime=lambda w, attempt: attempt * 5,
     params:
         bundle=subpath(input[0], parent=True),
     message:

@@ -13,8 +13,8 @@ rule build_pool:
         f"{S}/benchmarks/build_pool.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
+        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
     params:
         spec=GRID.pool_hash(),
         config=CONFIG,
@@ -71,8 +71,8 @@ rule gather_traces:
         f"{S}/benchmarks/gather_traces/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=15,
+        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
+        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
@@ -95,8 +95,8 @@ rule freeze_rows:
         f"{S}/benchmarks/freeze_rows/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
+        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
     params:
         spec=lambda w: GRID.rows_hash(w.family, w.distribution),
         config=CONFIG,
@@ -121,8 +121,8 @@ rule prepare_rows:
         f"{S}/benchmarks/prepare_rows/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
+        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,

@@ -14,8 +14,8 @@ rule fetch:
         f"{S}/benchmarks/fetch/{{kind}}/{{org}}--{{name}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=lambda w, attempt: attempt * 2000,
+        runtime=lambda w, attempt: attempt * 240,
     params:
         spec=lambda w: GRID.world.revision(w.kind, f"{w.org}/{w.name}"),
         config=CONFIG,

@@ -10,8 +10,8 @@ rule build_tokenizer:
         f"{S}/benchmarks/build_tokenizer.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=lambda w, attempt: attempt * 1000,
+        runtime=lambda w, attempt: attempt * 5,
     params:
         spec="1",
         config=CONFIG,
@@ -33,8 +33,8 @@ rule build_base:
         f"{S}/benchmarks/build_base/{{model}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
+        runtime=lambda w, attempt: attempt * 30,
     params:
         spec=lambda w: GRID.base_hash(w.model),
         config=CONFIG,
@@ -57,8 +57,8 @@ rule build_teacher:
         f"{S}/benchmarks/build_teacher/{{family}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
+        runtime=lambda w, attempt: attempt * 30,
     params:
         spec=lambda w: GRID.teacher_hash(w.family, ""),
         config=CONFIG,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reassess.analysis.stored_answers import ANSWERS, KEYS, write_answers
 from reassess.errors import ReassessError
@@ -80,9 +84,23 @@ class Bundle:
         return cls(frames[0], frames[1], frames[2], study)
 
     @property
+    def scored(self) -> pd.DataFrame:
+        """The cells that have scores."""
+        return self.manifests[self.manifests["status"] == "done"]
+
+    @property
     def failed(self) -> pd.DataFrame:
         """The cells that failed."""
         return self.manifests[self.manifests["status"] == "failed"]
+
+    def scores_of(self, cells: Iterable[str]) -> pd.DataFrame:
+        """Return the scores of some cells, without a look at those of all others."""
+        found = [self._places[cell] for cell in cells if cell in self._places]
+        return self.scores.iloc[np.sort(np.concatenate(found))] if found else self.scores.iloc[:0]
+
+    @cached_property
+    def _places(self) -> dict[str, NDArray[np.int64]]:
+        return {str(cell): np.asarray(places) for cell, places in self.scores.groupby("cell", sort=False).indices.items()}
 
     def benchmarks(self, *roles: Role) -> tuple[str, ...]:
         """Return the benchmarks that have one of the roles (default: all), in the config's order."""
@@ -162,7 +180,11 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     if grid.config.evaluation.judge:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
-    return frame.rename(columns={"id": "item", "family": "item_family"}).assign(**_axes(grid, cell))
+    frame = frame.rename(columns={"id": "item", "family": "item_family"})
+    frame = frame[[name for name in (*SCORES, *SECOND) if name in frame]].assign(**_axes(grid, cell))
+    for name in ("benchmark", "item", "item_family"):  # every cell's strings are the same: one object each, not one a cell
+        frame[name] = frame[name].map(sys.intern, na_action="ignore")
+    return frame
 
 
 def _answers(grid: Grid) -> Iterator[pd.DataFrame]:

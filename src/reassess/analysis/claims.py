@@ -89,7 +89,7 @@ def _capacity(bundle: Bundle, tier: str, better: str, other: str) -> Claim:
 
 def _scale(bundle: Bundle) -> Iterator[Claim]:
     """One claim a model and a tenfold pair of sizes, because capacity decides."""
-    trained = bundle.scores[bundle.scores["kind"] != "none"]
+    trained = bundle.scored[bundle.scored["kind"] != "none"]
     found = False
     for model in sorted(trained["model"].unique()):
         rl = set(pick(trained, model=model, method="grpo", distribution=SAME)["size"])
@@ -135,12 +135,12 @@ def _transfer(bundle: Bundle) -> Claim:
 
 
 def _distribution(bundle: Bundle) -> Iterator[Claim]:
-    sizes = pick(bundle.scores, method="sft", distribution="foreign")["size"]
+    sizes = pick(bundle.scored, method="sft", distribution="foreign")["size"]
     size = int(sizes.max()) if len(sizes) else None
     for name, benchmarks in (("in", bundle.benchmarks("main")), ("out-of", bundle.benchmarks("shifted"))):
         estimate = None
         if size is not None:
-            models = tuple(pick(bundle.scores, method="sft", distribution="foreign", size=size)["model"].unique())
+            models = tuple(pick(bundle.scored, method="sft", distribution="foreign", size=size)["model"].unique())
             shared = {"method": "sft", "size": size, "model": models, "benchmark": benchmarks}
             estimate = difference(bundle, {"distribution": SAME}, {"distribution": "foreign"}, **shared)
         yield Claim(

@@ -78,7 +78,7 @@ def _answers(ours: Path, theirs: Path, from_second: set[str]) -> Iterator[pd.Dat
 
 
 def _done(bundle: Bundle) -> set[str]:
-    return set(bundle.manifests.loc[bundle.manifests["status"] == "done", "cell"])
+    return set(bundle.scored["cell"])
 
 
 def conflicts(ours: Bundle, theirs: Bundle) -> list[str]:
@@ -89,10 +89,7 @@ def conflicts(ours: Bundle, theirs: Bundle) -> list[str]:
         if specs[0][cell] != specs[1][cell]:
             found.append(f"{cell} (another spec)")
             continue
-        mine, yours = (
-            one.scores[one.scores["cell"] == cell].set_index(["benchmark", "item"])["correct"].sort_index()
-            for one in (ours, theirs)
-        )
+        mine, yours = (one.scores_of([cell]).set_index(["benchmark", "item"])["correct"].sort_index() for one in (ours, theirs))
         if not mine.index.equals(yours.index):
             found.append(f"{cell} (other items)")
         elif not mine.equals(yours):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reassess.analysis.bundle import Bundle
+from reassess.analysis.bundle import AXES, Bundle
 from reassess.analysis.statistics import Estimate, Matrix, mean_interval, paired_difference
 
 
@@ -23,9 +23,15 @@ def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
     return frame
 
 
+def scores_at(bundle: Bundle, **axes: Any) -> pd.DataFrame:
+    """Return the scores at those axes of cells, benchmarks and items. Cells are picked first: a large study has many others."""
+    cells = pick(bundle.scored, **{name: wanted for name, wanted in axes.items() if name in AXES})
+    return pick(bundle.scores_of(cells["cell"]), **{name: wanted for name, wanted in axes.items() if name not in AXES})
+
+
 def outcomes(bundle: Bundle, value: str = "correct", **axes: Any) -> pd.DataFrame:
     """Return outcomes as a table: one row a (model, seed), one column a (benchmark, item); empty if there are none."""
-    rows = pick(bundle.scores, **axes)
+    rows = scores_at(bundle, **axes)
     table = rows.pivot_table(index=["model", "seed"], columns=["benchmark", "item"], values=value, aggfunc="mean")
     return table.astype(float)
 
@@ -90,6 +96,6 @@ def _matrix(table: pd.DataFrame) -> Matrix:
 
 def shared_size(bundle: Bundle, *arms: str, **axes: Any) -> int | None:
     """Return the largest data size at which every one of the arms has scores; None if there is none."""
-    sizes = [set(pick(bundle.scores, method=arm, **axes)["size"].dropna()) for arm in arms]
+    sizes = [set(pick(bundle.scored, method=arm, **axes)["size"].dropna()) for arm in arms]
     common = set.intersection(*sizes)
     return int(max(common)) if common else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+BLOCK = 200  # resamples at a time: bounds memory
 LEVEL = 0.95
 SEED = 20251214  # of the bootstrap: the same bundle gives the same interval
 
@@ -48,18 +50,28 @@ def mean_interval(outcomes: Matrix, resamples: int = RESAMPLES) -> Estimate:
     one draw of items serves all seeds of a resample. With one seed the interval covers the items alone.
     """
     seeds, items = outcomes.shape
-    generator = np.random.default_rng(SEED)
-    draws = np.empty(resamples)
-    for start in range(0, resamples, 200):
-        count = min(200, resamples - start)
-        chosen = generator.integers(seeds, size=(count, seeds))
-        weights = generator.multinomial(items, np.full(items, 1 / items), size=count)  # how often each item is drawn
-        per_seed = weights @ outcomes.T / items
-        draws[start : start + count] = np.take_along_axis(per_seed, chosen, axis=1).mean(axis=1)
+    per_draw = []
+    for chosen, weights in _draws(seeds, items, resamples):
+        per_seed = weights.astype(np.float64) @ outcomes.T / items
+        per_draw.append(np.take_along_axis(per_seed, chosen, axis=1).mean(axis=1))
+    draws = np.concatenate(per_draw)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     value = float(outcomes.mean())
     return Estimate(value, min(float(low), value), max(float(high), value), seeds, items)
+
+
+@lru_cache(maxsize=8)
+def _draws(seeds: int, items: int, resamples: int) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+    """Return in blocks which seeds each resample takes, and how often each item: the same for all outcomes of one shape."""
+    generator = np.random.default_rng(SEED)
+    blocks = []
+    for start in range(0, resamples, BLOCK):
+        count = min(BLOCK, resamples - start)
+        chosen = generator.integers(seeds, size=(count, seeds))
+        weights = generator.multinomial(items, np.full(items, 1 / items), size=count)
+        blocks.append((chosen, weights.astype(np.uint16)))
+    return blocks
 
 
 def paired_difference(first: Matrix, second: Matrix, resamples: int = RESAMPLES) -> Estimate:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reassess.analysis.bundle import BUDGETS, Bundle
-from reassess.analysis.select import accuracy, pick
+from reassess.analysis.select import accuracy, pick, scores_at
 from reassess.evaluation.second import sampled_scores
 from reassess.files import write_text
 
@@ -41,13 +41,13 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
     rows = []
     for arm in arms_of_bundle(bundle):
         row = dict(arm)
-        row["runs"] = len(pick(bundle.manifests, status="done", **arm))
+        row["runs"] = len(pick(bundle.scored, **arm))
         for benchmark in bundle.benchmarks():
             found = accuracy(bundle, **arm, benchmark=benchmark)
             row[f"{bundle.label(benchmark)}, %"] = (
                 "" if found is None else f"{100 * found.value:.1f} ± {100 * found.half_width:.1f}"
             )
-        scored = pick(bundle.scores, **arm)
+        scored = scores_at(bundle, **arm)
         row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"
         row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
         row |= _second_scores(scored)
@@ -72,7 +72,7 @@ def budgets_table(bundle: Bundle) -> pd.DataFrame:
     """Return the mean budget of each trained arm: samples, updates, tokens, FLOPs, seconds, memory."""
     rows = []
     for arm in arms_of_bundle(bundle):
-        cells = pick(bundle.manifests, status="done", **arm)
+        cells = pick(bundle.scored, **arm)
         if cells["kind"].iloc[0] == "none":
             continue
         means = {name: float(cells[name].astype(float).mean()) for name in BUDGETS}
@@ -106,7 +106,7 @@ def cells_table(bundle: Bundle) -> pd.DataFrame:
 
 def arms_of_bundle(bundle: Bundle) -> list[dict[str, object]]:
     """Return the axes of every arm that has a finished cell: model, method, distribution, size."""
-    done = bundle.manifests[bundle.manifests["status"] == "done"]
+    done = bundle.scored
     arms = done[[*ARM, "kind"]].drop_duplicates()
     rank = {"none": 0, "sft": 1, "rl": 2}
     arms = arms.assign(rank=arms["kind"].map(rank)).sort_values(["model", "rank", "method", "distribution", "size"])

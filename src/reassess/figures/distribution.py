@@ -22,7 +22,7 @@ def draw(bundle: Bundle) -> Figure:
     """Draw the distribution study: one panel a model, one group a benchmark."""
     cells = bundle.cells_of("distribution")
     models = models_of(bundle, cells)
-    foreign = pick(bundle.scores, method="sft", distribution="foreign")["size"]
+    foreign = pick(bundle.scored, method="sft", distribution="foreign")["size"]
     if not len(foreign):
         return empty("distribution: no arm on foreign traces was run")
     size = int(foreign.max())

@@ -56,7 +56,7 @@ def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list[Es
     drawn, main = [], bundle.benchmarks("main")
     for number, arm in enumerate(arms):
         shown = look(arm)
-        rows = pick(bundle.scores, model=model, method=arm, distribution="same-family")
+        rows = pick(bundle.scored, model=model, method=arm, distribution="same-family")
         found = [(size, accuracy(bundle, model=model, method=arm, distribution="same-family", size=size, benchmark=main))
                  for size in sorted(rows["size"].dropna().unique())]  # fmt: skip
         known = [(float(size) * 1.06 ** (number - len(arms) / 2), one) for size, one in found if one]
@@ -74,7 +74,7 @@ def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list[Es
         )
         drawn += [one for _, one in known]
     axes.set_xscale("log")
-    sizes = sorted({int(size) for size in pick(bundle.scores, model=model, method=tuple(arms))["size"].dropna()})
+    sizes = sorted({int(size) for size in pick(bundle.scored, model=model, method=tuple(arms))["size"].dropna()})
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set_ylim(0, 100)

@@ -43,7 +43,7 @@ def verify_train(path: Path, cells: list[str], keep: Path | None = None) -> Repo
         report.add(tampered(root))
         bundle = Bundle.load(root / "bundle")
         chosen = cells or [_cheapest(bundle)]
-        known = bundle.manifests[bundle.manifests["status"] == "done"].set_index("cell")
+        known = bundle.scored.set_index("cell")
         for cell in chosen:
             if cell not in known.index:
                 raise ReassessError(unknown("finished cell", cell, known.index))
@@ -58,7 +58,7 @@ def verify_train(path: Path, cells: list[str], keep: Path | None = None) -> Repo
 
 
 def _cheapest(bundle: Bundle) -> str:
-    found = bundle.manifests[(bundle.manifests["kind"] == "sft") & (bundle.manifests["status"] == "done")]
+    found = bundle.scored[bundle.scored["kind"] == "sft"]
     if found.empty:
         raise ReassessError("the bundle has no finished SFT cell: name another with --cell")
     return str(found.sort_values(["tokens", "cell"])["cell"].iloc[0])
@@ -169,7 +169,7 @@ def _outside(report: Report, bundle: Bundle, cell: str, again: Again) -> Iterato
 
     import numpy as np
 
-    stored = bundle.scores[bundle.scores["cell"] == cell]
+    stored = bundle.scores_of([cell])
     names = list(dict.fromkeys(stored["benchmark"]))
     bound = NormalDist().inv_cdf(1 - 0.05 / 2 / len(names))
     for name in names:

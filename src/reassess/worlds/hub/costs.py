@@ -46,12 +46,16 @@ def of_training(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
 def of_evaluation(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
     """Return the cost of scoring a cell: its completions at the engine's assumed rate."""
     costs, shape = world.config.costs, _shape(grid, world, cell.model)
-    items = sum(costs.benchmark_items.get(name, costs.other_benchmark_items) for name in grid.benchmarks)
-    limit = world.config.world.benchmark_items
-    items = min(items, limit * len(grid.benchmarks)) if limit else items
-    seconds = items * costs.answer_tokens / _rate(costs, shape)
+    seconds = items_scored(grid, world) * costs.answer_tokens / _rate(costs, shape)
     gpus = engine_gpus(costs, shape)
     return Estimate(gpus=gpus, gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60), disk_gb=0.01, scratch_gb=0)
+
+
+def items_scored(grid: Grid, world: HubWorld) -> int:
+    """Return how many items a cell is scored on."""
+    costs, limit = world.config.costs, world.config.world.benchmark_items
+    sizes = [costs.benchmark_items.get(name, costs.other_benchmark_items) for name in grid.benchmarks]
+    return sum(min(size, limit) if limit else size for size in sizes)
 
 
 def of_shard(grid: Grid, world: HubWorld, family: str, distribution: str) -> Estimate:

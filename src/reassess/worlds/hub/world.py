@@ -195,6 +195,10 @@ class HubWorld(World):
         """Return the cost of training a cell."""
         return costs.of_training(grid, self, cell)
 
+    def items_scored(self, grid: Grid) -> int:
+        """Return how many items a cell is scored on: those published, as far as the config limits no benchmark."""
+        return costs.items_scored(grid, self)
+
     def evaluation_cost(self, grid: Grid, cell: Cell) -> Estimate:
         """Return the cost of scoring a cell."""
         return costs.of_evaluation(grid, self, cell)

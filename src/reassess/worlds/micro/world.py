@@ -71,6 +71,10 @@ class MicroWorld(World):
             write_pool(folder / f"{name}.parquet", items)
         write_json(folder / "disjointness.json", report)
 
+    def items_scored(self, grid: Grid) -> int:
+        """Return how many items a cell is scored on: as many of each benchmark."""
+        return self.config.world.split_items * len(grid.benchmarks)
+
     def build_base(self, grid: Grid, model: str) -> None:
         """Train it from fresh weights."""
         from reassess.worlds.micro.build import train_base

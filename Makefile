@@ -93,7 +93,7 @@ cluster-down: ## end it
 
 test-slurm: setup-test ## a grid through that Slurm, and the faults of shared clusters
 	$(PYTHON) tests/cluster/cluster.py up
-	pytest tests/cluster -n 5 --dist load --maxschedchunk 1; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
+	pytest tests/cluster -n 5 --dist load --maxschedchunk 1 --durations 14; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
 test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour of two cores
 	$(PYTHON) tests/cluster/cluster.py up

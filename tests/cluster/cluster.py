@@ -67,7 +67,7 @@ PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=16821 CPUs=4 RealMemory=9000 Gres=gpu:h200:2
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port=16822 CPUs=4 RealMemory=9000 Gres=gpu:a100:2
-NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port=16823 CPUs=16 RealMemory=16000
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port=16823 CPUs=4 RealMemory=16000
 PartitionName=cpu Nodes=n3 Default=YES MaxTime=60 PriorityTier=10
 PartitionName=gpu Nodes=n1,n2 MaxTime=60 PriorityTier=10 PreemptMode=OFF
 PartitionName=preempt Nodes=n1,n2 MaxTime=60 PriorityTier=1 PreemptMode=REQUEUE

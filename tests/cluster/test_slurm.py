@@ -17,6 +17,8 @@ import pytest
 from conftest import RECORD, jobs, locked
 from processes import PATIENCE, trainers_in, wait_until
 
+from reassess.files import read_json
+
 wait_until = partial(wait_until, also=lambda: f"jobs: {jobs()}")
 GONE_ON = re.compile(r"going on from checkpoint-(\d+)")
 
@@ -34,15 +36,20 @@ def same_as(run, undisturbed, method):
         run.evaluate(method)
     ours, theirs = (one.predictions(method) for one in (run, undisturbed))
     assert ours.equals(theirs)
+    files = [one.results_of(method) / "predictions.parquet" for one in (run, undisturbed)]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(run, undisturbed):
-    process = run.start(*resources(), target="all")
+    drawn = [f"{rule}=draw" for rule in ("collect", "tabulate", "test_claims", "draw_figure")]
+    shared = ["--groups", "evaluate=scores", *drawn, "--group-components", "scores=3"]  # as the profile proposes
+    process = run.start(*resources("evaluate:gpu=1", *shared), target="all")
     seen = {}
 
     def over():
-        for number, state, node, comment in run.jobs("RUNNING", "COMPLETING"):
-            seen[comment.split("_wildcards_")[0], number] = (state, node)
+        for number, _, node, comment in run.jobs("RUNNING"):
+            if number not in seen:  # and Slurm forgets them in time
+                seen[number] = (comment.split("_wildcards_")[0], node, *asked_for(number))
         return process.poll() is not None
 
     wait_until(over, "the grid")
@@ -52,12 +59,23 @@ def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(ru
         manifest = run.manifest(method)
         assert manifest["hardware"]["visible_devices"] in ("0", "1")
         assert not manifest["resumed"]
+        scored = read_json(run.results_of(method) / "scores.json")
+        assert scored["manifest"]["hardware"]["visible_devices"] in ("0", "1")
     assert undisturbed.manifest("sft")["hardware"]["visible_devices"] is None
     assert (run.folder / "results/tiny/figures/capacity.png").is_file()
-    # What is drawn went into one job; the cells each into one of their own, training on the nodes with GPUs.
-    placed = [(rule, node) for (rule, _), (_, node) in seen.items()]
-    assert {node for rule, node in placed if rule == "rule_train"} <= {"n1", "n2"}
-    assert sum(rule.startswith("rule_draw_figure") or "draw" in rule for rule, _ in placed) <= 1
+    # What is drawn went into one job, and so did the evaluations; each training into one of its own, on the nodes with GPUs.
+    drawing = "rule_draw_collect_draw_figure_tabulate_test_claims"
+    rules, nodes, cpus, gpus = zip(*sorted(seen.values()), strict=True)
+    assert rules == (drawing, "rule_scores_evaluate", "rule_train", "rule_train")
+    assert cpus == (1, 1, 1, 1) and gpus == (0, 1, 1, 1)  # a group asks for what the largest of its jobs needs, not for the sum
+    assert set(nodes[1:]) <= {"n1", "n2"}
+
+
+def asked_for(number):
+    """Return the CPUs and GPUs that Slurm was asked for by a job."""
+    said = subprocess.run(["scontrol", "-o", "show", "job", number], capture_output=True, text=True, check=True).stdout
+    gpus = re.search(r"TresPerJob=gres:gpu:(\d+)", said)
+    return int(re.search(r"NumCPUs=(\d+)", said)[1]), int(gpus[1]) if gpus else 0
 
 
 def disturbed(fault, run, undisturbed, disturb, *more):

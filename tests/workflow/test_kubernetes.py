@@ -12,6 +12,7 @@ import yaml
 from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
+from reassess import wiring
 from reassess.files import read_json
 from reassess.grid import Grid
 from reassess.manifest import ROOT
@@ -112,7 +113,9 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     assert container["resources"]["limits"]["nvidia.com/gpu"] == container["resources"]["requests"]["nvidia.com/gpu"] == "2"
     assert container["resources"]["limits"]["memory"] == "1500Mi"
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 30 * 60
-    # What is drawn is one job, without GPUs.
+    # What is drawn is one job, without GPUs, that asks for what the largest of its parts needs.
     assert (cluster.folder / "results/tiny/figures/capacity.png").is_file()
     drawn = cluster.created("draw")
     assert len(drawn) == 1 and "nvidia.com/gpu" not in json.dumps(drawn)
+    (container,) = drawn[0]["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": f"{wiring.study_memory(grid)}Mi"}

@@ -196,11 +196,27 @@ def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_pa
 
 
 def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
-    process = run_in_pod(600, "echo 1; sleep 600; echo too late", tmp_path)
+    process = run_in_pod(600, "(sleep 600 &); echo 1; sleep 600; echo too late", tmp_path)  # with one that nobody is the parent of
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=PATIENCE)
+    said, _ = process.communicate(timeout=PATIENCE)  # all have let go of the stream
     assert said == "" and process.returncode == 128 + signal.SIGTERM
+
+
+EARLY = """
+import os, signal, subprocess
+from reassess import kubernetes
+real = subprocess.Popen
+def late(*words, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*words, **options)
+subprocess.Popen = late
+raise SystemExit(kubernetes.run(600, "sleep 600"))
+"""
+
+
+def test_a_signal_that_comes_before_the_job_is_not_lost():
+    assert subprocess.run([sys.executable, "-c", EARLY], timeout=PATIENCE).returncode == 128 + signal.SIGTERM
 
 
 def test_a_trainer_is_told_before_its_time_is_over(tmp_path):

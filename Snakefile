@@ -1,7 +1,7 @@
 # The whole study as files: `snakemake` makes everything; any file below results/ can be asked for by its name.
 from snakemake.utils import min_version
 
-from reassess import wiring
+from reassess import demand, wiring
 from reassess.figures import caption, figure_names
 from reassess.grid import Grid
 

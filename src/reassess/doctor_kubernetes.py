@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from reassess.demand import Demand, demands
 from reassess.doctor import Finding
 from reassess.errors import ReassessError
 from reassess.grid import Grid
 from reassess.kubernetes import GPU, kubectl, parts_of, unfilled
 from reassess.manifest import ROOT
-from reassess.wiring import Demand, demands
 
 UNITS = {"": 2**-20, "k": 1e3 / 2**20, "M": 1e6 / 2**20, "G": 1e9 / 2**20, "Ki": 2**-10, "Mi": 1, "Gi": 2**10, "Ti": 2**20}
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
+from reassess.demand import Demand, demands
 from reassess.doctor import Finding
 from reassess.errors import nearest
 from reassess.grid import Grid
 from reassess.locks import exclusive
 from reassess.manifest import ROOT
-from reassess.wiring import PLACEHOLDER, Demand, demands
+from reassess.wiring import PLACEHOLDER
 
 CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
 ANSWER_SECONDS = 20  # for a question to the controller

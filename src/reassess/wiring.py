@@ -1,4 +1,4 @@
-"""What the workflow asks of the grid: which files a job reads. Logic of the rules that is worth testing stands here."""
+"""What the rules of the workflow need that is worth testing: which files a job reads, and what a signal to Snakemake does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +15,10 @@ import psutil
 
 from reassess.files import read_json
 from reassess.grid import Cell, Grid
-from reassess.plan import Estimate
 
 BUNDLE_FILES = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")
 PLACEHOLDER = "CHANGE-ME"  # in a profile: what its site has to fill in
-GRES = "REASSESS_GRES"  # at a site without `--gpus`: the name of its GPUs under `--gres`
 TABLES = ("main", "budgets", "costs", "cells")
-
-
-@dataclass(frozen=True)
-class Demand:
-    """The most that jobs of one rule ask for on their first attempt: GPUs, MiB, minutes."""
-
-    rule: str
-    gpus: int
-    memory: int
-    minutes: int
 
 
 def config_file(settings: Mapping[str, Any], given: Sequence[Any]) -> str:
@@ -75,89 +61,6 @@ def evaluation_inputs(grid: Grid, cell: Cell) -> list[Path]:
     return [grid.checkpoint_dir(cell), *manifest, *(grid.pool_file(name) for name in grid.config.evaluation.benchmarks)]
 
 
-def train_minutes(grid: Grid, cell: Cell) -> int:
-    """Return the minutes that a training job is given: half an hour, or twice its estimate."""
-    return _minutes(grid.world.training_cost(grid, cell), 30)
-
-
-def evaluate_minutes(grid: Grid, cell: Cell) -> int:
-    """Return the minutes that an evaluation is given."""
-    return _minutes(grid.world.evaluation_cost(grid, cell), 15)
-
-
-def shard_minutes(grid: Grid, family: str, distribution: str) -> int:
-    """Return the minutes that sampling a shard of traces is given."""
-    return _minutes(grid.world.shard_cost(grid, family, distribution), 30)
-
-
-def _minutes(estimate: Estimate, least: int) -> int:
-    return max(least, ceil(2 * 60 * estimate.hours))
-
-
-def memory(grid: Grid, cell: Cell | None = None) -> int:
-    """Return the MiB of main memory that a job is given: 1,500 on a CPU, 64 GiB a GPU elsewhere."""
-    gpus = grid.world.training_cost(grid, cell).gpus if cell is not None and grid.kind(cell) != "none" else 0
-    return 65536 * max(1, gpus) if _of_full_size(grid, cell) else 1500
-
-
-def _of_full_size(grid: Grid, cell: Cell | None = None) -> bool:
-    """Return whether models run on GPUs: then they, their pictures and their answers are of full size."""
-    return grid.world.layout(next(iter(grid.config.models)) if cell is None else cell.model).device == "cuda"
-
-
-def data_memory(grid: Grid) -> int:
-    """Return the MiB that a job is given which holds the pool or its traces: 1,500, and 16 GiB where pictures are of full size."""
-    return 16384 if _of_full_size(grid) else 1500
-
-
-def data_minutes(grid: Grid) -> int:
-    """Return the minutes that such a job is given."""
-    return 120 if _of_full_size(grid) else 15
-
-
-def study_memory(grid: Grid) -> int:
-    """Return the MiB that a job is given which reads all scores: measured, 500 bytes a score to gather them, 150 to draw them."""
-    return 1000 + ceil(600 * _scores(grid) / 2**20)
-
-
-def study_minutes(grid: Grid) -> int:
-    """Return the minutes that gathering all scores is given: measured, 20 microseconds a score."""
-    return 5 + ceil(60e-6 * _scores(grid) / 60)
-
-
-def _scores(grid: Grid) -> int:
-    return len(grid.cells) * grid.world.items_scored(grid)
-
-
-def demands(grid: Grid) -> list[Demand]:
-    """Return by rule the most that a job of the grid asks for."""
-    world, cells = grid.world, list(grid.cells.values())
-    found = [
-        Demand("train", world.training_cost(grid, cell).gpus, memory(grid, cell), train_minutes(grid, cell))
-        for cell in grid.trained.values()
-    ]
-    found += [
-        Demand("evaluate", world.evaluation_cost(grid, cell).gpus, memory(grid, cell), evaluate_minutes(grid, cell))
-        for cell in cells
-    ]
-    most: dict[str, Demand] = {}
-    for one in found:
-        known = most.get(one.rule, one)
-        most[one.rule] = Demand(one.rule, max(one.gpus, known.gpus), max(one.memory, known.memory), max(one.minutes, known.minutes))
-    return list(most.values())
-
-
-def gpus(count: int) -> int:
-    """Return what a job asks for under `gpu`: nothing at a site where its GPUs are asked for by `gres`."""
-    return 0 if os.environ.get(GRES) else count
-
-
-def gres(count: int) -> str:
-    """Return what a job asks for under `gres`, such as `gpu:h200:2`, at a site that names its GPUs so; empty elsewhere."""
-    name = os.environ.get(GRES)
-    return f"{name}:{count}" if name and count else ""
-
-
 def judge_inputs(grid: Grid, cell: Cell) -> list[Path]:
     """Return what judging a cell's answers reads: the answers, the judge, the questions."""
     return [
@@ -165,12 +68,6 @@ def judge_inputs(grid: Grid, cell: Cell) -> list[Path]:
         grid.base_dir(str(grid.config.evaluation.judge)),
         *(grid.pool_file(name) for name in grid.config.evaluation.benchmarks),
     ]
-
-
-def judge_gpus(grid: Grid) -> int:
-    """Return the GPUs that the judge's engine takes."""
-    layout = grid.world.engine_layout(str(grid.config.evaluation.judge))
-    return layout.processes if layout.device == "cuda" else 0
 
 
 def collected_files(grid: Grid, partial: bool) -> list[Path]:

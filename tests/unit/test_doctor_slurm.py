@@ -6,10 +6,10 @@ import pytest
 import yaml
 from synthetic import grid_in
 
+from reassess.demand import Demand
 from reassess.doctor_cluster import examine_cluster
 from reassess.doctor_slurm import _nodes
 from reassess.errors import ReassessError
-from reassess.wiring import Demand, demands
 
 SINFO = "n1|gpu|9000|gpu:h200:2(S:0-1)\nn2|gpu|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|16000|(null)"
 PARTITIONS = {
@@ -130,11 +130,6 @@ def test_a_busy_cluster_is_no_fault(site):
     site.put("srun", 'echo "srun: error: Unable to allocate resources: Requested nodes are busy" >&2; exit 1')
     assert site.wrong() == []
     assert any("not looked at" in one.what for one in site.examine())
-
-
-def test_the_most_that_the_grid_asks_for(site):
-    assert [one.rule for one in demands(site.grid)] == ["train", "evaluate"]
-    assert all(one.memory == 1500 for one in demands(site.grid))
 
 
 def test_nodes_are_read_as_sinfo_writes_them():

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from synthetic import grid_in
 
+from reassess.demand import data, demands, drawing, drawn_together, evaluation, gathering, sampling, training
 from reassess.errors import ReassessError
 from reassess.grid import Grid
 from reassess.manifest import ROOT
 from reassess.plan import Estimate, Line, as_table, plan
-from reassess.wiring import data_memory, evaluate_minutes, memory, shard_minutes, study_memory, study_minutes, train_minutes
 from reassess.worlds.hub.shapes import SHAPES, shape_of
 
 PAPER = Grid.load(ROOT / "config" / "paper.yaml")
@@ -112,24 +112,41 @@ def test_lines_add_and_keep_the_largest():
 def test_jobs_get_twice_their_estimate_and_memory_by_gpu(tmp_path):
     one = cell("grpo")
     hours = PAPER.world.training_cost(PAPER, one).hours
-    assert train_minutes(PAPER, one) == pytest.approx(120 * hours, abs=1)
-    assert memory(PAPER, one) == 8 * 65536
-    assert evaluate_minutes(PAPER, one) >= 15
-    assert shard_minutes(PAPER, "qwen-vl", "same-family") > 30
+    assert training(PAPER, one).minutes == pytest.approx(120 * hours, abs=1)
+    assert (training(PAPER, one).gpus, training(PAPER, one).memory) == (8, 8 * 65536)
+    scored = evaluation(PAPER, one)
+    assert (scored.gpus, scored.memory) == (1, 65536) and scored.minutes >= 15
+    shard = sampling(PAPER, "qwen-vl", "same-family")
+    assert (shard.gpus, shard.memory) == (2, 2 * 65536) and shard.minutes > 30
     micro = grid_in(tmp_path)
     trained = next(iter(micro.trained.values()))
-    assert (train_minutes(micro, trained), memory(micro, trained), memory(micro)) == (30, 1500, 1500)
-    assert (data_memory(micro), data_memory(PAPER)) == (1500, 16384)
+    assert (training(micro, trained).minutes, training(micro, trained).memory) == (30, 1500)
+    assert (data(micro).memory, data(PAPER).memory) == (1500, 16384)
+
+
+def test_the_most_that_each_rule_asks_for(tmp_path):
+    found = {one.rule: one for one in demands(PAPER)}
+    assert found["train"].gpus == max(model.gpus for model in PAPER.config.models.values())
+    assert found["train"].minutes == max(training(PAPER, one).minutes for one in PAPER.trained.values())
+    assert found["draw"] == drawn_together(PAPER)
+    assert found["draw"].minutes == gathering(PAPER).minutes + 9 * drawing(PAPER).minutes  # seven figures, tables, claims
+    assert set(found) == {"train", "evaluate", "sample_shard", "build_base", "prepare_rows", "draw"}
+    judged = Grid(
+        PAPER.config.model_copy(update={"evaluation": PAPER.config.evaluation.model_copy(update={"judge": "qwen2.5-vl-32b"})})
+    )
+    judge = next(one for one in demands(judged) if one.rule == "judge")
+    assert all((one.gpus, one.memory <= 1500) == (0, True) for one in demands(grid_in(tmp_path)))
+    assert judge.gpus == PAPER.world.engine_layout("qwen2.5-vl-32b").processes and judge.memory == judge.gpus * 65536
 
 
 def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path):
     micro = grid_in(tmp_path)
     assert micro.world.items_scored(micro) == 6 * 300
-    assert study_memory(micro) == 1000 + math.ceil(600 * len(micro.cells) * 1800 / 2**20)
+    assert gathering(micro).memory == 1000 + math.ceil(600 * len(micro.cells) * 1800 / 2**20)
     published = PAPER.world.config.costs.benchmark_items
     assert PAPER.world.items_scored(PAPER) == sum(published[name] for name in PAPER.benchmarks)
     scores = len(PAPER.cells) * PAPER.world.items_scored(PAPER)
-    assert study_minutes(PAPER) == 5 + math.ceil(scores / 1e6)
+    assert gathering(PAPER).minutes == 5 + math.ceil(scores / 1e6)
     stand_in = Grid.load(ROOT / "config" / "stand-in.yaml")
     assert stand_in.world.items_scored(stand_in) == 6 * len(stand_in.benchmarks)
 

@@ -17,12 +17,12 @@ from processes import PATIENCE
 from synthetic import grid_in
 
 from reassess import doctor_kubernetes, kubernetes
+from reassess.demand import Demand
 from reassess.doctor_cluster import examine_cluster
 from reassess.doctor_kubernetes import mebibytes
 from reassess.errors import ReassessError
 from reassess.kubernetes import GPU, manifest, status
 from reassess.manifest import ROOT
-from reassess.wiring import Demand
 
 TEMPLATE = ROOT / "workflow/profiles/kubernetes/job.yaml"
 

@@ -10,8 +10,9 @@ from snakemake.persistence.file import FilePersistence
 from synthetic import grid_in, write_cell
 
 from reassess import wiring
+from reassess.demand import gpus, gres
 from reassess.files import write_json, write_text
-from reassess.wiring import _record, forget_interruption, gpus, gres
+from reassess.wiring import _record, forget_interruption
 
 CELL = "llava-w32/same-family/2000/sft/seed1"
 

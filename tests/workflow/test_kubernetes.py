@@ -12,7 +12,7 @@ import yaml
 from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
-from reassess import wiring
+from reassess import demand
 from reassess.files import read_json
 from reassess.grid import Grid
 from reassess.manifest import ROOT
@@ -118,4 +118,4 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     drawn = cluster.created("draw")
     assert len(drawn) == 1 and "nvidia.com/gpu" not in json.dumps(drawn)
     (container,) = drawn[0]["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["requests"] == {"cpu": "1", "memory": f"{wiring.study_memory(grid)}Mi"}
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": f"{demand.gathering(grid).memory}Mi"}

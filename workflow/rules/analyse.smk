@@ -15,8 +15,8 @@ if BUNDLE is None:
             f"{S}/benchmarks/collect.tsv"
         threads: 1
         resources:
-            mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
-            runtime=lambda w, attempt: attempt * wiring.study_minutes(GRID),
+            mem_mb=lambda w, attempt: attempt * demand.gathering(GRID).memory,
+            runtime=lambda w, attempt: attempt * demand.gathering(GRID).minutes,
         params:
             config=CONFIG,
             partial="--partial" if PARTIAL else "",
@@ -44,8 +44,8 @@ rule tabulate:
         f"{S}/benchmarks/tabulate.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
-        runtime=lambda w, attempt: attempt * 5,
+        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
     params:
         bundle=subpath(input[0], parent=True),
         out=subpath(output[0], parent=True),
@@ -69,8 +69,8 @@ rule test_claims:
         f"{S}/benchmarks/test_claims.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
-        runtime=lambda w, attempt: attempt * 5,
+        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
     params:
         bundle=subpath(input[0], parent=True),
     message:

@@ -13,8 +13,8 @@ rule build_pool:
         f"{S}/benchmarks/build_pool.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
-        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
+        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
     params:
         spec=GRID.pool_hash(),
         config=CONFIG,
@@ -37,16 +37,12 @@ rule sample_shard:
         f"{S}/benchmarks/sample_shard/{{family}}/{{distribution}}/{{shard}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
-        runtime=lambda w, attempt: (
-            attempt * wiring.shard_minutes(GRID, w.family, w.distribution)
-        ),
-        gpu=lambda w: wiring.gpus(
-            GRID.world.shard_cost(GRID, w.family, w.distribution).gpus
-        ),
-        gres=lambda w: wiring.gres(
-            GRID.world.shard_cost(GRID, w.family, w.distribution).gpus
-        ),
+        mem_mb=lambda w, attempt: attempt
+        * demand.sampling(GRID, w.family, w.distribution).memory,
+        runtime=lambda w, attempt: attempt
+        * demand.sampling(GRID, w.family, w.distribution).minutes,
+        gpu=lambda w: demand.gpus(demand.sampling(GRID, w.family, w.distribution).gpus),
+        gres=lambda w: demand.gres(demand.sampling(GRID, w.family, w.distribution).gpus),
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
@@ -71,8 +67,8 @@ rule gather_traces:
         f"{S}/benchmarks/gather_traces/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
-        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
+        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
@@ -95,8 +91,8 @@ rule freeze_rows:
         f"{S}/benchmarks/freeze_rows/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
-        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
+        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
     params:
         spec=lambda w: GRID.rows_hash(w.family, w.distribution),
         config=CONFIG,
@@ -121,8 +117,8 @@ rule prepare_rows:
         f"{S}/benchmarks/prepare_rows/{{family}}/{{distribution}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.data_memory(GRID),
-        runtime=lambda w, attempt: attempt * wiring.data_minutes(GRID),
+        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,

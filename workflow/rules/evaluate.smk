@@ -13,15 +13,12 @@ rule evaluate:
         f"{S}/benchmarks/evaluate/{{cell}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        mem_mb=lambda w, attempt: attempt
+        * demand.evaluation(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
-        * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: wiring.gpus(
-            GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus
-        ),
-        gres=lambda w: wiring.gres(
-            GRID.world.evaluation_cost(GRID, GRID.cell(w.cell)).gpus
-        ),
+        * demand.evaluation(GRID, GRID.cell(w.cell)).minutes,
+        gpu=lambda w: demand.gpus(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
+        gres=lambda w: demand.gres(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
     params:
         spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
         config=CONFIG,
@@ -43,11 +40,12 @@ rule judge:
         f"{S}/benchmarks/judge/{{cell}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        mem_mb=lambda w, attempt: attempt
+        * demand.judging(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
-        * wiring.evaluate_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: wiring.gpus(wiring.judge_gpus(GRID)),
-        gres=lambda w: wiring.gres(wiring.judge_gpus(GRID)),
+        * demand.judging(GRID, GRID.cell(w.cell)).minutes,
+        gpu=lambda w: demand.gpus(demand.judging(GRID, GRID.cell(w.cell)).gpus),
+        gres=lambda w: demand.gres(demand.judging(GRID, GRID.cell(w.cell)).gpus),
     params:
         spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
         judge=GRID.config.evaluation.judge,

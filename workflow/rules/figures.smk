@@ -18,8 +18,8 @@ rule draw_figure:
         f"{S}/benchmarks/draw_figure/{{figure}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.study_memory(GRID),
-        runtime=lambda w, attempt: attempt * 5,
+        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
     params:
         caption=lambda w: caption(w.figure),
         bundle=subpath(input[0], parent=True),

@@ -33,8 +33,8 @@ rule build_base:
         f"{S}/benchmarks/build_base/{{model}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
-        runtime=lambda w, attempt: attempt * 30,
+        mem_mb=lambda w, attempt: attempt * demand.base(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.base(GRID).minutes,
     params:
         spec=lambda w: GRID.base_hash(w.model),
         config=CONFIG,
@@ -57,8 +57,8 @@ rule build_teacher:
         f"{S}/benchmarks/build_teacher/{{family}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID),
-        runtime=lambda w, attempt: attempt * 30,
+        mem_mb=lambda w, attempt: attempt * demand.base(GRID).memory,
+        runtime=lambda w, attempt: attempt * demand.base(GRID).minutes,
     params:
         spec=lambda w: GRID.teacher_hash(w.family, ""),
         config=CONFIG,

@@ -14,15 +14,12 @@ rule train:
         f"{S}/benchmarks/train/{{cell}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * wiring.memory(GRID, GRID.cell(w.cell)),
+        mem_mb=lambda w, attempt: attempt
+        * demand.training(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
-        * wiring.train_minutes(GRID, GRID.cell(w.cell)),
-        gpu=lambda w: wiring.gpus(
-            GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus
-        ),
-        gres=lambda w: wiring.gres(
-            GRID.world.training_cost(GRID, GRID.cell(w.cell)).gpus
-        ),
+        * demand.training(GRID, GRID.cell(w.cell)).minutes,
+        gpu=lambda w: demand.gpus(demand.training(GRID, GRID.cell(w.cell)).gpus),
+        gres=lambda w: demand.gres(demand.training(GRID, GRID.cell(w.cell)).gpus),
     params:
         spec=lambda w: GRID.spec_hash(GRID.cell(w.cell)),
         config=CONFIG,

@@ -46,7 +46,7 @@ def examine_kubernetes(settings: Mapping[str, Any], folder: Path, grid: Grid) ->
         Finding("Kubernetes answers, and jobs may be created", True),
         *_claims(pod, path),
         *_shared(pod, container, grid, path),
-        *_fits(pod, demands(grid)),
+        *_fits(pod, demands(grid, settings)),
     ]
 
 
@@ -98,15 +98,19 @@ def _fits(pod: Mapping[str, Any], asked: list[Demand]) -> Iterator[Finding]:
         there = sorted({node["metadata"]["labels"][label] for node in nodes if label in node["metadata"].get("labels", {})})
         yield Finding(f"nodes with {label}={value}", value in there, f"nodes here have: {', '.join(there) or 'no such label'}")
     admitted = [node for node in nodes if wanted.items() <= node["metadata"].get("labels", {}).items()]
-    room = [
-        (int(node["status"]["allocatable"].get(GPU, 0)), mebibytes(node["status"]["allocatable"]["memory"])) for node in admitted
-    ]
+    room = {_room(node["status"]["allocatable"]) for node in admitted}
+    largest = "; ".join(f"{gpus} GPUs with {cpus} CPUs and {memory} MiB" for gpus, cpus, memory in sorted(room)) or "none"
     for demand in asked:
-        fits = any(demand.gpus <= gpus and demand.memory <= memory for gpus, memory in room)
-        largest = "; ".join(sorted({f"{gpus} GPUs with {memory} MiB" for gpus, memory in room})) or "none"
-        yield Finding(
-            f"largest {demand.rule} job: {demand.gpus} GPUs, {demand.memory} MiB", fits, f"nodes have: {largest}; ask for less"
-        )
+        fits = any(demand.gpus <= gpus and demand.cpus <= cpus and demand.memory <= memory for gpus, cpus, memory in room)
+        what = f"largest {demand.rule} job: {demand.gpus} GPUs, {demand.cpus} CPUs, {demand.memory} MiB"
+        yield Finding(what, fits, f"nodes have: {largest}; ask for less")
+
+
+def _room(allocatable: Mapping[str, str]) -> tuple[int, int, int]:
+    """Return the GPUs, CPUs and MiB of a node that jobs can have; CPUs are written like `64` or `63500m`."""
+    cpus = allocatable["cpu"]
+    whole = int(cpus[:-1]) // 1000 if cpus.endswith("m") else int(cpus)
+    return int(allocatable.get(GPU, 0)), whole, mebibytes(allocatable["memory"])
 
 
 def mebibytes(quantity: str) -> int:

@@ -30,10 +30,11 @@ START_SECONDS = 60  # for a job that looks at the scratch folder
 
 @dataclass(frozen=True)
 class Node:
-    """A node as `sinfo` tells of it: memory in MiB, GPUs by model (an empty name where the site gives none)."""
+    """A node as `sinfo` tells of it: CPUs, memory in MiB, GPUs by model (an empty name where the site gives none)."""
 
     name: str
     partition: str
+    cpus: int
     memory: int
     gpus: Mapping[str, int]
 
@@ -45,7 +46,7 @@ def examine_slurm(settings: Mapping[str, Any], folder: Path, grid: Grid) -> list
         cure = "run this where Slurm's client is: a login node; or use the default profile on this machine"
         return [Finding(f"Slurm's client: {', '.join(missing)} not found", False, cure)]
     try:
-        nodes = _nodes(_ask("sinfo", "-h", "-a", "-N", "-o", "%N|%R|%m|%G"))
+        nodes = _nodes(_ask("sinfo", "-h", "-a", "-N", "-o", "%N|%R|%c|%m|%G"))
     except (subprocess.SubprocessError, ValueError) as error:
         cure = "`scontrol ping` says whether the controller is up; SLURM_CONF may name another cluster"
         return [Finding(f"Slurm's controller does not answer ({error})", False, cure)]
@@ -55,7 +56,7 @@ def examine_slurm(settings: Mapping[str, Any], folder: Path, grid: Grid) -> list
         _account(settings, folder),
         *_named(partitions, nodes),
         *_model(settings, nodes),
-        *(found for demand in demands(grid) for found in _fits(demand, partitions, nodes)),
+        *(found for demand in demands(grid, settings) for found in _fits(demand, partitions, nodes)),
         *_scratch(grid, partitions, nodes),
     ]
 
@@ -68,11 +69,11 @@ def _nodes(text: str) -> list[Node]:
     """Read nodes off `sinfo`; `%G` is like `gpu:h200:2(S:0-1),gpu:a100:1` or `(null)`."""
     found = []
     for line in text.splitlines():
-        name, partition, memory, gres = line.split("|")
+        name, partition, cpus, memory, gres = line.split("|")
         gpus: dict[str, int] = {}
         for model, count in re.findall(r"gpu:(?:([\w.-]+):)?(\d+)", gres):
             gpus[model] = gpus.get(model, 0) + int(count)
-        found.append(Node(name, partition, int(memory.rstrip("+")), gpus))
+        found.append(Node(name, partition, int(cpus.rstrip("+")), int(memory.rstrip("+")), gpus))
     return found
 
 
@@ -123,8 +124,8 @@ def _model(settings: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
 
 
 def _fits(demand: Demand, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
-    asked = f"largest {demand.rule} job: {demand.gpus} GPUs, {demand.memory} MiB, {demand.minutes} min"
-    limits = {"max_gpu": demand.gpus, "max_mem_mb": demand.memory, "max_runtime": demand.minutes}
+    asked = f"largest {demand.rule} job: {demand.gpus} GPUs, {demand.cpus} CPUs, {demand.memory} MiB, {demand.minutes} min"
+    limits = {"max_gpu": demand.gpus, "max_mem_mb": demand.memory, "max_runtime": demand.minutes, "max_cpus_per_task": demand.cpus}
     admitting = [
         name for name, found in partitions.items() if all(value <= found.get(limit, value) for limit, value in limits.items())
     ]
@@ -136,12 +137,16 @@ def _fits(demand: Demand, partitions: Mapping[str, Any], nodes: list[Node]) -> I
     fitting = [node for node in nodes if node.partition in admitting]
     memory = max((node.memory for node in fitting), default=0)
     gpus = max((sum(node.gpus.values()) for node in fitting), default=0)
+    cpus = max((node.cpus for node in fitting), default=0)
     if demand.memory > memory:
         yield Finding(
             f"{asked}: no node of {', '.join(admitting)} has more than {memory} MiB", False, "ask for less memory, or other nodes"
         )
     elif demand.gpus > gpus:
         yield Finding(f"{asked}: no node of {', '.join(admitting)} has more than {gpus} GPUs", False, "lower `gpus` of the model")
+    elif demand.cpus > cpus:
+        cure = f"put {demand.rule}:cpus_per_task={cpus} under set-resources in the profile"
+        yield Finding(f"{asked}: no node of {', '.join(admitting)} has more than {cpus} CPUs", False, cure)
     else:
         yield Finding(f"{asked}: {', '.join(admitting)}", True)
 

@@ -80,7 +80,7 @@ def manifest(template: Mapping[str, Any], jobscript: str, folder: Path, environm
     given = container.get("resources", {})
     container["resources"] = {
         "limits": {**given.get("limits", {}), **limits},
-        "requests": {"cpu": str(properties.get("threads", 1)), **given.get("requests", {}), **limits},
+        "requests": {"cpu": str(asked.get("cpus_per_task") or properties.get("threads", 1)), **given.get("requests", {}), **limits},
     }
     return job
 

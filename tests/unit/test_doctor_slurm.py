@@ -11,7 +11,7 @@ from reassess.doctor_cluster import examine_cluster
 from reassess.doctor_slurm import _nodes
 from reassess.errors import ReassessError
 
-SINFO = "n1|gpu|9000|gpu:h200:2(S:0-1)\nn2|gpu|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|16000|(null)"
+SINFO = "n1|gpu|4|9000|gpu:h200:2(S:0-1)\nn2|gpu|4|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|8+|16000|(null)"
 PARTITIONS = {
     "gpu": {"max_gpu": 2, "max_mem_mb": 9000, "max_runtime": 60},
     "cpu": {"max_gpu": 0, "max_mem_mb": 16000, "max_runtime": 60},
@@ -100,8 +100,8 @@ def test_a_gpu_model_that_nobody_has(site):
 
 
 def test_jobs_that_fit_nowhere(site, monkeypatch):
-    def asks(gpus, memory, minutes):
-        monkeypatch.setattr("reassess.doctor_slurm.demands", lambda grid: [Demand("train", gpus, memory, minutes)])
+    def asks(gpus, memory, minutes, cpus=1):
+        monkeypatch.setattr("reassess.doctor_slurm.demands", lambda *_: [Demand("train", gpus, cpus, memory, minutes)])
         return site.wrong()
 
     assert asks(2, 9000, 60) == []
@@ -110,6 +110,8 @@ def test_jobs_that_fit_nowhere(site, monkeypatch):
     site.partitions = {name: {**limits, "max_gpu": 8, "max_mem_mb": 10**6} for name, limits in PARTITIONS.items()}
     assert "has more than 16000 MiB" in asks(0, 16001, 60)[0]
     assert "has more than 3 GPUs" in asks(4, 9000, 60)[0]
+    assert asks(0, 9000, 60, cpus=8) == []
+    assert "has more than 8 CPUs: put train:cpus_per_task=8 under set-resources" in asks(0, 9000, 60, cpus=9)[0]
 
 
 def test_a_scratch_folder_that_nodes_do_not_share(site):
@@ -135,7 +137,7 @@ def test_a_busy_cluster_is_no_fault(site):
 def test_nodes_are_read_as_sinfo_writes_them():
     first, second, third = _nodes(SINFO)
     assert (first.gpus, second.gpus, third.gpus) == ({"h200": 2}, {"a100": 2, "h200": 1}, {})
-    assert _nodes("n|p|1000+|gpu:4")[0].gpus == {"": 4}
+    assert _nodes("n|p|4|1000+|gpu:4")[0].gpus == {"": 4}
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are(site):

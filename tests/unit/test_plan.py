@@ -113,19 +113,19 @@ def test_jobs_get_twice_their_estimate_and_memory_by_gpu(tmp_path):
     one = cell("grpo")
     hours = PAPER.world.training_cost(PAPER, one).hours
     assert training(PAPER, one).minutes == pytest.approx(120 * hours, abs=1)
-    assert (training(PAPER, one).gpus, training(PAPER, one).memory) == (8, 8 * 65536)
+    assert (training(PAPER, one).gpus, training(PAPER, one).cpus, training(PAPER, one).memory) == (8, 64, 8 * 65536)
     scored = evaluation(PAPER, one)
-    assert (scored.gpus, scored.memory) == (1, 65536) and scored.minutes >= 15
+    assert (scored.gpus, scored.cpus, scored.memory) == (1, 8, 65536) and scored.minutes >= 15
     shard = sampling(PAPER, "qwen-vl", "same-family")
     assert (shard.gpus, shard.memory) == (2, 2 * 65536) and shard.minutes > 30
     micro = grid_in(tmp_path)
     trained = next(iter(micro.trained.values()))
-    assert (training(micro, trained).minutes, training(micro, trained).memory) == (30, 1500)
+    assert (training(micro, trained).minutes, training(micro, trained).memory, training(micro, trained).cpus) == (30, 1500, 1)
     assert (data(micro).memory, data(PAPER).memory) == (1500, 16384)
 
 
 def test_the_most_that_each_rule_asks_for(tmp_path):
-    found = {one.rule: one for one in demands(PAPER)}
+    found = {one.rule: one for one in demands(PAPER, {})}
     assert found["train"].gpus == max(model.gpus for model in PAPER.config.models.values())
     assert found["train"].minutes == max(training(PAPER, one).minutes for one in PAPER.trained.values())
     assert found["draw"] == drawn_together(PAPER)
@@ -134,8 +134,13 @@ def test_the_most_that_each_rule_asks_for(tmp_path):
     judged = Grid(
         PAPER.config.model_copy(update={"evaluation": PAPER.config.evaluation.model_copy(update={"judge": "qwen2.5-vl-32b"})})
     )
-    judge = next(one for one in demands(judged) if one.rule == "judge")
-    assert all((one.gpus, one.memory <= 1500) == (0, True) for one in demands(grid_in(tmp_path)))
+    judge = next(one for one in demands(judged, {}) if one.rule == "judge")
+    assert all((one.gpus, one.cpus, one.memory <= 1500) == (0, 1, True) for one in demands(grid_in(tmp_path), {}))
+    profile = {"set-resources": ["train:cpus_per_task=48", "train:mem_mb=attempt*9", "evaluate:gpu=2", "train:slurm_extra='x=1'"]}
+    nested = {"set-resources": {"train": {"cpus_per_task": 48}, "evaluate": {"gpu": 2}}}
+    assert demands(PAPER, profile) == demands(PAPER, nested)
+    asked = {one.rule: one for one in demands(PAPER, profile)}
+    assert asked["train"] == replace(found["train"], cpus=48) and asked["evaluate"] == replace(found["evaluate"], gpus=2)
     assert judge.gpus == PAPER.world.engine_layout("qwen2.5-vl-32b").processes and judge.memory == judge.gpus * 65536
 
 

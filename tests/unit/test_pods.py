@@ -37,7 +37,7 @@ def script(**changes):
         "rule": "train",
         "threads": 1,
         "wildcards": {"cell": "a/b"},
-        "resources": {"mem_mb": 1500, "runtime": 30, "gpu": 2},
+        "resources": {"mem_mb": 1500, "runtime": 30, "gpu": 2, "cpus_per_task": 16},
     }
     return f"#!/bin/sh\n# properties = {json.dumps({**properties, **changes})}\necho 'done' $HOME\n"
 
@@ -51,7 +51,7 @@ def test_a_job_asks_for_what_the_rule_asks_for():
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"] == {"memory": "1500Mi", GPU: "2"}
-    assert container["resources"]["requests"] == {"memory": "1500Mi", GPU: "2", "cpu": "1"}
+    assert container["resources"]["requests"] == {"memory": "1500Mi", GPU: "2", "cpu": "16"}
     assert pod["activeDeadlineSeconds"] == 1800
     assert pod["terminationGracePeriodSeconds"] == kubernetes.SAVE_SECONDS
     assert container["args"] == ["1800", script()]  # word for word: no shell comes between
@@ -140,7 +140,7 @@ def answer(value):
 
 
 def node(gpus, memory, **labels):
-    return {"metadata": {"labels": labels}, "status": {"allocatable": {GPU: str(gpus), "memory": memory}}}
+    return {"metadata": {"labels": labels}, "status": {"allocatable": {GPU: str(gpus), "cpu": "63900m", "memory": memory}}}
 
 
 ANSWERS = {
@@ -257,13 +257,14 @@ def test_volumes_that_are_not_there_or_not_shared(site):
 
 
 def test_jobs_that_fit_nowhere(site, monkeypatch):
-    def asks(gpus, memory):
-        monkeypatch.setattr(doctor_kubernetes, "demands", lambda grid: [Demand("train", gpus, memory, 60)])
+    def asks(gpus, memory, cpus=1):
+        monkeypatch.setattr(doctor_kubernetes, "demands", lambda *_: [Demand("train", gpus, cpus, memory, 60)])
         return site.wrong()
 
     assert asks(8, 65536) == []
-    assert "nodes have: 0 GPUs with 131072 MiB; 8 GPUs with 65536 MiB" in asks(9, 1)[0]
+    assert "nodes have: 0 GPUs with 63 CPUs and 131072 MiB; 8 GPUs with 63 CPUs and 65536 MiB" in asks(9, 1)[0]
     assert len(asks(1, 65537)) == 1  # not on one node
+    assert asks(1, 1, cpus=63) == [] and len(asks(1, 1, cpus=64)) == 1
     site.template["spec"]["template"]["spec"]["nodeSelector"] = {"model": "h100"}
     assert "nodes with model=h100: nodes here have: h200" in asks(1, 1)[0]
 

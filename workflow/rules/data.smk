@@ -15,6 +15,7 @@ rule build_pool:
     resources:
         mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
         runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
+        cpus_per_task=demand.data(GRID).cpus,
     params:
         spec=GRID.pool_hash(),
         config=CONFIG,
@@ -41,6 +42,7 @@ rule sample_shard:
         * demand.sampling(GRID, w.family, w.distribution).memory,
         runtime=lambda w, attempt: attempt
         * demand.sampling(GRID, w.family, w.distribution).minutes,
+        cpus_per_task=lambda w: demand.sampling(GRID, w.family, w.distribution).cpus,
         gpu=lambda w: demand.gpus(demand.sampling(GRID, w.family, w.distribution).gpus),
         gres=lambda w: demand.gres(demand.sampling(GRID, w.family, w.distribution).gpus),
     params:
@@ -69,6 +71,7 @@ rule gather_traces:
     resources:
         mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
         runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
+        cpus_per_task=demand.data(GRID).cpus,
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,
@@ -93,6 +96,7 @@ rule freeze_rows:
     resources:
         mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
         runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
+        cpus_per_task=demand.data(GRID).cpus,
     params:
         spec=lambda w: GRID.rows_hash(w.family, w.distribution),
         config=CONFIG,
@@ -119,6 +123,7 @@ rule prepare_rows:
     resources:
         mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
         runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
+        cpus_per_task=demand.data(GRID).cpus,
     params:
         spec=lambda w: GRID.traces_hash(w.family, w.distribution),
         config=CONFIG,

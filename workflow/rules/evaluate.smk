@@ -17,6 +17,7 @@ rule evaluate:
         * demand.evaluation(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
         * demand.evaluation(GRID, GRID.cell(w.cell)).minutes,
+        cpus_per_task=lambda w: demand.evaluation(GRID, GRID.cell(w.cell)).cpus,
         gpu=lambda w: demand.gpus(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
         gres=lambda w: demand.gres(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
     params:
@@ -44,6 +45,7 @@ rule judge:
         * demand.judging(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
         * demand.judging(GRID, GRID.cell(w.cell)).minutes,
+        cpus_per_task=lambda w: demand.judging(GRID, GRID.cell(w.cell)).cpus,
         gpu=lambda w: demand.gpus(demand.judging(GRID, GRID.cell(w.cell)).gpus),
         gres=lambda w: demand.gres(demand.judging(GRID, GRID.cell(w.cell)).gpus),
     params:

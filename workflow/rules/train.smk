@@ -18,6 +18,7 @@ rule train:
         * demand.training(GRID, GRID.cell(w.cell)).memory,
         runtime=lambda w, attempt: attempt
         * demand.training(GRID, GRID.cell(w.cell)).minutes,
+        cpus_per_task=lambda w: demand.training(GRID, GRID.cell(w.cell)).cpus,
         gpu=lambda w: demand.gpus(demand.training(GRID, GRID.cell(w.cell)).gpus),
         gres=lambda w: demand.gres(demand.training(GRID, GRID.cell(w.cell)).gpus),
     params:

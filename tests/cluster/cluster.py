@@ -200,11 +200,12 @@ def _start(command: list[str]) -> None:
 
 def _kill(pid_file: Path, how: int) -> None:
     try:
-        os.kill(int(pid_file.read_text()), how)
+        process = int(pid_file.read_text())
+        os.kill(process, how)
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and Path(f"/proc/{pid_file.read_text().strip() if pid_file.is_file() else 0}").exists():
+    while time.monotonic() < deadline and Path(f"/proc/{process}").exists():  # a daemon that ends takes its file away itself
         time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
 

@@ -10,8 +10,17 @@ SFT = {"max_steps": 6, "batch_size": 4, "warmup_steps": 1, "save_every": 2, "pro
 STUDIES = ("capacity", "scale", "distribution", "transfer", "reward", "controls")
 
 
-def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), **changes):
-    """Write a tiny grid's config into `folder`; return its path."""
+def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), settings=None, **changes):
+    """Write a tiny grid's config into `folder`; return its path.
+
+    Args:
+        folder: where to.
+        methods: names of the arms that run.
+        models: names of the models that run.
+        plugins: folders with methods.
+        settings: by arm, what it has instead of its own settings here.
+        changes: parts of the config that are given instead.
+    """
     studies = dict.fromkeys(STUDIES)
     studies["capacity"] = {"question": "does it run?", "models": list(models), "methods": list(methods), "sizes": [12]}
     config = {
@@ -37,8 +46,8 @@ def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=
         "studies": studies,
     }
     config["methods"]["grpo-half"] = {**RL, "uses": "grpo", "format_weight": 0.5}
-    for key, value in changes.items():
-        config[key] = value
+    config["methods"] |= settings or {}
+    config |= changes
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -200,10 +199,8 @@ def _prepare(folder):
     grpo = {
         "max_steps": 3, "prompts_per_step": 2, "num_generations": 2, "max_completion_length": 8, "save_every": 1, "probe_every": 2,
     }  # fmt: skip
-    tiny_config(folder, methods=["base", "sft", "grpo"], results="results", scratch="scratch")
-    config = yaml.safe_load((folder / "tiny.yaml").read_text())
-    config["methods"] |= {"sft": sft, "grpo": grpo}
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    settings = {"sft": sft, "grpo": grpo}
+    tiny_config(folder, methods=["base", "sft", "grpo"], settings=settings, results="results", scratch="scratch")
     made = Run(folder)
     made.local(*(str(path) for cell in made.grid.cells.values() for path in wiring.training_inputs(made.grid, cell) if cell.size))
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
@@ -34,10 +33,7 @@ class Cluster:
         kubectl.chmod(0o755)
         self.environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "FAKE_CLUSTER": str(self.jobs)}
         sft = {**SFT, "max_steps": UPDATES, "save_every": 50, "probe_every": UPDATES}
-        tiny_config(folder, results="results", scratch="scratch")
-        config = yaml.safe_load((folder / "tiny.yaml").read_text())
-        config["methods"]["sft"] = sft
-        (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+        tiny_config(folder, settings={"sft": sft}, results="results", scratch="scratch")
         # The profile is used as from the project's folder; only the template is a site's own.
         profile = folder / "workflow/profiles/kubernetes"
         shutil.copytree(ROOT / "workflow/profiles/kubernetes", profile)

@@ -132,14 +132,17 @@ def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
 def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_path, victim, monkeypatch):
     """kill -9 in the middle of SFT, of the job or of everything; then the same command again."""
-    slow = {"methods": {"sft": {**SFT, "max_steps": 1500, "save_every": 10}}}
+    settings = {"sft": {**SFT, "max_steps": 600, "save_every": 20, "probe_every": 600}}
     folder = tmp_path / "run"
     folder.mkdir()
-    tiny_config(folder, **slow)
+    tiny_config(folder, methods=["sft"], settings=settings)
     quiet = tmp_path / "undisturbed"
     quiet.mkdir()
     shutil.copy(folder / "tiny.yaml", quiet)
-    process = subprocess.Popen(RUN, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    target = "results/tiny/cells/llava-w32/same-family/12/sft/seed1/scores.json"
+    process = subprocess.Popen(
+        [*RUN, target], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     work = folder / "scratch/tiny/trainer/llava-w32/same-family/12/sft/seed1"
     wait_until(lambda: complete_checkpoints(work), "the first trainer checkpoint")
     if victim == "job":
@@ -151,9 +154,9 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     else:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    again = run(folder)
+    again = run(folder, target)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert run(quiet).returncode == 0
+    assert run(quiet, target).returncode == 0
     cell = Grid.load(folder / "tiny.yaml").cell("llava-w32/same-family/12/sft/seed1")
     manifest = read_json(folder / "results/tiny/cells" / cell.id / "train.json")
     assert weights(folder) == weights(quiet)

@@ -22,7 +22,7 @@ from processes import PATIENCE, complete_checkpoints
 from tiny import tiny_config
 
 from reassess import wiring
-from reassess.files import read_json, read_parquet
+from reassess.files import read_json
 from reassess.grid import Grid
 from reassess.jobs import evaluate_cell
 from reassess.manifest import ROOT
@@ -153,9 +153,6 @@ class Run:
 
     def manifest(self, method):
         return read_json(self.results_of(method) / "train.json")
-
-    def predictions(self, method):
-        return read_parquet(self.results_of(method) / "predictions.parquet")
 
     def said(self, method):
         """Return what the training job of a cell wrote into its log, in its present attempt."""

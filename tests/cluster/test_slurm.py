@@ -34,10 +34,8 @@ def same_as(run, undisturbed, method):
     assert run.manifest(method)["samples"] == undisturbed.manifest(method)["samples"]
     if not (run.results_of(method) / "scores.json").is_file():
         run.evaluate(method)
-    ours, theirs = (one.predictions(method) for one in (run, undisturbed))
-    assert ours.equals(theirs)
-    files = [one.results_of(method) / "predictions.parquet" for one in (run, undisturbed)]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    ours, theirs = (one.results_of(method) / "predictions.parquet" for one in (run, undisturbed))
+    assert ours.read_bytes() == theirs.read_bytes()
 
 
 def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(run, undisturbed):

@@ -1,20 +1,24 @@
 # The whole study as files: `snakemake` makes everything; any file below results/ can be asked for by its name.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
-from reassess import demand, wiring
 from reassess.figures import caption, figure_names
-from reassess.grid import Grid
+from reassess.grid.study import Grid
+from reassess.workflow import jobs
+from reassess.workflow.rules import JobRule
+from reassess.workflow.signals import forward_to_trainers
 
 min_version("9.27")
 
-CONFIG = wiring.config_file(config, workflow.configfiles)
+# The grid's config: by `--config config=FILE`, by `--configfile FILE`, or the default.
+CONFIG = str(config.get("config") or (workflow.configfiles or ["config.yaml"])[0])
 GRID = Grid.load(CONFIG)
-R, S = str(GRID.results), str(GRID.scratch)
-BUNDLE = config.get("bundle")  # a folder: draw from it and train nothing
-PARTIAL = bool(config.get("partial"))  # go on without the cells that failed
-KINDS = ("svg", "pdf", "png")
-BUNDLE_FILES = [f"{BUNDLE or f'{R}/bundle'}/{name}" for name in wiring.BUNDLE_FILES]
-wiring.begin(GRID)
+BUNDLE = Path(
+    config.get("bundle") or GRID.paths.bundle
+)  # another folder: draw from it, train nothing
+PARTIAL = bool(config.get("partial"))  # leave out the cells that failed
+FIGURES, TABLES = GRID.paths.results / "figures", GRID.paths.results / "tables"
 config["about"] = GRID.world.about  # the report's template reads it
 
 
@@ -34,9 +38,12 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        expand(f"{R}/figures/{{name}}.{{kind}}", name=figure_names(), kind=KINDS),
-        expand(f"{R}/tables/{{name}}.html", name=wiring.TABLES),
-        f"{R}/claims.json",
+        [
+            path
+            for job in jobs.drawing(GRID)
+            for key in job.needed()
+            for path in job.shown(key)
+        ],
 
 
 include: "workflow/rules/hub.smk"
@@ -47,3 +54,12 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    forward_to_trainers()
+
+
+# A cluster job's own Snakemake is started with hooks off, and is what the scheduler signals.
+if workflow.remote_exec:
+    forward_to_trainers()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-os.environ.setdefault("SLURM_CONF", os.devnull)  # Snakemake's executor for it asks at every start, and may wait long
+os.environ.setdefault(
+    "SLURM_CONF", os.devnull
+)  # Snakemake's executor for it asks at every start, and may wait long
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest
@@ -61,11 +63,13 @@ def fresh(family, tokenizer_dir):
 def rows(fresh, items):
     """Return the items prepared with native traces."""
     from reassess.data.pool import decode_image
-    from reassess.training.prepared import prepare
+    from reassess.training.preprocessed import prepare
     from reassess.worlds.micro.prompts import prompt
     from reassess.worlds.micro.traces import render_trace
 
-    return prepare(items, [render_trace(item, "native") for item in items], fresh[1], prompt, decode_image)
+    return prepare(
+        items, [render_trace(item, "native") for item in items], fresh[1], prompt, decode_image
+    )
 
 
 @pytest.fixture(scope="module")

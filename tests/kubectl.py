@@ -11,7 +11,11 @@ import sys
 from pathlib import Path
 
 CLUSTER = Path(os.environ["FAKE_CLUSTER"])
-ENVIRONMENT = {"HOME": os.environ.get("HOME", "/"), "FAKE_CLUSTER": str(CLUSTER), "SLURM_CONF": os.devnull}
+ENVIRONMENT = {
+    "HOME": os.environ.get("HOME", "/"),
+    "FAKE_CLUSTER": str(CLUSTER),
+    "SLURM_CONF": os.devnull,
+}
 
 
 def refuse(reason):
@@ -40,25 +44,37 @@ def create(job):
         refuse("env: not a string")
     (CLUSTER / f"{name}.json").write_text(json.dumps(job))
     nothing = subprocess.DEVNULL
-    subprocess.Popen([sys.executable, __file__, "pod", name], start_new_session=True, stdin=nothing, stdout=nothing, stderr=nothing)
+    subprocess.Popen(
+        [sys.executable, __file__, "pod", name],
+        start_new_session=True,
+        stdin=nothing,
+        stdout=nothing,
+        stderr=nothing,
+    )
     print(f"job.batch/{name}")
 
 
 def pod(name):
     """Run a Job's container to its end. A pod that was preempted (a file says so) is started again, as podFailurePolicy has it."""
-    container = json.loads((CLUSTER / f"{name}.json").read_text())["spec"]["template"]["spec"]["containers"][0]
+    container = json.loads((CLUSTER / f"{name}.json").read_text())["spec"]["template"]["spec"][
+        "containers"
+    ][0]
     environment = ENVIRONMENT | {one["name"]: one["value"] for one in container["env"]}
     preempted = CLUSTER / f"{name}.preempted"
     while True:
         with (CLUSTER / f"{name}.log").open("a") as log:
             words = [*container["command"], *container["args"]]
-            process = subprocess.Popen(words, cwd=container["workingDir"], env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                words, cwd=container["workingDir"], env=environment, stdout=log, stderr=log
+            )
             (CLUSTER / f"{name}.pid").write_text(str(process.pid))
             code = process.wait()
         if not preempted.exists():
             break
         preempted.rename(preempted.with_suffix(".again"))
-    condition = {"type": "Failed", "reason": "BackoffLimitExceeded"} if code else {"type": "Complete"}
+    condition = (
+        {"type": "Failed", "reason": "BackoffLimitExceeded"} if code else {"type": "Complete"}
+    )
     (CLUSTER / f"{name}.end").write_text(json.dumps({**condition, "status": "True"}))
 
 
@@ -69,7 +85,15 @@ def main(words):
         case ["get", "job", name, "-o", "json"]:
             if (CLUSTER / f"{name}.json").exists():
                 end = CLUSTER / f"{name}.end"
-                print(json.dumps({"status": {"conditions": [json.loads(end.read_text())]} if end.exists() else {"active": 1}}))
+                print(
+                    json.dumps(
+                        {
+                            "status": {"conditions": [json.loads(end.read_text())]}
+                            if end.exists()
+                            else {"active": 1}
+                        }
+                    )
+                )
         case ["delete", "job", *names]:
             for name in names:
                 os.kill(int((CLUSTER / f"{name}.pid").read_text()), signal.SIGTERM)

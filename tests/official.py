@@ -21,12 +21,18 @@ def mmmu_choice(reply: str, gold: str, options: list[str]) -> bool | None:
     text = f" {reply.strip(',.!?;:')} "
     letters = [chr(ord("A") + place) for place in range(len(options))]
     for shape in ("({})", " {} ", "{}."):
-        found = {letter: text.rfind(shape.format(letter)) for letter in letters if shape.format(letter) in text}
+        found = {
+            letter: text.rfind(shape.format(letter))
+            for letter in letters
+            if shape.format(letter) in text
+        }
         if found:
             return max(found, key=lambda letter: found[letter]) == gold
     if len(reply.split()) > 5:
         named = {
-            letter: text.lower().rfind(option.lower()) for letter, option in zip(letters, options) if option.lower() in text.lower()
+            letter: text.lower().rfind(option.lower())
+            for letter, option in zip(letters, options)
+            if option.lower() in text.lower()
         }
         if named:
             return max(named, key=lambda letter: named[letter]) == gold
@@ -37,7 +43,9 @@ def mmmu_open(reply: str, gold: str, options: list[str]) -> bool | None:
     """A number of the reply's last part equals the gold to two decimals, or the gold's words stand in it."""
     golds = json.loads(gold)
     last = reply.strip().splitlines()[-1] if reply.strip() else ""
-    numbers = {round(float(one.replace(",", "")), 2) for one in re.findall(r"-?\d[\d,]*\.?\d*", last)}
+    numbers = {
+        round(float(one.replace(",", "")), 2) for one in re.findall(r"-?\d[\d,]*\.?\d*", last)
+    }
     for one in golds:
         try:
             if round(float(one), 2) in numbers:
@@ -179,6 +187,13 @@ def as_table() -> str:
         gold = " / ".join(json.loads(case.gold)) if case.gold.startswith("[") else case.gold
         reply = f"`{case.reply}`" if case.reply else "(empty)"
         mark = "" if case.ours is case.official else "**differ**: "
-        cells = [case.benchmark, reply, f"`{gold}`", shown[case.ours], shown[case.official], f"{mark}{case.why}"]
+        cells = [
+            case.benchmark,
+            reply,
+            f"`{gold}`",
+            shown[case.ours],
+            shown[case.official],
+            f"{mark}{case.why}",
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

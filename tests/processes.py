@@ -10,8 +10,14 @@ PATIENCE = 420  # seconds for anything on a machine that several tests share
 
 def trainers_in(folder):
     """Return the processes that train a grid in this folder."""
-    found = subprocess.run(["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True).stdout.split()
-    return [int(pid) for pid in found if os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(folder)]
+    found = subprocess.run(
+        ["pgrep", "-f", "reassess train --cell"], capture_output=True, text=True
+    ).stdout.split()
+    return [
+        int(pid)
+        for pid in found
+        if os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(folder)
+    ]
 
 
 def wait_until(condition, what, seconds=PATIENCE, also=lambda: ""):
@@ -29,4 +35,7 @@ def wait_until(condition, what, seconds=PATIENCE, also=lambda: ""):
 
 def complete_checkpoints(folder):
     """Return the updates of the complete trainer checkpoints of a run that is not over."""
-    return sorted(int(path.parent.name.rpartition("-")[2]) for path in Path(folder).glob("checkpoint-*/history.json"))
+    return sorted(
+        int(path.parent.name.rpartition("-")[2])
+        for path in Path(folder).glob("checkpoint-*/history.json")
+    )

@@ -4,21 +4,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import steps
 
-from reassess.analysis.bundle import collect
-from reassess.config import load_config
-from reassess.files import write_json, write_parquet
-from reassess.grid import Grid
-from reassess.seeds import derive_seed
+from reassess.config.load import load_config
+from reassess.core.files import write_json, write_parquet
+from reassess.core.seeds import derive_seed
+from reassess.grid.study import Grid
 
 ROOT = Path(__file__).parents[1]
-LEVELS = {"base": 0.45, "sft": 0.8, "grpo": 0.6, "dapo": 0.62, "sft-grpo": 0.82, "random-choice": 0.2, "blank-image": 0.3}
+LEVELS = {
+    "base": 0.45,
+    "sft": 0.8,
+    "grpo": 0.6,
+    "dapo": 0.62,
+    "sft-grpo": 0.82,
+    "random-choice": 0.2,
+    "blank-image": 0.3,
+}
 
 
 def grid_in(folder, config="config.yaml", **changes):
     """Return a shipped grid whose results and scratch lie below `folder`."""
     loaded = load_config(ROOT / config)
-    return Grid(loaded.model_copy(update={"results": folder / "results", "scratch": folder / "scratch", **changes}))
+    return Grid(
+        loaded.model_copy(
+            update={"results": folder / "results", "scratch": folder / "scratch", **changes}
+        )
+    )
 
 
 def level_of(cell):
@@ -30,7 +42,7 @@ def level_of(cell):
 def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6), rows_hash="same"):
     """Write what training and evaluation would leave, with about `level` of the items right."""
     generator = np.random.default_rng(derive_seed(cell.id))
-    folder = grid.cell_dir(cell)
+    folder = grid.paths.cell(cell.id)
     frames = []
     for benchmark in grid.config.evaluation.benchmarks:
         right = generator.random(items) < level
@@ -40,7 +52,9 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
                     "benchmark": benchmark,
                     "id": [f"{benchmark}-{index:06d}" for index in range(items)],
                     "prompt_hash": "p",
-                    "completion": [f"This is how one comes to it. Answer: {1 if one else 2}" for one in right],
+                    "completion": [
+                        f"This is how one comes to it. Answer: {1 if one else 2}" for one in right
+                    ],
                     "extracted": ["1" if one else "2" for one in right],
                     "answer": "1",
                     "answer_kind": "integer",
@@ -56,7 +70,11 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
         )
     write_parquet(folder / "predictions.parquet", pd.concat(frames))
     write_json(
-        folder / "scores.json", {"spec_hash": grid.evaluation_hash(cell), "manifest": {"action": "evaluate", "seconds": 3.0}}
+        folder / "scores.json",
+        {
+            "spec_hash": grid.specs.evaluation_hash(cell),
+            "manifest": {"action": "evaluate", "seconds": 3.0},
+        },
     )
     kind = grid.kind(cell)
     if kind == "none":
@@ -67,17 +85,30 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
         share = step / steps
         rows.append((step, "probe_accuracy", probe[0] + share * (probe[1] - probe[0])))
         rows += [
-            (step, name, share * total) for name, total in (("samples", 1e3), ("tokens", 1e5), ("flops", 1e12), ("seconds", 9))
+            (step, name, share * total)
+            for name, total in (("samples", 1e3), ("tokens", 1e5), ("flops", 1e12), ("seconds", 9))
         ]
     if kind == "rl":
-        rows += [(step, "reward", reward[0] + step / steps * (reward[1] - reward[0])) for step in range(1, steps + 1)]
-    write_parquet(folder / "history.parquet", pd.DataFrame(rows, columns=["step", "metric", "value"]))
-    train = {"rows_hash": rows_hash, "samples": 1e3, "updates": steps, "tokens": 1e5, "flops": 1e12, "seconds": 9.0}
+        rows += [
+            (step, "reward", reward[0] + step / steps * (reward[1] - reward[0]))
+            for step in range(1, steps + 1)
+        ]
+    write_parquet(
+        folder / "history.parquet", pd.DataFrame(rows, columns=["step", "metric", "value"])
+    )
+    train = {
+        "rows_hash": rows_hash,
+        "samples": 1e3,
+        "updates": steps,
+        "tokens": 1e5,
+        "flops": 1e12,
+        "seconds": 9.0,
+    }
     write_json(
         folder / "train.json",
         {
             **train,
-            "spec_hash": grid.spec_hash(cell),
+            "spec_hash": grid.specs.train_hash(cell),
             "peak_memory_mb": 600.0,
             "resumed": False,
             "template_hash": "t",
@@ -91,5 +122,5 @@ def make_bundle(folder, config="config.yaml", level=level_of, **options):
     grid = grid_in(folder, config)
     for cell in grid.cells.values():
         write_cell(grid, cell, level(cell), **options)
-    collect(grid)
+    steps.collect(grid)
     return grid

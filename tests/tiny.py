@@ -2,15 +2,24 @@
 
 import yaml
 
-from reassess.grid import Grid
-from reassess.manifest import ROOT
+from reassess.core.manifest import ROOT
+from reassess.grid.study import Grid
 
-RL = {"max_steps": 3, "prompts_per_step": 2, "num_generations": 2, "max_completion_length": 8, "save_every": 1, "probe_every": 2}
+RL = {
+    "max_steps": 3,
+    "prompts_per_step": 2,
+    "num_generations": 2,
+    "max_completion_length": 8,
+    "save_every": 1,
+    "probe_every": 2,
+}
 SFT = {"max_steps": 6, "batch_size": 4, "warmup_steps": 1, "save_every": 2, "probe_every": 3}
 STUDIES = ("capacity", "scale", "distribution", "transfer", "reward", "controls")
 
 
-def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), settings=None, **changes):
+def tiny_config(
+    folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), settings=None, **changes
+):
     """Write a tiny grid's config into `folder`; return its path.
 
     Args:
@@ -22,7 +31,12 @@ def tiny_config(folder, methods=("base", "sft"), models=("llava-w32",), plugins=
         changes: parts of the config that are given instead.
     """
     studies = dict.fromkeys(STUDIES)
-    studies["capacity"] = {"question": "does it run?", "models": list(models), "methods": list(methods), "sizes": [12]}
+    studies["capacity"] = {
+        "question": "does it run?",
+        "models": list(models),
+        "methods": list(methods),
+        "sizes": [12],
+    }
     config = {
         "extends": str(ROOT / "config.yaml"),
         "grid": "tiny",
@@ -57,18 +71,3 @@ def tiny_grid(folder, **options):
     """Return a tiny grid whose files lie below `folder`."""
     places = {"results": str(folder / "results"), "scratch": str(folder / "scratch")}
     return Grid.load(tiny_config(folder, **options, **places))
-
-
-def build_before_cells(grid, family="llava", model="llava-w32"):
-    """Run the jobs that come before any cell, without Snakemake."""
-    from reassess.data import build
-    from reassess.worlds.micro.build import train_tokenizer
-
-    grid.world.build_pool(grid)
-    train_tokenizer(grid)
-    grid.world.build_base(grid, model)
-    for name in grid.config.distributions:
-        build.make_traces(grid, family, name)
-    for name in grid.config.distributions:
-        build.freeze_rows(grid, family, name)
-        build.prepare_rows(grid, family, name)

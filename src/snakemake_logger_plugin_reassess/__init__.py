@@ -28,7 +28,9 @@ class Progress:
     done: int = 0
     failed: int = 0
     started: float = field(default_factory=time.monotonic)
-    names: dict[int, tuple[str, str]] = field(default_factory=dict)  # job: rule and what it is called
+    names: dict[int, tuple[str, str]] = field(
+        default_factory=dict
+    )  # job: rule and what it is called
     running: dict[int, float] = field(default_factory=dict)  # job: when it started
     waiting: dict[str, int] = field(default_factory=dict)  # rule: jobs that have not ended
     took: dict[str, list[float]] = field(default_factory=dict)  # rule: seconds of its ended jobs
@@ -68,7 +70,10 @@ class Progress:
         usual = sum(known.values()) / len(known)
         work = sum(count * known.get(rule, usual) for rule, count in self.waiting.items())
         now = time.monotonic()
-        gone = sum(min(now - since, known.get(self.names.get(job, ("", ""))[0], usual)) for job, since in self.running.items())
+        gone = sum(
+            min(now - since, known.get(self.names.get(job, ("", ""))[0], usual))
+            for job, since in self.running.items()
+        )
         return max(0.0, work - gone) / max(1, self.workers)
 
     def line(self) -> str:
@@ -77,7 +82,9 @@ class Progress:
         estimate = "estimating" if left is None else f"about {clock(left)} left"
         running = len({self.cell_of[job] for job in self.running if job in self.cell_of})
         cells = f"cells: {len(self.cells_done)} of {self.cells} done, {running} running, {len(self.cells_failed)} failed"
-        jobs = f"jobs: {self.done} of {self.total}" + (f", {self.failed} failed" if self.failed else "")
+        jobs = f"jobs: {self.done} of {self.total}" + (
+            f", {self.failed} failed" if self.failed else ""
+        )
         return f"{cells} | {jobs} | {clock(time.monotonic() - self.started)} gone, {estimate}"
 
 
@@ -185,6 +192,9 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     def _refresh(self) -> None:
         if self.live:
-            current = ", ".join(self.progress.names.get(job, ("", str(job)))[1] for job in sorted(self.progress.running))
+            current = ", ".join(
+                self.progress.names.get(job, ("", str(job)))[1]
+                for job in sorted(self.progress.running)
+            )
             self.stream.write(f"\r\033[K{self.progress.line()} | now: {current}"[:200])
         self.stream.flush()

@@ -115,9 +115,13 @@ def install() -> None:
     if all(shutil.which(name) for name in ("slurmctld", "slurmd", "sbatch", "munged")):
         return
     if not shutil.which("apt-get"):
-        sys.exit("slurmctld, slurmd, slurm-client and munge are missing, and there is no apt-get to install them")
+        sys.exit(
+            "slurmctld, slurmd, slurm-client and munge are missing, and there is no apt-get to install them"
+        )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-q"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["apt-get", "update", "-q"], check=True, env=environment, stdout=subprocess.DEVNULL
+    )
     subprocess.run(
         ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES],
         check=True, env=environment, stdout=subprocess.DEVNULL,
@@ -170,11 +174,17 @@ def is_up() -> bool:
     if not shutil.which("sinfo") or not (HOME / "slurm.conf").is_file():
         return False
     try:
-        found = subprocess.run(["sinfo", "-h", "-N", "-o", "%N %T"], capture_output=True, text=True, timeout=5)
+        found = subprocess.run(
+            ["sinfo", "-h", "-N", "-o", "%N %T"], capture_output=True, text=True, timeout=5
+        )
     except subprocess.TimeoutExpired:
         return False
     states = dict(line.split() for line in set(found.stdout.splitlines()))
-    return found.returncode == 0 and set(states) == set(NODES) and set(states.values()) <= {"idle", "mixed", "allocated"}
+    return (
+        found.returncode == 0
+        and set(states) == set(NODES)
+        and set(states.values()) <= {"idle", "mixed", "allocated"}
+    )
 
 
 def down(quietly: bool = False) -> None:
@@ -195,7 +205,9 @@ def down(quietly: bool = False) -> None:
 def _start(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
     if done.returncode:
-        sys.exit(f"{command[0]} did not start: {done.stderr.strip() or done.stdout.strip()}; logs: {HOME}/log")
+        sys.exit(
+            f"{command[0]} did not start: {done.stderr.strip() or done.stdout.strip()}; logs: {HOME}/log"
+        )
 
 
 def _kill(pid_file: Path, how: int) -> None:
@@ -205,7 +217,9 @@ def _kill(pid_file: Path, how: int) -> None:
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and Path(f"/proc/{process}").exists():  # a daemon that ends takes its file away itself
+    while (
+        time.monotonic() < deadline and Path(f"/proc/{process}").exists()
+    ):  # a daemon that ends takes its file away itself
         time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import steps
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -21,11 +22,10 @@ import cluster as slurm
 from processes import PATIENCE, complete_checkpoints
 from tiny import tiny_config
 
-from reassess import wiring
-from reassess.files import read_json
-from reassess.grid import Grid
-from reassess.jobs import evaluate_cell
-from reassess.manifest import ROOT
+from reassess.core.files import read_json
+from reassess.core.manifest import ROOT
+from reassess.grid.study import Grid
+from reassess.workflow import inputs as wiring
 
 PARTITIONS = """\
 partitions:
@@ -46,11 +46,15 @@ def pytest_terminal_summary(terminalreporter):
     if not RECORD.is_file():
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line("| fault | updates done again | s until it trains again | s until the cell is scored |")
+    terminalreporter.write_line(
+        "| fault | updates done again | s until it trains again | s until the cell is scored |"
+    )
     terminalreporter.write_line("|---|---|---|---|")
     for line in RECORD.read_text().splitlines():
         one = json.loads(line)
-        terminalreporter.write_line(f"| {one['fault']} | {one['again']} | {one['trains']:.0f} | {one['scored']:.0f} |")
+        terminalreporter.write_line(
+            f"| {one['fault']} | {one['again']} | {one['trains']:.0f} | {one['scored']:.0f} |"
+        )
 
 
 @contextlib.contextmanager
@@ -95,7 +99,15 @@ class Run:
 
     def command(self, *options, target="cells"):
         profile = ROOT / "workflow/profiles/slurm"
-        words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--profile", str(profile)]
+        words = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--profile",
+            str(profile),
+        ]
         words += ["--slurm-partition-config", str(self.folder / "partitions.yaml")]
         # Only what a site without accounts and a test without patience changes.
         words += ["--default-resources", "--slurm-no-account"]
@@ -104,7 +116,12 @@ class Run:
 
     def start(self, *options, target="cells"):
         log = (self.folder / "snakemake.log").open("a")
-        return subprocess.Popen(self.command(*options, target=target), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            self.command(*options, target=target),
+            cwd=self.folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
     def finish(self, *options, target="cells", seconds=PATIENCE):
         self.wait_for(self.start(*options, target=target), seconds)
@@ -114,7 +131,9 @@ class Run:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise AssertionError(f"not done within {seconds} s; jobs: {self.jobs()}\n{self.log()[-3000:]}") from None
+            raise AssertionError(
+                f"not done within {seconds} s; jobs: {self.jobs()}\n{self.log()[-3000:]}"
+            ) from None
         assert code == 0, self.log()[-4000:]
 
     def log(self):
@@ -122,41 +141,51 @@ class Run:
 
     def local(self, *targets):
         """Run the same grid on this machine, without a scheduler."""
-        words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        words = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--cores",
+            "2",
+        ]
         words += ["--config", "config=tiny.yaml", "--", *targets]
         done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def unlock(self):
-        subprocess.run([*self.command("--unlock")], cwd=self.folder, check=True, capture_output=True)
+        subprocess.run(
+            [*self.command("--unlock")], cwd=self.folder, check=True, capture_output=True
+        )
 
     def cell(self, method):
         return next(cell for cell in self.grid.cells.values() if cell.arm == method)
 
     def scores(self, method):
-        return str(self.grid.cell_dir(self.cell(method)) / "scores.json")
+        return str(self.grid.paths.scores(self.cell(method).id))
 
     def trained(self, method):
-        return str(self.grid.cell_dir(self.cell(method)) / "train.json")
+        return str(self.grid.paths.train_manifest(self.cell(method).id))
 
     def evaluate(self, method):
         """Score a cell here: the faults are in training, and a job through Slurm takes its time."""
         before = Path.cwd()
         os.chdir(self.folder)  # the paths of a grid are relative
         try:
-            evaluate_cell(self.grid, self.cell(method))
+            steps.evaluate(self.grid, self.cell(method))
         finally:
             os.chdir(before)
 
     def results_of(self, method):
-        return self.folder / self.grid.cell_dir(self.cell(method))
+        return self.folder / self.grid.paths.cell(self.cell(method).id)
 
     def manifest(self, method):
         return read_json(self.results_of(method) / "train.json")
 
     def said(self, method):
         """Return what the training job of a cell wrote into its log, in its present attempt."""
-        path = self.folder / self.grid.log_file("train", self.cell(method).id)
+        path = self.folder / self.grid.paths.log("train", self.cell(method).id)
         return path.read_text(errors="replace") if path.is_file() else ""
 
     def reached(self, method):
@@ -166,7 +195,7 @@ class Run:
 
     def checkpoints(self, method):
         """Return the updates of the complete trainer checkpoints of a run that is not over."""
-        return complete_checkpoints(self.folder / self.grid.work_dir(self.cell(method)))
+        return complete_checkpoints(self.folder / self.grid.paths.work(self.cell(method).id))
 
     def jobs(self, *states):
         """Return (id, state, node, name of the rule and cell) of this grid's jobs."""
@@ -192,14 +221,33 @@ def prepared(shared):
 
 
 def _prepare(folder):
-    sft = {"max_steps": UPDATES, "batch_size": 8, "warmup_steps": 1, "save_every": 100, "probe_every": UPDATES}
+    sft = {
+        "max_steps": UPDATES,
+        "batch_size": 8,
+        "warmup_steps": 1,
+        "save_every": 100,
+        "probe_every": UPDATES,
+    }
     grpo = {
         "max_steps": 3, "prompts_per_step": 2, "num_generations": 2, "max_completion_length": 8, "save_every": 1, "probe_every": 2,
     }  # fmt: skip
     settings = {"sft": sft, "grpo": grpo}
-    tiny_config(folder, methods=["base", "sft", "grpo"], settings=settings, results="results", scratch="scratch")
+    tiny_config(
+        folder,
+        methods=["base", "sft", "grpo"],
+        settings=settings,
+        results="results",
+        scratch="scratch",
+    )
     made = Run(folder)
-    made.local(*(str(path) for cell in made.grid.cells.values() for path in wiring.training_inputs(made.grid, cell) if cell.size))
+    made.local(
+        *(
+            str(path)
+            for cell in made.grid.cells.values()
+            for path in wiring.training_inputs(made.grid, cell)
+            if cell.size
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -218,7 +266,12 @@ def undisturbed(prepared, shared):
 
 def jobs(*states):
     """Return (id, state, node, name of the rule and cell, folder) of Slurm's jobs."""
-    found = subprocess.run(["squeue", "-h", "-a", "-t", "all", "-o", "%i|%T|%N|%k|%Z"], capture_output=True, text=True, timeout=30)
+    found = subprocess.run(
+        ["squeue", "-h", "-a", "-t", "all", "-o", "%i|%T|%N|%k|%Z"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     rows = [line.split("|") for line in found.stdout.splitlines()]
     return [row for row in rows if not states or row[1] in states]
 

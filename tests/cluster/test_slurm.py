@@ -17,7 +17,7 @@ import pytest
 from conftest import RECORD, jobs, locked
 from processes import PATIENCE, trainers_in, wait_until
 
-from reassess.files import read_json
+from reassess.core.files import read_json
 
 wait_until = partial(wait_until, also=lambda: f"jobs: {jobs()}")
 GONE_ON = re.compile(r"going on from checkpoint-(\d+)")
@@ -40,7 +40,13 @@ def same_as(run, undisturbed, method):
 
 def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(run, undisturbed):
     drawn = [f"{rule}=draw" for rule in ("collect", "tabulate", "test_claims", "draw_figure")]
-    shared = ["--groups", "evaluate=scores", *drawn, "--group-components", "scores=3"]  # as the profile proposes
+    shared = [
+        "--groups",
+        "evaluate=scores",
+        *drawn,
+        "--group-components",
+        "scores=3",
+    ]  # as the profile proposes
     process = run.start(*resources("evaluate:gpu=1", *shared), target="all")
     seen = {}
 
@@ -65,13 +71,20 @@ def test_a_grid_through_the_profile_is_the_local_one_and_each_job_has_its_gpu(ru
     drawing = "rule_draw_collect_draw_figure_tabulate_test_claims"
     rules, nodes, cpus, gpus = zip(*sorted(seen.values()), strict=True)
     assert rules == (drawing, "rule_scores_evaluate", "rule_train", "rule_train")
-    assert cpus == (1, 1, 1, 1) and gpus == (0, 1, 1, 1)  # a group asks for what the largest of its jobs needs, not for the sum
+    assert cpus == (1, 1, 1, 1) and gpus == (
+        0,
+        1,
+        1,
+        1,
+    )  # a group asks for what the largest of its jobs needs, not for the sum
     assert set(nodes[1:]) <= {"n1", "n2"}
 
 
 def asked_for(number):
     """Return the CPUs and GPUs that Slurm was asked for by a job."""
-    said = subprocess.run(["scontrol", "-o", "show", "job", number], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["scontrol", "-o", "show", "job", number], capture_output=True, text=True, check=True
+    ).stdout
     gpus = re.search(r"TresPerJob=gres:gpu:(\d+)", said)
     return int(re.search(r"NumCPUs=(\d+)", said)[1]), int(gpus[1]) if gpus else 0
 
@@ -82,7 +95,9 @@ def disturbed(fault, run, undisturbed, disturb, *more):
     Returns what the job said when it went on.
     """
     process = run.start(*resources(*more), target=run.trained("sft"))
-    (number, _, node, _), *_ = wait_until(lambda: run.checkpoints("sft") and run.training(), "a trainer checkpoint")
+    (number, _, node, _), *_ = wait_until(
+        lambda: run.checkpoints("sft") and run.training(), "a trainer checkpoint"
+    )
     reached, began = run.reached("sft"), time.monotonic()
     disturb(number, node)
     gone_on = wait_until(lambda: GONE_ON.search(run.said("sft")), f"going on after {fault}")
@@ -97,7 +112,9 @@ def disturbed(fault, run, undisturbed, disturb, *more):
 def note(fault, again, trains, scored):
     """Write a line for the table of faults: updates done again, and seconds."""
     with locked(RECORD.with_suffix(".lock")), RECORD.open("a") as record:
-        record.write(json.dumps({"fault": fault, "again": again, "trains": trains, "scored": scored}) + "\n")
+        record.write(
+            json.dumps({"fault": fault, "again": again, "trains": trains, "scored": scored}) + "\n"
+        )
 
 
 def scontrol(*words):
@@ -105,7 +122,12 @@ def scontrol(*words):
 
 
 def test_a_job_that_somebody_cancels_is_tried_again_and_goes_on(run, undisturbed):
-    disturbed("scancel by somebody", run, undisturbed, lambda number, node: subprocess.run(["scancel", number], check=True))
+    disturbed(
+        "scancel by somebody",
+        run,
+        undisturbed,
+        lambda number, node: subprocess.run(["scancel", number], check=True),
+    )
 
 
 def test_a_job_that_is_killed_outright_is_tried_again_and_goes_on(run, undisturbed):
@@ -122,7 +144,11 @@ def test_a_job_near_its_time_limit_saves_and_the_next_attempt_goes_on(run, undis
         os.kill(trainer, signal.SIGSTOP)
         wait_until(lambda: is_pending(trainer, signal.SIGTERM), "the signal", seconds=120)
         os.kill(trainer, signal.SIGCONT)
-        wait_until(lambda: "SIGTERM: saving after this update" in run.said("sft"), "the trainer's word", seconds=30)
+        wait_until(
+            lambda: "SIGTERM: saving after this update" in run.said("sft"),
+            "the trainer's word",
+            seconds=30,
+        )
         reached.append(run.reached("sft"))
 
     reached = []
@@ -132,13 +158,18 @@ def test_a_job_near_its_time_limit_saves_and_the_next_attempt_goes_on(run, undis
 
 def is_pending(pid, number):
     """Return whether a signal waits for a stopped process."""
-    waiting = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    waiting = re.findall(
+        r"^(?:SigPnd|ShdPnd):\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+    )
     return any(int(mask, 16) >> (number - 1) & 1 for mask in waiting)
 
 
 def release(run, number):
     """Let a job that Slurm put back into its queue start at once; Slurm holds it for two minutes."""
-    wait_until(lambda: number not in [job[0] for job in run.jobs("RUNNING", "COMPLETING")], "the end of the job")
+    wait_until(
+        lambda: number not in [job[0] for job in run.jobs("RUNNING", "COMPLETING")],
+        "the end of the job",
+    )
     if number in [job[0] for job in run.jobs("PENDING")]:
         scontrol("update", f"jobid={number}", "StartTime=now")
 
@@ -159,7 +190,10 @@ def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
     wait_until(lambda: number not in [job[0] for job in run.training()], "its end")
     assert not run.checkpoints("grpo")
     began = time.monotonic()
-    wait_until(lambda: run.checkpoints("grpo") or process.poll() is not None, "the first update of the second attempt")
+    wait_until(
+        lambda: run.checkpoints("grpo") or process.poll() is not None,
+        "the first update of the second attempt",
+    )
     trains = time.monotonic() - began
     run.wait_for(process)
     note("memory runs out", 0, trains, time.monotonic() - began)
@@ -170,9 +204,13 @@ def test_more_memory_is_asked_for_when_it_ran_out(run, undisturbed):
 
 def test_a_full_scratch_disk_is_named_and_the_job_goes_on_when_there_is_room(run, undisturbed):
     """The work folders of training lie on a small file system of their own, which is filled up while the cell trains."""
-    disk = run.folder / run.grid.work_dir(run.cell("sft")).parent
+    disk = run.folder / run.grid.paths.work(run.cell("sft").id).parent
     disk.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)],
+        capture_output=True,
+        text=True,
+    )
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     try:
@@ -185,13 +223,18 @@ def test_a_full_scratch_disk_is_named_and_the_job_goes_on_when_there_is_room(run
                         os.write(opened.fileno(), bytes(2**16))
                     except OSError:
                         break
-            wait_until(lambda: "no space left for trainer checkpoints" in run.said("sft"), "the message")
+            wait_until(
+                lambda: "no space left for trainer checkpoints" in run.said("sft"), "the message"
+            )
             messages.append(run.said("sft"))
             filler.unlink()
 
         messages = []
         disturbed("full scratch disk", run, undisturbed, fill)
-        assert re.search(r"error: no space left for trainer checkpoints in .*; make room: checkpoint-\d+ is whole", messages[0])
+        assert re.search(
+            r"error: no space left for trainer checkpoints in .*; make room: checkpoint-\d+ is whole",
+            messages[0],
+        )
         assert "Traceback" not in messages[0]
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
@@ -251,16 +294,43 @@ JOBS = int(
 )  # of some seconds of Snakemake's own each: `make test-slurm-scale` takes 2,000
 
 
-def test_sleeping_jobs_go_through_in_groups_and_never_more_than_the_limit(tmp_path, undisturbed, cluster):
+def test_sleeping_jobs_go_through_in_groups_and_never_more_than_the_limit(
+    tmp_path, undisturbed, cluster
+):
     """As the documentation advises for jobs of seconds: so many to a submission, and two at a time in each."""
     limit, together = 2, max(6, JOBS // 20)
     (tmp_path / "Snakefile").write_text(SLEEPERS)
-    words = ["--executor", "slurm", "--jobs", str(limit), "--slurm-status-command", "squeue", "--slurm-no-account"]
-    words += ["--slurm-init-seconds-before-status-checks", "5", "--default-resources", "slurm_partition=cpu"]
-    words += ["--groups", "sleep=naps", "--group-components", f"naps={together}", "--cores", "2", "--resources", "mem_mb=800"]
+    words = [
+        "--executor",
+        "slurm",
+        "--jobs",
+        str(limit),
+        "--slurm-status-command",
+        "squeue",
+        "--slurm-no-account",
+    ]
+    words += [
+        "--slurm-init-seconds-before-status-checks",
+        "5",
+        "--default-resources",
+        "slurm_partition=cpu",
+    ]
+    words += [
+        "--groups",
+        "sleep=naps",
+        "--group-components",
+        f"naps={together}",
+        "--cores",
+        "2",
+        "--resources",
+        "mem_mb=800",
+    ]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            ["snakemake", *words, "--config", f"jobs={JOBS}"], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+            ["snakemake", *words, "--config", f"jobs={JOBS}"],
+            cwd=tmp_path,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     here = SimpleNamespace(most=0, seen=set(), began=time.monotonic())
 
@@ -274,13 +344,21 @@ def test_sleeping_jobs_go_through_in_groups_and_never_more_than_the_limit(tmp_pa
     assert process.returncode == 0, (tmp_path / "log").read_text()[-3000:]
     assert len(list((tmp_path / "out").iterdir())) == JOBS
     assert len(here.seen) == -(-JOBS // together) and here.most <= limit
-    print(f"{JOBS} jobs in {len(here.seen)} submissions, {here.most} at a time: {time.monotonic() - here.began:.0f} s")
+    print(
+        f"{JOBS} jobs in {len(here.seen)} submissions, {here.most} at a time: {time.monotonic() - here.began:.0f} s"
+    )
 
 
 @pytest.mark.alone
 def test_a_preempted_job_comes_back_and_goes_on(run, undisturbed):
     """Slurm kills it at once here, and puts it back into the queue itself: no attempt is used up."""
-    disturbed("preemption, killed at once", run, undisturbed, preempt(run), "train:slurm_partition=preempt")
+    disturbed(
+        "preemption, killed at once",
+        run,
+        undisturbed,
+        preempt(run),
+        "train:slurm_partition=preempt",
+    )
 
 
 @pytest.mark.alone
@@ -292,17 +370,30 @@ def test_a_job_that_is_preempted_with_a_time_of_grace_goes_on(run, undisturbed):
         os.kill(trainer, signal.SIGSTOP)
         preempt(run)(number, node)
 
-    disturbed("preemption after a time of grace", run, undisturbed, disturb, "train:slurm_partition=graceful")
+    disturbed(
+        "preemption after a time of grace",
+        run,
+        undisturbed,
+        disturb,
+        "train:slurm_partition=graceful",
+    )
 
 
 @pytest.mark.alone
 def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
     def down(number, node):
-        scontrol("update", f"nodename={node}", "state=drain", "reason=test")  # or the job would go back to it
+        scontrol(
+            "update", f"nodename={node}", "state=drain", "reason=test"
+        )  # or the job would go back to it
         scontrol("update", f"nodename={node}", "state=down", "reason=test")
         release(run, number)
-        wait_until(lambda: [job for job in run.jobs("RUNNING") if job[0] == number and job[2] != node], "the job on another node")
-        subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"])  # it may have come back by itself
+        wait_until(
+            lambda: [job for job in run.jobs("RUNNING") if job[0] == number and job[2] != node],
+            "the job on another node",
+        )
+        subprocess.run(
+            ["scontrol", "update", f"nodename={node}", "state=resume"]
+        )  # it may have come back by itself
 
     disturbed("node down and drained", run, undisturbed, down)
 
@@ -311,7 +402,9 @@ def test_a_node_that_goes_down_loses_nothing(run, undisturbed):
 def test_a_node_whose_daemon_died_is_waited_for_not_doubled(run, undisturbed, cluster):
     """The job's processes outlive their slurmd. Slurm starts the job anew elsewhere: the double waits for them and takes over."""
     process = run.start(*resources(), target=run.trained("sft"))
-    (number, _, node, _), *_ = wait_until(lambda: run.checkpoints("sft") and run.training(), "a trainer checkpoint")
+    (number, _, node, _), *_ = wait_until(
+        lambda: run.checkpoints("sft") and run.training(), "a trainer checkpoint"
+    )
     began = time.monotonic()
     (trainer,) = trainers_in(run.folder)
     os.kill(trainer, signal.SIGSTOP)  # or it would be done before Slurm misses its node

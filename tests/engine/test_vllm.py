@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import steps
 
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 
+from reassess.core.errors import ReassessError
+from reassess.core.manifest import ROOT
 from reassess.data.pool import read_pool
-from reassess.data.traces import sample_traces
-from reassess.errors import ReassessError
 from reassess.evaluation.runner import evaluate_checkpoint
-from reassess.grid import Grid
-from reassess.manifest import ROOT
+from reassess.grid.study import Grid
 from reassess.training import vllm_engine
+from reassess.training.rejection_sampling import sample_traces
 
 MODEL = "qwen2.5-vl-32b"  # the teacher: its stand-in has learnt its pool, so that its answers are more than noise
 
@@ -36,7 +37,7 @@ def grid(tmp_path_factory):
         if kind == "dataset" or repo == grid.config.models[MODEL].hub:
             grid.world.fetch(grid, kind, repo)
     grid.world.build_base(grid, MODEL)
-    grid.world.build_pool(grid)
+    steps.build_pool(grid)
     yield grid
     os.chdir(before)
 
@@ -50,8 +51,8 @@ def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
     found = []
     for layout in layouts(grid):
         predictions, scores = evaluate_checkpoint(
-            grid.base_dir(MODEL),
-            grid.pool_file("train").parent,
+            grid.paths.base(MODEL),
+            grid.paths.pool("train").parent,
             grid.world,
             {name: grid.benchmarks[name] for name in ("mathvista", "mmmu", "gsm8k")},
             grid.arms["base"].build(),
@@ -68,9 +69,14 @@ def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
 
 
 def test_greedy_traces_are_the_same(grid):
-    items = read_pool(grid.pool_file("train"), grid.world.item_type)[:16]
-    sampling = grid.config.distributions["same-family"].model_copy(update={"samples": 1, "temperature": 0.0})
-    ours, theirs = (sample_traces(grid.base_dir(MODEL), items, grid.world, sampling, one, seed=3) for one in layouts(grid))
+    items = read_pool(grid.paths.pool("train"), grid.world.item_type)[:16]
+    sampling = grid.config.distributions["same-family"].model_copy(
+        update={"samples": 1, "temperature": 0.0}
+    )
+    ours, theirs = (
+        sample_traces(grid.paths.base(MODEL), items, grid.world, sampling, one, seed=3)
+        for one in layouts(grid)
+    )
     assert len(ours[0]) > 8
     assert theirs[0] == ours[0]
     assert theirs[1]["tokens"] == ours[1]["tokens"]
@@ -78,11 +84,15 @@ def test_greedy_traces_are_the_same(grid):
 
 def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
     """vLLM expands every placeholder that it is given, and says nothing when it was given expanded ones."""
-    items = [item for item in read_pool(grid.pool_file("train"), grid.world.item_type) if item.image][:2]
+    items = [
+        item for item in read_pool(grid.paths.pool("train"), grid.world.item_type) if item.image
+    ][:2]
     text = vllm_engine._text
     expanded = "<|image_pad|>" * 4
-    monkeypatch.setattr(vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded))
+    monkeypatch.setattr(
+        vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded)
+    )
     monkeypatch.setattr(vllm_engine, "collapse", lambda tokens, placeholder: list(tokens))
-    completer = vllm_engine.Completer(grid.base_dir(MODEL), grid.world, layouts(grid)[1])
+    completer = vllm_engine.Completer(grid.paths.base(MODEL), grid.world, layouts(grid)[1])
     with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
         completer.complete(items, samples=1, temperature=0.0, max_new_tokens=4, seed=0)

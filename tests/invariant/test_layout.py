@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
 from reassess.training import launch
 from reassess.training.layout import Layout
 from reassess.training.loading import freeze_vision
@@ -25,7 +25,14 @@ from reassess.training.sft_settings import SftSettings
 from reassess.training.vllm_engine import image_placeholder
 
 SFT = SftSettings(max_steps=5, batch_size=8, save_every=1, warmup_steps=1, learning_rate=1e-3)
-RL = RlSettings(max_steps=4, prompts_per_step=4, num_generations=4, max_completion_length=10, save_every=1, learning_rate=1e-3)
+RL = RlSettings(
+    max_steps=4,
+    prompts_per_step=4,
+    num_generations=4,
+    max_completion_length=10,
+    save_every=1,
+    learning_rate=1e-3,
+)
 
 
 def losses(history):
@@ -44,12 +51,16 @@ def test_accumulation_follows_one_loss_trajectory(fresh, rows, tmp_path, micro_b
     """1 x 8 and 8 x 1: the loss is the token mean of the whole update, not a mean of means over rows of unlike length."""
     assert len({len(row) for row in rows.completions}) > 1
     whole, spent, model = sft(fresh, rows, tmp_path / "whole", Layout())
-    parts, spent_in_parts, again = sft(fresh, rows, tmp_path / "parts", Layout(micro_batch=micro_batch))
+    parts, spent_in_parts, again = sft(
+        fresh, rows, tmp_path / "parts", Layout(micro_batch=micro_batch)
+    )
     assert len(whole) == SFT.max_steps
     assert parts == pytest.approx(whole, abs=2e-5)
     for (name, first), second in zip(model.named_parameters(), again.parameters(), strict=True):
         assert torch.allclose(first, second, atol=2e-4), name
-    assert {name: spent_in_parts[name] for name in ("samples", "tokens")} == {name: spent[name] for name in ("samples", "tokens")}
+    assert {name: spent_in_parts[name] for name in ("samples", "tokens")} == {
+        name: spent[name] for name in ("samples", "tokens")
+    }
     assert spent_in_parts["flops"] == pytest.approx(spent["flops"])
 
 
@@ -57,7 +68,9 @@ def grpo(fresh, rows, items, work, layout, **changes):
     model = copy.deepcopy(fresh[0])
     settings = RL.model_copy(update=changes)
     order = {"order_seed": 1, "sampling_seed": 1}
-    history, _ = train_grpo(model, fresh[1], rows, items, settings, work=work, layout=layout, **order)
+    history, _ = train_grpo(
+        model, fresh[1], rows, items, settings, work=work, layout=layout, **order
+    )
     frame = history.frame()
     return frame, history.totals
 
@@ -66,9 +79,13 @@ def grpo(fresh, rows, items, work, layout, **changes):
 def test_grpo_in_micro_batches_follows_one_trajectory(fresh, rows, items, tmp_path, loss_type):
     changes = {"loss_type": loss_type, "format_weight": 0.5}
     whole, spent = grpo(fresh, rows, items, tmp_path / "whole", Layout(), **changes)
-    parts, spent_in_parts = grpo(fresh, rows, items, tmp_path / "parts", Layout(micro_batch=4), **changes)
+    parts, spent_in_parts = grpo(
+        fresh, rows, items, tmp_path / "parts", Layout(micro_batch=4), **changes
+    )
     for metric in ("reward", "completion_length", "loss"):
-        first, second = (frame[frame["metric"] == metric]["value"].tolist() for frame in (whole, parts))
+        first, second = (
+            frame[frame["metric"] == metric]["value"].tolist() for frame in (whole, parts)
+        )
         assert len(first) == RL.max_steps
         assert second == pytest.approx(first, abs=1e-5), metric
     assert spent_in_parts["samples"] == spent["samples"]
@@ -108,7 +125,9 @@ def test_a_frozen_tower_keeps_its_weights_and_takes_its_share_off_the_count(fres
     freeze_vision(model)
     before = {name: value.clone() for name, value in model.named_parameters()}
     history, _ = train_sft(model, processor, rows, SFT, order_seed=2, work=tmp_path / "frozen")
-    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    moved = {
+        name for name, value in model.named_parameters() if not torch.equal(value, before[name])
+    }
     frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
     assert frozen and not moved & frozen
     assert moved
@@ -126,7 +145,7 @@ sys.path.insert(0, sys.argv[4])
 from test_layout import SFT
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
-from reassess.training.prepared import PreparedRows
+from reassess.training.preprocessed import PreparedRows
 from reassess.training.sft import train_sft
 start, rows, out = (Path(one) for one in sys.argv[1:4])
 processes = int(sys.argv[5])
@@ -168,7 +187,9 @@ def test_two_processes_follow_the_trajectory_of_one(fresh, rows, tmp_path):
             str(Path(__file__).parent),
             str(processes),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         found[processes] = json.loads((out / "found.json").read_text())
     assert found[2]["losses"] == pytest.approx(found[1]["losses"], abs=2e-5)
@@ -183,7 +204,9 @@ def with_adapters(fresh, rows, work, **changes):
     from reassess.training.adapters import add_adapters
 
     model = add_adapters(copy.deepcopy(fresh[0]), 4, seed=3)
-    history, _ = train_sft(model, fresh[1], rows, SFT.model_copy(update=changes), order_seed=2, work=work)
+    history, _ = train_sft(
+        model, fresh[1], rows, SFT.model_copy(update=changes), order_seed=2, work=work
+    )
     return history, model
 
 
@@ -200,7 +223,9 @@ def test_adapters_move_the_language_model_and_are_merged_into_it(fresh, rows, tm
     plain = load_model(tmp_path / "checkpoint")
     assert [row.tolist() for row in generate(plain, rows, range(6), **options)] == before
     start = fresh[0].state_dict()
-    moved = {name for name, value in plain.state_dict().items() if not torch.equal(value, start[name])}
+    moved = {
+        name for name, value in plain.state_dict().items() if not torch.equal(value, start[name])
+    }
     assert moved
     assert all("language_model" in name and name.endswith("_proj.weight") for name in moved)
 
@@ -222,11 +247,15 @@ def test_grpo_trains_adapters(fresh, rows, items, tmp_path):
 
     model = add_adapters(copy.deepcopy(fresh[0]), 4, seed=3)
     settings = RL.model_copy(update={"format_weight": 0.5, "learning_rate": 1e-2})
-    history, _ = train_grpo(model, fresh[1], rows, items, settings, order_seed=1, sampling_seed=1, work=tmp_path)
+    history, _ = train_grpo(
+        model, fresh[1], rows, items, settings, order_seed=1, sampling_seed=1, work=tmp_path
+    )
     frame = history.frame()
     assert len(frame[frame["metric"] == "loss"]) == RL.max_steps
     assert history.totals["flops"] > 0
-    assert {name for name, _ in merged(model).named_parameters()} == {name for name, _ in fresh[0].named_parameters()}
+    assert {name for name, _ in merged(model).named_parameters()} == {
+        name for name, _ in fresh[0].named_parameters()
+    }
 
 
 # --- memory -------------------------------------------------------------------------------------------------------------
@@ -242,11 +271,23 @@ class Run:
     def layout(self):
         return replace(self.base, micro_batch=self.micro_batch) if self.micro_batch else self.base
 
+    @property
+    def rows_per_update(self):
+        return self.settings.rows_per_update
+
     def halve(self):
-        self.micro_batch = self.layout.halved(self.settings.rows_per_update).micro_batch
+        self.micro_batch = self.layout.halved(self.rows_per_update).micro_batch
+
+    def load(self):
+        """The methods here bring a model of their own."""
+
+    def finish(self, outcome):
+        self.outcome = outcome
 
 
-def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(fresh, rows, tmp_path, monkeypatch, capsys):
+def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(
+    fresh, rows, tmp_path, monkeypatch, capsys
+):
     """The memory here holds two rows, and runs out in the third update: the run goes on from its trainer checkpoint."""
     from reassess.training.sft import PreparedSftTrainer
 
@@ -262,32 +303,43 @@ def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(fresh, rows, t
     seen = []
 
     class Method:
-        def train(self, run):
+        def fit(self, run):
             seen.append(run.layout.split(SFT.batch_size))
-            self.found = train_sft(
-                copy.deepcopy(fresh[0]), fresh[1], rows, SFT, order_seed=2, work=tmp_path / "work", layout=run.layout
+            return train_sft(
+                copy.deepcopy(fresh[0]),
+                fresh[1],
+                rows,
+                SFT,
+                order_seed=2,
+                work=tmp_path / "work",
+                layout=run.layout,
             )
 
-    method = Method()
-    launch.train(Run(Layout(), SFT), method)
+    run = Run(Layout(), SFT)
+    launch.train(run, Method())
     assert seen == [(8, 1), (4, 2), (2, 4)]
-    history, resumed = method.found
+    history, resumed = run.outcome
     assert resumed
     assert losses(history) == pytest.approx(whole, abs=2e-5)
     assert history.totals["samples"] == spent["samples"]
-    assert "micro-batches of 8: going on with 4, 8 rows an update as before" in capsys.readouterr().err
+    assert (
+        "micro-batches of 8: going on with 4, 8 rows an update as before" in capsys.readouterr().err
+    )
 
 
 def test_one_row_that_does_not_fit_is_explained_and_other_errors_pass():
     class Never:
-        def train(self, run):
+        def fit(self, run):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(ReassessError, match="one row at a time does not fit into memory: set gradient_checkpointing"):
+    with pytest.raises(
+        ReassessError,
+        match="one row at a time does not fit into memory: set gradient_checkpointing",
+    ):
         launch.train(Run(Layout(micro_batch=4), SFT), Never())
 
     class Broken:
-        def train(self, run):
+        def fit(self, run):
             raise RuntimeError("no such kernel")
 
     with pytest.raises(RuntimeError, match="no such kernel"):
@@ -317,9 +369,16 @@ class Engine:
     times = 3
 
     def __init__(self, model, processing_class, **options):
-        self.model, self.processor, self.options, self.mode = model, processing_class, options, options["mode"]
+        self.model, self.processor, self.options, self.mode = (
+            model,
+            processing_class,
+            options,
+            options["mode"],
+        )
         self.asked, self.synced, self.forgot = [], 0, 0
-        self.vllm_client = SimpleNamespace(get_server_info=lambda: {"model_config": {"logprobs_mode": "processed_logprobs"}})
+        self.vllm_client = SimpleNamespace(
+            get_server_info=lambda: {"model_config": {"logprobs_mode": "processed_logprobs"}}
+        )
         self.llm = SimpleNamespace(llm_engine=SimpleNamespace(reset_encoder_cache=self._forget))
 
     def _forget(self):
@@ -333,7 +392,10 @@ class Engine:
         self.asked += prompts
         placeholder = image_placeholder(self.processor)
         end = self.processor.tokenizer.eos_token_id
-        read = [[one for token in row for one in [token] * (self.times if token == placeholder else 1)] for row in prompts]
+        read = [
+            [one for token in row for one in [token] * (self.times if token == placeholder else 1)]
+            for row in prompts
+        ]
         words = self.processor.tokenizer("a b c d e f g", add_special_tokens=False)["input_ids"]
         completions = [[words[place % 7], words[0], end] for place in range(len(prompts))]
         return read, completions, [[[-2.0]] * 3] * len(prompts), None
@@ -351,7 +413,9 @@ def engine(monkeypatch, fresh, rows):
 
     monkeypatch.setattr(grpo_trainer, "VLLMGeneration", make)
     monkeypatch.setattr(grpo_trainer, "is_vllm_available", lambda: True, raising=False)
-    monkeypatch.setattr(Engine, "times", int((rows.prompts[0] == image_placeholder(fresh[1])).sum()))
+    monkeypatch.setattr(
+        Engine, "times", int((rows.prompts[0] == image_placeholder(fresh[1])).sum())
+    )
     return made
 
 
@@ -363,33 +427,55 @@ def test_a_colocated_engine_gets_one_placeholder_a_picture_and_forgets_pictures_
     placeholder = image_placeholder(fresh[1])
     assert {prompt.count(placeholder) for prompt in made.asked} == {1}
     assert made.synced == made.forgot == RL.max_steps
-    assert (made.options["temperature"], made.options["top_p"], made.options["top_k"], made.options["min_p"]) == (1.0, 1.0, 0, None)
+    assert (
+        made.options["temperature"],
+        made.options["top_p"],
+        made.options["top_k"],
+        made.options["min_p"],
+    ) == (1.0, 1.0, 0, None)
     assert made.options["enable_sleep_mode"]
-    assert made.options["max_model_length"] == max(map(len, rows.prompts)) + RL.max_completion_length
+    assert (
+        made.options["max_model_length"] == max(map(len, rows.prompts)) + RL.max_completion_length
+    )
     assert made.options["generation_kwargs"]["logit_bias"][placeholder] == -100
     assert len(frame[frame["metric"] == "reward"]) == RL.max_steps
 
 
-def test_a_prompt_that_the_engine_reads_otherwise_stops_the_run(fresh, rows, items, tmp_path, engine, monkeypatch):
+def test_a_prompt_that_the_engine_reads_otherwise_stops_the_run(
+    fresh, rows, items, tmp_path, engine, monkeypatch
+):
     monkeypatch.setattr(Engine, "times", Engine.times + 1)
     with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
         grpo(fresh, rows, items, tmp_path, Layout(rollouts="vllm"))
 
 
-def test_a_server_gets_expanded_prompts_and_is_refused_a_tower_that_trains(fresh, rows, items, tmp_path, engine, monkeypatch):
+def test_a_server_gets_expanded_prompts_and_is_refused_a_tower_that_trains(
+    fresh, rows, items, tmp_path, engine, monkeypatch
+):
     monkeypatch.setattr(Engine, "times", 1)
     served = Layout(rollouts="vllm", vllm_mode="server")
     with pytest.raises(ReassessError, match="set freeze_vision"):
         grpo(fresh, rows, items, tmp_path / "refused", served)
     grpo(fresh, rows, items, tmp_path / "served", served, freeze_vision=True)
     placeholder = image_placeholder(fresh[1])
-    assert {prompt.count(placeholder) for prompt in engine[0].asked} == {int((rows.prompts[0] == placeholder).sum())}
+    assert {prompt.count(placeholder) for prompt in engine[0].asked} == {
+        int((rows.prompts[0] == placeholder).sum())
+    }
     assert engine[0].forgot == 0
 
 
 def test_a_process_gets_whole_groups(tmp_path):
-    with pytest.raises(ReassessError, match="4 processes get 2 completions of a rollout batch each, no multiple of the group of 4"):
-        grpo_arguments(RL.model_copy(update={"prompts_per_step": 2}), 8, 1, tmp_path, layout=Layout(processes=4))
+    with pytest.raises(
+        ReassessError,
+        match="4 processes get 2 completions of a rollout batch each, no multiple of the group of 4",
+    ):
+        grpo_arguments(
+            RL.model_copy(update={"prompts_per_step": 2}),
+            8,
+            1,
+            tmp_path,
+            layout=Layout(processes=4),
+        )
 
 
 # --- sharding -----------------------------------------------------------------------------------------------------------
@@ -404,7 +490,7 @@ from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from trl.trainer.utils import add_fused_lm_head
 from reassess.training.loading import load_model, load_processor, save_checkpoint
-from reassess.training.prepared import PreparedRows
+from reassess.training.preprocessed import PreparedRows
 from reassess.training.sharding import keep_head_with_norm, whole_state
 from pathlib import Path
 
@@ -454,7 +540,9 @@ dist.destroy_process_group()
     [("qwen3-vl", False, True), ("qwen3-vl", False, False), ("qwen3-vl", True, True)],
     indirect=["family"],
 )
-def test_a_sharded_head_gets_the_gradient_of_all_processes(family, fresh, rows, tmp_path, tied, guarded):
+def test_a_sharded_head_gets_the_gradient_of_all_processes(
+    family, fresh, rows, tmp_path, tied, guarded
+):
     """Without the guard the head of an untied model gets the gradient of one process, and nothing says so."""
     from reassess.training.loading import save_checkpoint
 
@@ -469,9 +557,23 @@ def test_a_sharded_head_gets_the_gradient_of_all_processes(family, fresh, rows, 
     save_checkpoint(model, processor, tmp_path / "start")
     rows.save(tmp_path / "rows.safetensors")
     (tmp_path / "sharded.py").write_text(SHARDED)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(tmp_path / "sharded.py")]
-    command += [str(tmp_path / "start"), str(tmp_path / "rows.safetensors"), str(tmp_path), "yes" if guarded else "no"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        str(tmp_path / "sharded.py"),
+    ]
+    command += [
+        str(tmp_path / "start"),
+        str(tmp_path / "rows.safetensors"),
+        str(tmp_path),
+        "yes" if guarded else "no",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     _, worst, head, same = done.stdout[done.stdout.index("FOUND") :].split()
     assert float(worst) < 1e-4
@@ -484,18 +586,22 @@ def test_a_sharded_head_gets_the_gradient_of_all_processes(family, fresh, rows, 
 
 @pytest.mark.parametrize("sharding", ["fsdp", "zero3"])
 @pytest.mark.parametrize("processes", [1, 4, 8])
-def test_accelerate_reads_our_files_and_takes_the_number_of_processes_from_the_model(sharding, processes):
+def test_accelerate_reads_our_files_and_takes_the_number_of_processes_from_the_model(
+    sharding, processes
+):
     """Only what a machine without a GPU can say: the files are whole, their keys are known, and the command says how many."""
     from accelerate.commands.config.config_args import load_config_from_file
     from accelerate.commands.launch import launch_command_parser
 
-    command = launch.launcher(Layout(device="cuda", precision="bfloat16", processes=processes, sharding=sharding))
-    found = launch_command_parser().parse_args([*command[3:], "reassess.cli", "train"])
+    command = launch.launcher(
+        Layout(device="cuda", precision="bfloat16", processes=processes, sharding=sharding)
+    )
+    found = launch_command_parser().parse_args([*command[3:], "reassess.cli.main", "train"])
     assert (found.num_processes, found.mixed_precision, found.module, found.training_script) == (
         processes,
         "bf16",
         True,
-        "reassess.cli",
+        "reassess.cli.main",
     )
     config = load_config_from_file(found.config_file)
     assert config.distributed_type == {"fsdp": "FSDP", "zero3": "DEEPSPEED"}[sharding]
@@ -512,4 +618,10 @@ def test_accelerate_reads_our_files_and_takes_the_number_of_processes_from_the_m
 
 def test_copies_are_started_by_torch():
     command = launch.launcher(Layout(processes=4))
-    assert command[1:] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=4", "-m"]
+    assert command[1:] == [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=4",
+        "-m",
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reassess.grid import Grid
+from reassess.grid.study import Grid
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).with_name("spec_hashes.json")
@@ -18,17 +18,19 @@ CONFIGS = ("config.yaml", "config/full-micro.yaml", "config/stand-in.yaml", "con
 def hashes(config):
     """Return by cell its spec hash (None where nothing is trained) and its evaluation hash, and the hashes of shared inputs."""
     grid = Grid.load(ROOT / config)
-    cells = {name: [grid.spec_hash(cell), None] for name, cell in grid.trained.items()}
+    cells = {name: [grid.specs.train_hash(cell), None] for name, cell in grid.trained.items()}
     for name, cell in grid.cells.items():
-        cells[name] = [grid.spec_hash(cell), grid.evaluation_hash(cell)]
+        cells[name] = [grid.specs.train_hash(cell), grid.specs.evaluation_hash(cell)]
     families = sorted(grid.config.teachers)
-    shared = {"pool": grid.pool_hash()} | {f"base/{name}": grid.base_hash(name) for name in grid.config.models}
+    shared = {"pool": grid.specs.pool_hash()} | {
+        f"base/{name}": grid.specs.base_hash(name) for name in grid.config.models
+    }
     for family in families:
         for name, distribution in grid.config.distributions.items():
-            shared[f"traces/{family}/{name}"] = grid.traces_hash(family, name)
-            shared[f"rows/{family}/{name}"] = grid.rows_hash(family, name)
+            shared[f"traces/{family}/{name}"] = grid.specs.traces_hash(family, name)
+            shared[f"rows/{family}/{name}"] = grid.specs.rows_hash(family, name)
             if distribution.source == "teacher":
-                shared[f"teacher/{family}/{name}"] = grid.teacher_hash(family, name)
+                shared[f"teacher/{family}/{name}"] = grid.specs.teacher_hash(family, name)
     return {"cells": dict(sorted(cells.items())), "shared": shared}
 
 

@@ -9,15 +9,15 @@ import sys
 import pytest
 import torch
 
-from reassess.errors import Interrupted
-from reassess.files import read_json
+from reassess.core.errors import Interrupted
+from reassess.core.files import read_json
 from reassess.training.engine import last_checkpoint
 from reassess.training.layout import Layout
+from reassess.training.preemption import Stopper, agreed
 from reassess.training.rl import PreparedGrpoTrainer, train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import PreparedSftTrainer, train_sft
 from reassess.training.sft_settings import SftSettings
-from reassess.training.stops import Stopper, agreed
 
 ONE_CPU = Layout()
 SFT = SftSettings(max_steps=6, batch_size=8, save_every=100, warmup_steps=1, learning_rate=1e-3)
@@ -36,7 +36,9 @@ def sft(fresh, rows, items, work, layout=ONE_CPU):
 def grpo(fresh, rows, items, work, layout=ONE_CPU):
     model = copy.deepcopy(fresh[0])
     seeds = {"order_seed": 1, "sampling_seed": 1}
-    history, resumed = train_grpo(model, fresh[1], rows, items, RL, work=work, layout=layout, **seeds)
+    history, resumed = train_grpo(
+        model, fresh[1], rows, items, RL, work=work, layout=layout, **seeds
+    )
     return model, history, resumed
 
 
@@ -53,11 +55,18 @@ def send(monkeypatch, trainer, number, at):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-@pytest.mark.parametrize(("train", "trainer", "saved"), [(sft, PreparedSftTrainer, 4), (grpo, PreparedGrpoTrainer, 4)])
-def test_a_stopped_run_goes_on_to_the_same_weights(fresh, rows, items, tmp_path, monkeypatch, train, trainer, saved, number):
+@pytest.mark.parametrize(
+    ("train", "trainer", "saved"), [(sft, PreparedSftTrainer, 4), (grpo, PreparedGrpoTrainer, 4)]
+)
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    fresh, rows, items, tmp_path, monkeypatch, train, trainer, saved, number
+):
     """GRPO takes two updates on a rollout batch: it is cut after the second, though the signal came during an update."""
     whole, history, _ = train(fresh, rows, items, tmp_path / "whole")
-    with monkeypatch.context() as patched, pytest.raises(Interrupted, match=f"after update {saved} of 6"):
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(Interrupted, match=f"after update {saved} of 6"),
+    ):
         send(patched, trainer, number, saved - (1 if train is sft else 2))
         train(fresh, rows, items, tmp_path / "cut")
     found = last_checkpoint(tmp_path / "cut")
@@ -85,9 +94,14 @@ def test_a_signal_during_the_last_update_changes_nothing(fresh, rows, items, tmp
 def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_path, monkeypatch):
     """The clock goes on by 30 seconds each time it is looked at, once an update; 45 seconds are allowed between two checkpoints."""
     clock = iter(range(0, 10**6, 30))
-    monkeypatch.setattr("reassess.training.stops.time", type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))}))
+    monkeypatch.setattr(
+        "reassess.training.preemption.time",
+        type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))}),
+    )
     saved = []
-    monkeypatch.setattr(Stopper, "on_save", lambda self, args, state, control, **_: saved.append(state.global_step))
+    monkeypatch.setattr(
+        Stopper, "on_save", lambda self, args, state, control, **_: saved.append(state.global_step)
+    )
     sft(fresh, rows, items, tmp_path, Layout(checkpoint_minutes=0.75))
     assert saved == [2, 4, 6]
     assert read_json(last_checkpoint(tmp_path) / "history.json")["totals"]["samples"] == 48
@@ -96,9 +110,11 @@ def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_
 def test_a_signal_that_comes_while_results_are_written_does_not_make_a_finished_cell_fail():
     """In a process of its own, which is deaf from then on; without the call the same signal ends it."""
     script = "import os, signal; {}; os.kill(os.getpid(), signal.SIGTERM); print('whole')"
-    deaf = "from reassess.training.stops import hear_no_more; hear_no_more()"
+    deaf = "from reassess.training.preemption import ignore_signals; ignore_signals()"
     for call, code in ((deaf, 0), ("pass", -signal.SIGTERM)):
-        done = subprocess.run([sys.executable, "-c", script.format(call)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(call)], capture_output=True, text=True
+        )
         assert (done.returncode, done.stdout) == (code, "whole\n" if code == 0 else "")
 
 

@@ -6,21 +6,28 @@ import shutil
 import pytest
 import torch
 
-from reassess.errors import ReassessError
-from reassess.training.dynamic_sampling import choose_groups, dynamic_sampling_trainer, groups_with_variance, merge_groups
+from reassess.core.errors import ReassessError
+from reassess.training.dynamic_sampling import (
+    choose_groups,
+    dynamic_sampling_trainer,
+    groups_with_variance,
+    merge_groups,
+)
 from reassess.training.engine import check_loss, last_checkpoint
 from reassess.training.generate import generate, placeholders, until_end
 from reassess.training.history import MARKER
 from reassess.training.images import images_once
 from reassess.training.loading import save_checkpoint, weights_hash
-from reassess.training.prepared import PreparedRows
+from reassess.training.preprocessed import PreparedRows
 from reassess.training.rl import train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
 
 SFT = SftSettings(max_steps=6, batch_size=8, save_every=2, warmup_steps=1)
-RL = RlSettings(max_steps=2, prompts_per_step=3, num_generations=4, max_completion_length=12, save_every=1)
+RL = RlSettings(
+    max_steps=2, prompts_per_step=3, num_generations=4, max_completion_length=12, save_every=1
+)
 
 
 def weights(model):
@@ -49,7 +56,10 @@ def test_prepared_rows_survive_saving(rows, tmp_path):
     for index in (0, len(rows) - 1):
         assert torch.equal(loaded.prompts[index], rows.prompts[index])
         assert torch.equal(loaded.completions[index], rows.completions[index])
-        assert all(torch.equal(loaded.images.inputs(index)[name], value) for name, value in rows.images.inputs(index).items())
+        assert all(
+            torch.equal(loaded.images.inputs(index)[name], value)
+            for name, value in rows.images.inputs(index).items()
+        )
     (tmp_path / "rows.safetensors").write_bytes(b"short")
     with pytest.raises(ReassessError, match="rows.safetensors is damaged"):
         PreparedRows.load(tmp_path / "rows.safetensors")
@@ -70,7 +80,9 @@ def test_the_prepared_prompt_is_what_the_processor_makes_of_the_messages(rows, f
     from reassess.worlds.micro.prompts import prompt
 
     processor = fresh[1]
-    text = processor.apply_chat_template(prompt(items[4]), add_generation_prompt=True, tokenize=False)
+    text = processor.apply_chat_template(
+        prompt(items[4]), add_generation_prompt=True, tokenize=False
+    )
     alone = processor(text=[text], images=[[decode_image(items[4])]], return_tensors="pt")
     assert torch.equal(alone["input_ids"][0], rows.prompts[4])
     assert torch.equal(alone["pixel_values"], rows.images.inputs(4)["pixel_values"])
@@ -84,7 +96,9 @@ def test_a_completion_never_holds_a_placeholder(fresh, rows):
         model.get_output_embeddings().weight[banned] *= 40  # the model wants nothing else
     for temperature in (0.0, 1.0):
         pad, end = processor.tokenizer.pad_token_id, processor.tokenizer.eos_token_id
-        found = generate(model, rows, range(8), pad=pad, end=end, max_new_tokens=10, temperature=temperature)
+        found = generate(
+            model, rows, range(8), pad=pad, end=end, max_new_tokens=10, temperature=temperature
+        )
         assert not {int(token) for row in found for token in row} & set(banned)
 
 
@@ -93,18 +107,24 @@ def test_greedy_generation_is_that_of_transformers(fresh, items, pictured):
     from dataclasses import replace
 
     from reassess.data.pool import decode_image
-    from reassess.training.prepared import prepare
+    from reassess.training.preprocessed import prepare
     from reassess.worlds.micro.prompts import prompt
 
     model, processor = fresh
-    keep = {"all": lambda index: True, "none": lambda index: False, "some": lambda index: index % 2 == 0}[pictured]
-    shown = [item if keep(index) else replace(item, image=None) for index, item in enumerate(items[:12])]
+    keep = {
+        "all": lambda index: True,
+        "none": lambda index: False,
+        "some": lambda index: index % 2 == 0,
+    }[pictured]
+    shown = [
+        item if keep(index) else replace(item, image=None) for index, item in enumerate(items[:12])
+    ]
     rows = prepare(shown, None, processor, prompt, decode_image)
     pad, end = processor.tokenizer.pad_token_id, processor.tokenizer.eos_token_id
     batch = rows.prompt_batch(range(12), pad)
-    theirs = model.eval().generate(**batch, max_new_tokens=14, do_sample=False, suppress_tokens=placeholders(model))[
-        :, batch["input_ids"].shape[1] :
-    ]
+    theirs = model.eval().generate(
+        **batch, max_new_tokens=14, do_sample=False, suppress_tokens=placeholders(model)
+    )[:, batch["input_ids"].shape[1] :]
     ours = generate(model, rows, range(12), pad=pad, end=end, max_new_tokens=14)
     assert [row.tolist() for row in ours] == [until_end(row, end).tolist() for row in theirs]
 
@@ -116,7 +136,9 @@ def test_samples_follow_the_model_whatever_leaves_the_batch(fresh, rows):
     with torch.no_grad():
         model.get_output_embeddings().weight[end] += 0.05  # so that rows end at different steps
     torch.manual_seed(0)
-    found = generate(model, rows, [0, 1, 2], pad=pad, end=end, max_new_tokens=30, temperature=1e-4, samples=3)
+    found = generate(
+        model, rows, [0, 1, 2], pad=pad, end=end, max_new_tokens=30, temperature=1e-4, samples=3
+    )
     greedy = generate(model, rows, [0, 1, 2], pad=pad, end=end, max_new_tokens=30)
     assert [row.tolist() for row in found] == [greedy[index // 3].tolist() for index in range(9)]
 
@@ -127,7 +149,11 @@ def test_encoding_each_picture_once_changes_neither_output_nor_gradient(fresh, r
     slots = [0, 1, 0, 2, 1, 0]
     batch = rows.sft_batch(slots, pad)
     model(**batch).loss.backward()
-    stock = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+    stock = {
+        name: parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
+    }
     model.zero_grad()
     shared = {**batch, "pixel_values": rows.images.batch([0, 1, 2])["pixel_values"]}
     with images_once(model, torch.tensor(slots)):
@@ -140,7 +166,7 @@ def test_encoding_each_picture_once_changes_neither_output_nor_gradient(fresh, r
 
 def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_path, family):
     """Fixed rollouts, one loss: ours scores completion tokens only and shares pictures, the stock trainer does neither."""
-    from reassess.training.stock import stock_grpo_trainer
+    from reassess.bench.stock import stock_grpo_trainer
 
     model, processor = fresh
     settings = RL.model_copy(update={"loss_type": "dapo", "temperature": 0.9, "max_steps": 1})
@@ -153,12 +179,26 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
             captured["inputs"] = inputs
             loss = super()._compute_loss(model, inputs)
             captured["loss"] = loss.detach().clone()
-            captured["gradient"] = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+            captured["gradient"] = torch.autograd.grad(
+                loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True
+            )
             return super()._compute_loss(model, inputs)
 
-    start, ours_model = copy.deepcopy(model), copy.deepcopy(model)  # before a trainer wraps their forward
+    start, ours_model = (
+        copy.deepcopy(model),
+        copy.deepcopy(model),
+    )  # before a trainer wraps their forward
     order = {"order_seed": 1, "sampling_seed": 1}
-    train_grpo(model, processor, rows, items, settings, work=tmp_path / "ours", trainer_class=Capturing, **order)
+    train_grpo(
+        model,
+        processor,
+        rows,
+        items,
+        settings,
+        work=tmp_path / "ours",
+        trainer_class=Capturing,
+        **order,
+    )
     stock = stock_grpo_trainer(start, processor, items, settings, work=tmp_path / "stock", **order)
     stock.current_gradient_accumulation_steps = 1
     start.train()
@@ -176,7 +216,9 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
             inputs[name][row, end - len(values[index]) : end] = values[index]
     expected = stock._compute_loss(start, inputs)
     expected.backward()
-    trainer = _prepared_trainer(ours_model, processor, rows, items, settings, tmp_path / "again", order)
+    trainer = _prepared_trainer(
+        ours_model, processor, rows, items, settings, tmp_path / "again", order
+    )
     loss = trainer._compute_loss(ours_model, ours)
     loss.backward()
     assert torch.allclose(loss, expected, atol=1e-6)
@@ -224,7 +266,9 @@ def test_grpo_twice_is_the_same(fresh, rows, items, tmp_path):
 def test_sft_resumed_is_bit_identical(fresh, rows, tmp_path, half_written):
     whole, history, _ = fit(*fresh, rows, tmp_path / "whole")
     # What a kill after update 4 leaves: checkpoints up to 4, the last perhaps half-written.
-    shutil.copytree(tmp_path / "whole", tmp_path / "killed", ignore=shutil.ignore_patterns("checkpoint-6"))
+    shutil.copytree(
+        tmp_path / "whole", tmp_path / "killed", ignore=shutil.ignore_patterns("checkpoint-6")
+    )
     if half_written:
         (tmp_path / "killed" / "checkpoint-4" / MARKER).unlink()
         (tmp_path / "killed" / "checkpoint-4" / "model.safetensors").write_bytes(b"half")
@@ -250,9 +294,12 @@ def test_only_whole_trainer_checkpoints_count(tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(fresh, rows, tmp_path):
     model, processor = copy.deepcopy(fresh)
-    settings = SFT.model_copy(update={"learning_rate": 1e12, "max_grad_norm": 1e30, "max_steps": 60, "save_every": 1})
+    settings = SFT.model_copy(
+        update={"learning_rate": 1e12, "max_grad_norm": 1e30, "max_steps": 60, "save_every": 1}
+    )
     with pytest.raises(
-        ReassessError, match=r"the loss became (nan|inf) at update \d+; training stopped, the last good checkpoint is"
+        ReassessError,
+        match=r"the loss became (nan|inf) at update \d+; training stopped, the last good checkpoint is",
     ):
         train_sft(model, processor, rows, settings, order_seed=1, work=tmp_path)
     assert last_checkpoint(tmp_path) is not None
@@ -265,7 +312,15 @@ def test_dynamic_sampling_keeps_groups_that_teach(fresh, rows, items, tmp_path):
     trainer = dynamic_sampling_trainer(2)
     settings = RL.model_copy(update={"loss_type": "dapo"})
     history, _ = train_grpo(
-        model, processor, rows, items, settings, order_seed=1, sampling_seed=1, work=tmp_path, trainer_class=trainer
+        model,
+        processor,
+        rows,
+        items,
+        settings,
+        order_seed=1,
+        sampling_seed=1,
+        work=tmp_path,
+        trainer_class=trainer,
     )
     shares = [value for _, name, value in history.rows if name == "resampled_share"]
     assert len(shares) == 2

@@ -16,7 +16,7 @@ from test_layout import RL, SFT, WORKER
 from reassess.data.pool import decode_image
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, save_checkpoint
-from reassess.training.prepared import PreparedRows, prepare
+from reassess.training.preprocessed import PreparedRows, prepare
 from reassess.training.rl import train_grpo
 from reassess.training.sft import PreparedSftTrainer, train_sft
 from reassess.worlds.micro.prompts import prompt
@@ -42,12 +42,24 @@ def follows(name, found):
     assert set(found) == set(known[name])
     for metric, values in found.items():
         assert len(values) == len(known[name][metric])
-        for step, (ours, theirs) in enumerate(zip(values, known[name][metric], strict=True), start=1):
-            assert ours == pytest.approx(theirs, abs=WITHIN), f"{name}: {metric} leaves the committed trajectory at update {step}"
+        for step, (ours, theirs) in enumerate(
+            zip(values, known[name][metric], strict=True), start=1
+        ):
+            assert ours == pytest.approx(theirs, abs=WITHIN), (
+                f"{name}: {metric} leaves the committed trajectory at update {step}"
+            )
 
 
 def sft(fresh, rows, work, layout=None):
-    return train_sft(copy.deepcopy(fresh[0]), fresh[1], rows, SFT, order_seed=2, work=work, layout=layout or Layout())[0]
+    return train_sft(
+        copy.deepcopy(fresh[0]),
+        fresh[1],
+        rows,
+        SFT,
+        order_seed=2,
+        work=work,
+        layout=layout or Layout(),
+    )[0]
 
 
 @pytest.mark.parametrize("micro_batch", [None, 1])
@@ -68,7 +80,9 @@ def test_sft_on_rows_whose_pictures_are_prepared_batch_by_batch(fresh, items, fa
     traces = [render_trace(item, "native") for item in items]
     later = prepare(items, traces, fresh[1], prompt, decode_image, keep_pixels=False)
     later.save(tmp_path / "rows.safetensors")
-    streamed = PreparedRows.load(tmp_path / "rows.safetensors").process_later(items, fresh[1], decode_image)
+    streamed = PreparedRows.load(tmp_path / "rows.safetensors").process_later(
+        items, fresh[1], decode_image
+    )
     follows(f"sft {family}", numbers(sft(fresh, streamed, tmp_path / "work"), "loss"))
 
 
@@ -78,9 +92,24 @@ def test_sft_in_two_processes(fresh, rows, family, tmp_path):
     save_checkpoint(*fresh, tmp_path / "start")
     rows.save(tmp_path / "rows.safetensors")
     (tmp_path / "worker.py").write_text(WORKER)
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(tmp_path / "worker.py")]
-    words += [str(tmp_path / "start"), str(tmp_path / "rows.safetensors"), str(tmp_path), str(Path(__file__).parent), "2"]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    words = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        str(tmp_path / "worker.py"),
+    ]
+    words += [
+        str(tmp_path / "start"),
+        str(tmp_path / "rows.safetensors"),
+        str(tmp_path),
+        str(Path(__file__).parent),
+        "2",
+    ]
+    done = subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     follows(f"sft {family}", {"loss": json.loads((tmp_path / "found.json").read_text())["losses"]})
 
@@ -99,13 +128,26 @@ def test_grpo_at_once_and_in_parts(fresh, rows, items, family, tmp_path, taught,
         save_checkpoint(*fresh, taught[family])
     layout = Layout() if micro_batch is None else Layout(micro_batch=micro_batch)
     seeds = {"order_seed": 1, "sampling_seed": 1}
-    history, _ = train_grpo(load_model(taught[family]), fresh[1], rows, items, GRPO, work=tmp_path / "work", layout=layout, **seeds)
-    found = numbers(history, "grad_norm", "reward", "completion_length")  # the loss itself is 0 on the policy's own rollouts
+    history, _ = train_grpo(
+        load_model(taught[family]),
+        fresh[1],
+        rows,
+        items,
+        GRPO,
+        work=tmp_path / "work",
+        layout=layout,
+        **seeds,
+    )
+    found = numbers(
+        history, "grad_norm", "reward", "completion_length"
+    )  # the loss itself is 0 on the policy's own rollouts
     assert len(set(found["reward"])) > 1 and all(found["grad_norm"])
     follows(f"grpo {family}", found)
 
 
 def test_a_changed_trajectory_is_named():
     known = json.loads(COMMITTED.read_text())["sft llava"]["loss"]
-    with pytest.raises(AssertionError, match="sft llava: loss leaves the committed trajectory at update 2"):
+    with pytest.raises(
+        AssertionError, match="sft llava: loss leaves the committed trajectory at update 2"
+    ):
         follows("sft llava", {"loss": [known[0], known[1] + 1e-3, *known[2:]]})

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reassess.answers import extract, is_well_formed, judge, verify
-from reassess.rewards import accuracy_reward, format_reward
+from reassess.verifier.grading import extract, is_well_formed, judge, verify
+from reassess.verifier.rewards import accuracy_reward, format_reward
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,25 @@ def test_whole_numbers_are_right_however_they_are_padded(number, zeros):
 
 
 @pytest.mark.parametrize(
-    "completion", ["1" * 10_000, "Answer: " + "1" * 10_000, "{" * 50_000, "a " * 50_000, ". Answer: " * 20_000, "\u202e" * 9999]
+    "completion",
+    [
+        "1" * 10_000,
+        "Answer: " + "1" * 10_000,
+        "{" * 50_000,
+        "a " * 50_000,
+        ". Answer: " * 20_000,
+        "\u202e" * 9999,
+    ],
 )
 def test_monstrous_completions_are_wrong(completion):
     assert judge(completion, "1", "integer").correct is False
 
 
 REFERENCE = re.compile(r"\s*(?:\S+ ){5,}\S+\. Answer: \w+")
-pieces = st.lists(st.sampled_from(["gs", "no", "1", " ", "  ", "\n", ".", ". Answer: 1", "Answer:", "x.", " . "]), max_size=16).map(
-    "".join
-)
+pieces = st.lists(
+    st.sampled_from(["gs", "no", "1", " ", "  ", "\n", ".", ". Answer: 1", "Answer:", "x.", " . "]),
+    max_size=16,
+).map("".join)
 
 
 @given(pieces)

@@ -13,13 +13,14 @@ import pytest
 from synthetic import make_bundle
 from typer.testing import CliRunner
 
-from reassess.analysis.archive import DRAWN_WITH, SUMS, opened, pack, redraw, require_whole, tampered
-from reassess.analysis.bundle import FRAMES, Bundle
-from reassess.analysis.dictionary import TABLES
-from reassess.analysis.merge import conflicts, merge
-from reassess.cli import act, app
-from reassess.errors import ReassessError
-from reassess.files import read_json, write_json
+from reassess.analysis.bundle import Bundle
+from reassess.bundles.archive import DRAWN_WITH, SUMS, opened, pack, redraw, require_whole, tampered
+from reassess.bundles.collect import FRAMES
+from reassess.bundles.dictionary import TABLES
+from reassess.bundles.merge import conflicts, merge
+from reassess.cli.main import act, app
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, write_json
 from reassess.verify import verify_figures
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
@@ -48,15 +49,34 @@ def unpacked(archive, tmp_path):
 
 def test_the_same_bundle_gives_the_same_archive(bundle, archive, tmp_path):
     pack(bundle, tmp_path / "again.zip")
-    assert hashlib.sha256((tmp_path / "again.zip").read_bytes()).digest() == hashlib.sha256(archive.read_bytes()).digest()
+    assert (
+        hashlib.sha256((tmp_path / "again.zip").read_bytes()).digest()
+        == hashlib.sha256(archive.read_bytes()).digest()
+    )
 
 
 def test_an_archive_holds_tables_drawings_config_and_checksums(unpacked):
-    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()
+    }
     assert {f"bundle/{name}.parquet" for name in TABLE_NAMES} < names
-    assert {"bundle/study.json", "config.yaml", "claims.json", "datapackage.json", "ro-crate-metadata.json", DRAWN_WITH} < names
-    assert {"figures/capacity.svg", "figures/capacity.png", "figures/capacity.pdf", "tables/main.csv"} < names
-    checked = subprocess.run(["sha256sum", "-c", "--strict", SUMS], cwd=unpacked, capture_output=True, text=True)
+    assert {
+        "bundle/study.json",
+        "config.yaml",
+        "claims.json",
+        "datapackage.json",
+        "ro-crate-metadata.json",
+        DRAWN_WITH,
+    } < names
+    assert {
+        "figures/capacity.svg",
+        "figures/capacity.png",
+        "figures/capacity.pdf",
+        "tables/main.csv",
+    } < names
+    checked = subprocess.run(
+        ["sha256sum", "-c", "--strict", SUMS], cwd=unpacked, capture_output=True, text=True
+    )
     assert checked.returncode == 0
     assert len(checked.stdout.splitlines()) == len(names) - 1  # all but the list itself
 
@@ -70,8 +90,17 @@ def test_every_column_is_explained(unpacked):
         fields = one["schema"]["fields"]
         assert [field["name"] for field in fields] == pq.read_schema(path).names
         assert all(field["description"] for field in fields)
-    kinds = {field["name"]: field["type"] for one in package["resources"] for field in one["schema"]["fields"]}
-    assert (kinds["correct"], kinds["length"], kinds["value"], kinds["cell"]) == ("boolean", "integer", "number", "string")
+    kinds = {
+        field["name"]: field["type"]
+        for one in package["resources"]
+        for field in one["schema"]["fields"]
+    }
+    assert (kinds["correct"], kinds["length"], kinds["value"], kinds["cell"]) == (
+        "boolean",
+        "integer",
+        "number",
+        "string",
+    )
     jsonschema.validate(package, PACKAGE)
     assert set(TABLES) == TABLE_NAMES
 
@@ -83,7 +112,11 @@ PACKAGE = {
     "required": ["resources"],
     "properties": {
         "name": {"type": "string", "pattern": r"^[a-z0-9._-]+$"},
-        "licenses": {"type": "array", "minItems": 1, "items": {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]}},
+        "licenses": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]},
+        },
         "resources": {
             "type": "array",
             "minItems": 1,
@@ -106,9 +139,13 @@ def test_the_crate_lists_every_file_and_what_made_them(unpacked):
     assert graph["ro-crate-metadata.json"]["about"] == {"@id": "./"}
     listed = {one["@id"] for one in graph["./"]["hasPart"]}
     assert listed <= set(graph)
-    there = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    there = {
+        path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()
+    }
     assert listed == there - {SUMS, "ro-crate-metadata.json"}
-    assert {one["@id"] for one in graph["#run"]["result"]} == {name for name in there if name.startswith("bundle/")}
+    assert {one["@id"] for one in graph["#run"]["result"]} == {
+        name for name in there if name.startswith("bundle/")
+    }
     assert graph["./"]["license"]["@id"].endswith("Apache-2.0")
 
 
@@ -126,7 +163,9 @@ def test_a_changed_or_missing_file_is_named(unpacked, tmp_path):
     with (unpacked / "bundle/scores.parquet").open("ab") as changed:
         changed.write(b"x")
     (unpacked / "claims.html").unlink()
-    with pytest.raises(ReassessError, match=r"bundle/scores.parquet: not the file that SHA256SUMS lists.*") as told:
+    with pytest.raises(
+        ReassessError, match=r"bundle/scores.parquet: not the file that SHA256SUMS lists.*"
+    ) as told:
         redraw(unpacked, tmp_path / "out")
     assert "claims.html: missing" in str(told.value)
     assert not (tmp_path / "out").exists()
@@ -140,7 +179,9 @@ def test_a_bundle_of_a_newer_version_is_refused(unpacked, tmp_path):
         redraw(unpacked, tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["../outside", "/absolute", "a/../../b", "a//b", "back\\slash", "twice"])
+@pytest.mark.parametrize(
+    "name", ["../outside", "/absolute", "a/../../b", "a//b", "back\\slash", "twice"]
+)
 def test_an_archive_that_would_write_elsewhere_is_refused(tmp_path, name):
     path = tmp_path / "evil.zip"
     with zipfile.ZipFile(path, "w") as evil:
@@ -150,7 +191,10 @@ def test_an_archive_that_would_write_elsewhere_is_refused(tmp_path, name):
         if name == "twice":
             with pytest.warns(UserWarning, match="Duplicate"):
                 evil.writestr(name, "y")
-    with pytest.raises(ReassessError, match="no plain file inside the archive; refused"), opened(path):
+    with (
+        pytest.raises(ReassessError, match="no plain file inside the archive; refused"),
+        opened(path),
+    ):
         pass
 
 
@@ -159,15 +203,21 @@ def test_a_link_in_an_archive_is_refused(tmp_path):
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         evil.writestr(link, "/etc/passwd")
-    with pytest.raises(ReassessError, match="'link' is no plain file"), opened(tmp_path / "link.zip"):
+    with (
+        pytest.raises(ReassessError, match="'link' is no plain file"),
+        opened(tmp_path / "link.zip"),
+    ):
         pass
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("reassess.analysis.archive.LARGEST", 1000)
+    monkeypatch.setattr("reassess.bundles.archive.LARGEST", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as evil:
         evil.writestr("zeros", bytes(10_000))
-    with pytest.raises(ReassessError, match="would unpack to more than"), opened(tmp_path / "bomb.zip"):
+    with (
+        pytest.raises(ReassessError, match="would unpack to more than"),
+        opened(tmp_path / "bomb.zip"),
+    ):
         pass
 
 
@@ -190,7 +240,10 @@ def test_another_matplotlib_and_a_missing_font_are_named(unpacked, tmp_path, mon
     assert any("matplotlib was 3.0.0 when these files were drawn" in note for note in notes)
     assert any(note.startswith("machine was riscv") for note in notes)
     monkeypatch.setattr("matplotlib.font_manager.fontManager.ttflist", [])
-    monkeypatch.setattr("matplotlib.font_manager.findfont", lambda *a, **k: (_ for _ in ()).throw(ValueError("none")))
+    monkeypatch.setattr(
+        "matplotlib.font_manager.findfont",
+        lambda *a, **k: (_ for _ in ()).throw(ValueError("none")),
+    )
     with pytest.raises(ReassessError, match="the font 'DejaVu Sans'.*not found"):
         redraw(unpacked, tmp_path / "out")
 
@@ -209,7 +262,10 @@ def part(unpacked, folder, cells):
 
 def test_halves_merge_to_the_whole(unpacked, archive, tmp_path):
     cells = sorted(Bundle.load(unpacked / "bundle").manifests["cell"])
-    first, second = part(unpacked, tmp_path / "a", cells[:12]), part(unpacked, tmp_path / "b", cells[10:])
+    first, second = (
+        part(unpacked, tmp_path / "a", cells[:12]),
+        part(unpacked, tmp_path / "b", cells[10:]),
+    )
     merge(first, second, tmp_path / "merged.zip")
     with opened(tmp_path / "merged.zip") as root:
         require_whole(root, root)
@@ -217,17 +273,23 @@ def test_halves_merge_to_the_whole(unpacked, archive, tmp_path):
         pd.testing.assert_frame_equal(ours.scores, whole.scores)
         pd.testing.assert_frame_equal(ours.history, whole.history)
         assert [one["grid"] for one in ours.study["merged"]] == ["micro", "micro"]
-        assert (root / "figures/capacity.svg").read_bytes() == (unpacked / "figures/capacity.svg").read_bytes()
+        assert (root / "figures/capacity.svg").read_bytes() == (
+            unpacked / "figures/capacity.svg"
+        ).read_bytes()
 
 
 def test_what_two_labs_disagree_on_is_named(unpacked, tmp_path):
     cell = "llava-w32/same-family/2000/sft/seed1"
-    other = part(unpacked, tmp_path / "other", set(Bundle.load(unpacked / "bundle").manifests["cell"]))
+    other = part(
+        unpacked, tmp_path / "other", set(Bundle.load(unpacked / "bundle").manifests["cell"])
+    )
     scores = pd.read_parquet(other / "bundle/scores.parquet")
     row = scores.index[scores["cell"] == cell][3]
     scores.loc[row, "correct"] = not scores.loc[row, "correct"]
     scores.to_parquet(other / "bundle/scores.parquet", index=False)
-    with pytest.raises(ReassessError, match=rf"1 cells were run in both.*{cell} \(1 of \d+ items\).*--keep"):
+    with pytest.raises(
+        ReassessError, match=rf"1 cells were run in both.*{cell} \(1 of \d+ items\).*--keep"
+    ):
         merge(unpacked, other, tmp_path / "merged.zip")
     merge(unpacked, other, tmp_path / "merged.zip", keep="second")
     with opened(tmp_path / "merged.zip") as root:
@@ -235,7 +297,9 @@ def test_what_two_labs_disagree_on_is_named(unpacked, tmp_path):
     manifests = pd.read_parquet(other / "bundle/manifests.parquet")
     manifests.loc[manifests["cell"] == cell, "spec_hash"] = "other"
     manifests.to_parquet(other / "bundle/manifests.parquet", index=False)
-    assert conflicts(Bundle.load(unpacked / "bundle"), Bundle.load(other / "bundle")) == [f"{cell} (another spec)"]
+    assert conflicts(Bundle.load(unpacked / "bundle"), Bundle.load(other / "bundle")) == [
+        f"{cell} (another spec)"
+    ]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("models", "llava-w32"), ("arms", "sft")])
@@ -262,7 +326,12 @@ def test_the_commands_say_what_they_did(bundle, tmp_path):
     out = tmp_path / "study.zip"
     done = CliRunner().invoke(app, ["bundle", "--bundle", str(bundle), "--out", str(out)])
     assert done.exit_code == 0 and "verify figures" in done.output
-    assert CliRunner().invoke(app, ["figures", "--bundle", str(out), "--out", str(tmp_path / "drawn")]).exit_code == 0
+    assert (
+        CliRunner()
+        .invoke(app, ["figures", "--bundle", str(out), "--out", str(tmp_path / "drawn")])
+        .exit_code
+        == 0
+    )
     assert (tmp_path / "drawn/figures/capacity.svg").is_file()
     assert act(["figures", "--bundle", str(tmp_path / "none.zip")]) == 1
     assert json.loads((tmp_path / "drawn" / DRAWN_WITH).read_text())["backend"] == "agg"

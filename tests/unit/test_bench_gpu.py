@@ -5,13 +5,38 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reassess.bench_gpu import Workload, benchmark_gpu, model_of, rows_of
-from reassess.errors import ReassessError
+from reassess.bench.gpu import Workload, benchmark_gpu, model_of, rows_of
+from reassess.core.errors import ReassessError
 from reassess.training.flops import flops_model
 from reassess.worlds.hub.shapes import Shape
 
-SMALL = Shape(32, 2, 1, 1, 64, 600, True, tower_width=32, tower_depth=2, tower_mlp=64, tower_full=1, gated=True)
-TINY = Workload(SMALL, side=56, prompt=12, completion=10, rows=4, micro_batch=2, prompts=2, group=2, steps=2, warmup=1, matrix=64)
+SMALL = Shape(
+    32,
+    2,
+    1,
+    1,
+    64,
+    600,
+    True,
+    tower_width=32,
+    tower_depth=2,
+    tower_mlp=64,
+    tower_full=1,
+    gated=True,
+)
+TINY = Workload(
+    SMALL,
+    side=56,
+    prompt=12,
+    completion=10,
+    rows=4,
+    micro_batch=2,
+    prompts=2,
+    group=2,
+    steps=2,
+    warmup=1,
+    matrix=64,
+)
 
 
 def test_the_full_shape_is_the_public_models():

@@ -6,17 +6,18 @@ import sys
 
 import pandas as pd
 import pytest
+import steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import grid_in, level_of, make_bundle, write_cell
 
-from reassess.analysis.bundle import SCORES, Bundle, collect
+from reassess.analysis.bundle import SCORES, Bundle
 from reassess.analysis.claims import every_claim
 from reassess.analysis.select import accuracy, difference, pick, scores_at
 from reassess.analysis.tables import budgets_table, cells_table, main_table
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
+from reassess.core.files import sha256_file, write_json
 from reassess.figures import draw_figures, figure_names
-from reassess.files import sha256_file, write_json
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,20 @@ def hashes(folder):
 
 
 def test_the_bundle_holds_every_item_of_every_cell(made):
-    bundle = Bundle.load(made.results / "bundle")
+    bundle = Bundle.load(made.paths.results / "bundle")
     assert set(bundle.manifests["cell"]) == set(made.cells)
     assert len(bundle.scores) == len(made.cells) * 6 * 60
-    found = accuracy(bundle, model="llava-w64", method="sft", size=2000, distribution="same-family", benchmark="iid")
-    cell = pd.read_parquet(made.results / "cells/llava-w64/same-family/2000/sft/seed1/predictions.parquet")
+    found = accuracy(
+        bundle,
+        model="llava-w64",
+        method="sft",
+        size=2000,
+        distribution="same-family",
+        benchmark="iid",
+    )
+    cell = pd.read_parquet(
+        made.paths.results / "cells/llava-w64/same-family/2000/sft/seed1/predictions.parquet"
+    )
     assert found.value == pytest.approx(cell[cell["benchmark"] == "iid"]["correct"].mean())
     assert list(bundle.scores) == SCORES  # and no answer, which would be a hundred times as much
 
@@ -45,9 +55,14 @@ def test_the_bundle_holds_every_item_of_every_cell(made):
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_scores_are_found_by_their_cells_as_by_a_look_at_each(made, data):
-    bundle = Bundle.load(made.results / "bundle")
+    bundle = Bundle.load(made.paths.results / "bundle")
     names = data.draw(
-        st.lists(st.sampled_from(["model", "method", "size", "distribution", "seed", "benchmark", "tier"]), unique=True)
+        st.lists(
+            st.sampled_from(
+                ["model", "method", "size", "distribution", "seed", "benchmark", "tier"]
+            ),
+            unique=True,
+        )
     )
     known = {name: sorted(bundle.scores[name].dropna().unique()) for name in names}
     one = {name: st.sampled_from(known[name]) | st.none() for name in names}
@@ -57,53 +72,55 @@ def test_scores_are_found_by_their_cells_as_by_a_look_at_each(made, data):
 
 
 def test_equal_cells_give_equal_bytes(made, tmp_path):
-    before = hashes(made.results / "bundle")
-    collect(made)
-    assert hashes(made.results / "bundle") == before
+    before = hashes(made.paths.results / "bundle")
+    steps.collect(made)
+    assert hashes(made.paths.results / "bundle") == before
 
 
 def test_the_difference_is_paired_by_item_and_an_untrained_arm_meets_every_seed(tmp_path):
     grid = make_bundle(tmp_path, "config/full-micro.yaml")
-    bundle = Bundle.load(grid.results / "bundle")
+    bundle = Bundle.load(grid.paths.bundle)
     where = {"model": "llava-w64", "benchmark": "iid"}
     trained = {"method": "sft", "size": 2000, "distribution": "same-family"}
     found = difference(bundle, trained, {"method": "base"}, **where)
     assert found.seeds == 3
-    assert found.value == pytest.approx(accuracy(bundle, **trained, **where).value - accuracy(bundle, method="base", **where).value)
+    assert found.value == pytest.approx(
+        accuracy(bundle, **trained, **where).value - accuracy(bundle, method="base", **where).value
+    )
     assert difference(bundle, {"method": "nobody"}, {"method": "base"}, **where) is None
 
 
 def test_a_missing_cell_stops_collect_or_is_recorded_with_its_log(tmp_path):
     grid = make_bundle(tmp_path)
     lost = grid.cell("llava-w64/same-family/20/grpo/seed1")
-    shutil.rmtree(grid.cell_dir(lost))
+    shutil.rmtree(grid.paths.cell(lost.id))
     with pytest.raises(ReassessError, match=lost.id):
-        collect(grid)
-    log = grid.log_file("train", lost.id)
+        steps.collect(grid)
+    log = grid.paths.log("train", lost.id)
     log.parent.mkdir(parents=True)
     log.write_text("line\n" * 50 + "the disk was full\n")
-    write_json(grid.cell_dir(lost) / "failed.json", {"error": "OSError: no space"})
-    collect(grid, partial=True)
-    bundle = Bundle.load(grid.results / "bundle")
+    write_json(grid.paths.failure(lost.id), {"error": "OSError: no space"})
+    steps.collect(grid, partial=True)
+    bundle = Bundle.load(grid.paths.bundle)
     assert bundle.failed["cell"].tolist() == [lost.id]
     reason = cells_table(bundle).set_index("cell").loc[lost.id]
     assert reason["status"] == "failed"
     assert "OSError: no space" in reason["error"]
     assert "the disk was full" in reason["error"]
     assert lost.id not in set(bundle.scores["cell"])
-    draw_figures(grid.results / "bundle", grid.results / "figures", ["reward"])
-    assert (grid.results / "figures" / "reward.png").is_file()
+    draw_figures(grid.paths.bundle, grid.paths.results / "figures", ["reward"])
+    assert (grid.paths.results / "figures" / "reward.png").is_file()
 
 
 def test_cells_trained_on_other_rows_are_not_put_side_by_side(tmp_path):
     grid = make_bundle(tmp_path)
     write_cell(grid, grid.cell("llava-w64/same-family/2000/grpo/seed1"), 0.5, rows_hash="other")
     with pytest.raises(ReassessError, match="should share the rows"):
-        collect(grid)
+        steps.collect(grid)
 
 
 def test_a_damaged_bundle_is_named(made, tmp_path):
-    shutil.copytree(made.results / "bundle", tmp_path / "bundle")
+    shutil.copytree(made.paths.results / "bundle", tmp_path / "bundle")
     (tmp_path / "bundle" / "history.parquet").write_bytes(b"PAR1")
     with pytest.raises(ReassessError, match=r"history.parquet is not a readable"):
         Bundle.load(tmp_path / "bundle")
@@ -128,44 +145,73 @@ def levels(**arms):
         (levels(sft=0.9, grpo=0.3), "scale llava-w64, 200 against 2000", "supported"),
         (levels(sft=0.2, grpo=0.9), "scale llava-w64, 200 against 2000", "contradicted"),
         (level_of, "distribution-in", "supported"),
-        (lambda cell: 0.9 if cell.distribution == "foreign" else 0.3, "distribution-out-of", "contradicted"),
+        (
+            lambda cell: 0.9 if cell.distribution == "foreign" else 0.3,
+            "distribution-out-of",
+            "contradicted",
+        ),
     ],
 )
 def test_every_claim_can_come_out_either_way(tmp_path, level, claim, expected):
     grid = make_bundle(tmp_path, level=level, items=120)
-    assert verdicts(Bundle.load(grid.results / "bundle"))[claim] == expected
+    assert verdicts(Bundle.load(grid.paths.bundle))[claim] == expected
 
 
 @pytest.mark.parametrize(
-    ("reward", "probe", "expected"), [((0.2, 0.9), (0.5, 0.3), "supported"), ((0.2, 0.9), (0.3, 0.6), "contradicted")]
+    ("reward", "probe", "expected"),
+    [((0.2, 0.9), (0.5, 0.3), "supported"), ((0.2, 0.9), (0.3, 0.6), "contradicted")],
 )
 def test_deceptive_rewards_are_counted(tmp_path, reward, probe, expected):
     grid = make_bundle(tmp_path, reward=reward, probe=probe)
-    assert verdicts(Bundle.load(grid.results / "bundle"))["deception"] == expected
+    assert verdicts(Bundle.load(grid.paths.bundle))["deception"] == expected
 
 
 def test_a_claim_without_cells_is_not_run(tmp_path):
     grid = grid_in(tmp_path)
     only = grid.config.model_copy(update={"studies": {"controls": grid.config.studies["controls"]}})
     grid = type(grid)(
-        only.model_copy(update={"studies": {"controls": only.studies["controls"].model_copy(update={"methods": ["base"]})}})
+        only.model_copy(
+            update={
+                "studies": {
+                    "controls": only.studies["controls"].model_copy(update={"methods": ["base"]})
+                }
+            }
+        )
     )
     for cell in grid.cells.values():
         write_cell(grid, cell, 0.5)
-    collect(grid)
-    bundle = Bundle.load(grid.results / "bundle")
+    steps.collect(grid)
+    bundle = Bundle.load(grid.paths.bundle)
     assert set(verdicts(bundle).values()) == {"not run"}
-    draw_figures(grid.results / "bundle", grid.results / "figures")  # every figure says why it is empty
-    assert len(list((grid.results / "figures").glob("*.svg"))) == len(figure_names())
+    draw_figures(
+        grid.paths.bundle, grid.paths.results / "figures"
+    )  # every figure says why it is empty
+    assert len(list((grid.paths.results / "figures").glob("*.svg"))) == len(figure_names())
 
 
 def test_tables_say_what_the_bundle_says(made):
-    bundle = Bundle.load(made.results / "bundle")
+    bundle = Bundle.load(made.paths.results / "bundle")
     main = main_table(bundle)
-    row = main[(main["model"] == "llava-w64") & (main["method"] == "sft") & (main["size"] == 20)].iloc[0]
-    found = accuracy(bundle, model="llava-w64", method="sft", size=20, distribution="same-family", benchmark="iid")
+    row = main[
+        (main["model"] == "llava-w64") & (main["method"] == "sft") & (main["size"] == 20)
+    ].iloc[0]
+    found = accuracy(
+        bundle,
+        model="llava-w64",
+        method="sft",
+        size=20,
+        distribution="same-family",
+        benchmark="iid",
+    )
     assert row["in-distribution, %"] == f"{100 * found.value:.1f} ± {100 * found.half_width:.1f}"
-    assert set(budgets_table(bundle)["method"]) == {"sft", "grpo", "dapo", "sft-grpo", "grpo-half", "format-reward"}
+    assert set(budgets_table(bundle)["method"]) == {
+        "sft",
+        "grpo",
+        "dapo",
+        "sft-grpo",
+        "grpo-half",
+        "format-reward",
+    }
 
 
 @pytest.mark.slow
@@ -174,14 +220,18 @@ def test_figures_drawn_again_in_another_process_have_the_same_bytes(made, tmp_pa
         command = [
             sys.executable,
             "-m",
-            "reassess.cli",
+            "reassess.cli.main",
             "draw-figures",
             "--bundle",
-            str(made.results / "bundle"),
+            str(made.paths.results / "bundle"),
             "--out",
             str(tmp_path / name),
         ]
-        subprocess.run(command, check=True, env={"PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path / f"home{name}")})
+        subprocess.run(
+            command,
+            check=True,
+            env={"PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path / f"home{name}")},
+        )
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
     assert len(hashes(tmp_path / "one")) == 3 * len(figure_names())
 
@@ -189,7 +239,7 @@ def test_figures_drawn_again_in_another_process_have_the_same_bytes(made, tmp_pa
 def test_drawing_needs_no_torch(made, tmp_path):
     code = (
         "import sys; from pathlib import Path; from reassess.figures import draw_figures;"
-        f"draw_figures(Path({str(made.results / 'bundle')!r}), Path({str(tmp_path)!r}), ['capacity']); print('torch' in sys.modules)"
+        f"draw_figures(Path({str(made.paths.results / 'bundle')!r}), Path({str(tmp_path)!r}), ['capacity']); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -197,7 +247,7 @@ def test_drawing_needs_no_torch(made, tmp_path):
 
 def test_an_unknown_figure_is_answered_with_the_nearest(made, tmp_path):
     with pytest.raises(ReassessError, match="did you mean 'capacity'"):
-        draw_figures(made.results / "bundle", tmp_path, ["capasity"])
+        draw_figures(made.paths.results / "bundle", tmp_path, ["capasity"])
 
 
 def test_colours_stay_apart_for_colour_blind_readers():

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reassess.config import load_config
-from reassess.defaults import DEFAULT
-from reassess.describe import generated_files
-from reassess.errors import ReassessError
-from reassess.grid import Grid
+from reassess.cli.generate import generated_files
+from reassess.config.defaults import DEFAULT
+from reassess.config.load import load_config
+from reassess.core.errors import ReassessError
+from reassess.grid.study import Grid
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,25 +35,55 @@ def load(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"studies__capacity__models": ["llava-w46"]}, ["studies.capacity.models", "'llava-w46'", "did you mean 'llava-w64'"]),
-        ({"studies__capacity__methods": ["stf"]}, ["studies.capacity.methods", "'stf'", "did you mean 'sft'"]),
-        ({"studies__capacity__model": ["llava-w32"]}, ["studies.capacity.model", "unknown key", "did you mean 'models'"]),
-        ({"studies__capacity__sizes": [2000, 2401]}, ["studies.capacity.sizes", "2401", "world.pool_rows (2400)"]),
+        (
+            {"studies__capacity__models": ["llava-w46"]},
+            ["studies.capacity.models", "'llava-w46'", "did you mean 'llava-w64'"],
+        ),
+        (
+            {"studies__capacity__methods": ["stf"]},
+            ["studies.capacity.methods", "'stf'", "did you mean 'sft'"],
+        ),
+        (
+            {"studies__capacity__model": ["llava-w32"]},
+            ["studies.capacity.model", "unknown key", "did you mean 'models'"],
+        ),
+        (
+            {"studies__capacity__sizes": [2000, 2401]},
+            ["studies.capacity.sizes", "2401", "world.pool_rows (2400)"],
+        ),
         ({"studies__capacity__sizes": [20, 20]}, ["studies.capacity.sizes", "duplicate: 20"]),
         (
             {"studies__capacity__distributions": ["other"]},
             ["studies.capacity.distributions", "'other'", "allowed: foreign, same-family"],
         ),
-        ({"methods__sft__learning_rate": -1.0}, ["methods.sft.learning_rate", "-1.0", "greater than 0"]),
-        ({"methods__sft__learning_rat": 1.0}, ["methods.sft.learning_rat", "did you mean 'learning_rate'"]),
-        ({"methods__grpo__uses": "gppo"}, ["methods.grpo", "unknown method 'gppo'", "did you mean 'grpo'"]),
-        ({"methods__sft-grpo__start": "sftt"}, ["methods.sft-grpo.start", "'sftt'", "did you mean 'sft'"]),
-        ({"methods__sft-grpo__start": "random-choice"}, ["methods.sft-grpo.start", "trains nothing"]),
+        (
+            {"methods__sft__learning_rate": -1.0},
+            ["methods.sft.learning_rate", "-1.0", "greater than 0"],
+        ),
+        (
+            {"methods__sft__learning_rat": 1.0},
+            ["methods.sft.learning_rat", "did you mean 'learning_rate'"],
+        ),
+        (
+            {"methods__grpo__uses": "gppo"},
+            ["methods.grpo", "unknown method 'gppo'", "did you mean 'grpo'"],
+        ),
+        (
+            {"methods__sft-grpo__start": "sftt"},
+            ["methods.sft-grpo.start", "'sftt'", "did you mean 'sft'"],
+        ),
+        (
+            {"methods__sft-grpo__start": "random-choice"},
+            ["methods.sft-grpo.start", "trains nothing"],
+        ),
         ({"methods__sft__start": "grpo", "methods__grpo__start": "sft"}, ["goes in a circle"]),
         ({"sedes": [1]}, ["sedes", "unknown key", "did you mean 'seeds'"]),
         ({"seeds": []}, ["seeds", "at least 1 item"]),
         ({"seeds": [1, 1]}, ["seeds", "duplicate: 1"]),
-        ({"models__llava-w32__family": "lava"}, ["models.llava-w32.family", "'lava'", "did you mean 'llava'"]),
+        (
+            {"models__llava-w32__family": "lava"},
+            ["models.llava-w32.family", "'lava'", "did you mean 'llava'"],
+        ),
         ({"models__llava-w32__width": -32}, ["models.llava-w32.width", "-32", "greater than 0"]),
         ({"teachers__llava": "qwen3vl-w64"}, ["teachers.llava", "family 'qwen3-vl'"]),
         ({"evaluation__benchmarks": ["iidd"]}, ["evaluation.benchmarks", "did you mean 'iid'"]),
@@ -111,6 +141,8 @@ def test_the_default_config_is_the_default_grid():
     assert load_config(ROOT / "config.yaml") == Config.model_validate(DEFAULT)
 
 
-@pytest.mark.parametrize("path", sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"}))
+@pytest.mark.parametrize(
+    "path", sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"})
+)
 def test_every_shipped_config_is_valid(path):
     assert Grid.load(path).cells

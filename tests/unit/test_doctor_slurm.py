@@ -6,12 +6,14 @@ import pytest
 import yaml
 from synthetic import grid_in
 
-from reassess.demand import Demand
-from reassess.doctor_cluster import examine_cluster
-from reassess.doctor_slurm import _nodes
-from reassess.errors import ReassessError
+from reassess.cluster.doctor import examine_cluster
+from reassess.cluster.slurm_doctor import _nodes
+from reassess.core.errors import ReassessError
+from reassess.workflow.resources import Resources
 
-SINFO = "n1|gpu|4|9000|gpu:h200:2(S:0-1)\nn2|gpu|4|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|8+|16000|(null)"
+SINFO = (
+    "n1|gpu|4|9000|gpu:h200:2(S:0-1)\nn2|gpu|4|9000|gpu:a100:2,gpu:h200:1\nn3|cpu|8+|16000|(null)"
+)
 PARTITIONS = {
     "gpu": {"max_gpu": 2, "max_mem_mb": 9000, "max_runtime": 60},
     "cpu": {"max_gpu": 0, "max_mem_mb": 16000, "max_runtime": 60},
@@ -41,7 +43,9 @@ def site(tmp_path, monkeypatch):
 
         def examine(self):
             (tmp_path / "config.yaml").write_text(yaml.safe_dump(self.profile))
-            (tmp_path / "partitions.yaml").write_text(yaml.safe_dump({"partitions": self.partitions}))
+            (tmp_path / "partitions.yaml").write_text(
+                yaml.safe_dump({"partitions": self.partitions})
+            )
             return examine_cluster(str(tmp_path), self.grid)
 
         def wrong(self):
@@ -58,8 +62,10 @@ def site(tmp_path, monkeypatch):
 
 def test_a_cluster_that_is_as_it_should_be(site):
     assert site.wrong() == []
-    assert any("scratch folder is seen from the nodes of 'gpu'" in one.what for one in site.examine())
-    assert not list(site.grid.scratch.glob(".reassess-*"))
+    assert any(
+        "scratch folder is seen from the nodes of 'gpu'" in one.what for one in site.examine()
+    )
+    assert not list(site.grid.paths.scratch.glob(".reassess-*"))
 
 
 def test_no_client(site, tmp_path):
@@ -90,7 +96,10 @@ def test_accounts(site):
 
 def test_a_partition_that_is_not_there(site):
     site.partitions = {"gpus": PARTITIONS["gpu"], "cpu": PARTITIONS["cpu"]}
-    assert any("partition 'gpus': partitions here: cpu, gpu; did you mean 'gpu'?" in one for one in site.wrong())
+    assert any(
+        "partition 'gpus': partitions here: cpu, gpu; did you mean 'gpu'?" in one
+        for one in site.wrong()
+    )
 
 
 def test_a_gpu_model_that_nobody_has(site):
@@ -101,17 +110,25 @@ def test_a_gpu_model_that_nobody_has(site):
 
 def test_jobs_that_fit_nowhere(site, monkeypatch):
     def asks(gpus, memory, minutes, cpus=1):
-        monkeypatch.setattr("reassess.doctor_slurm.demands", lambda *_: [Demand("train", gpus, cpus, memory, minutes)])
+        monkeypatch.setattr(
+            "reassess.cluster.slurm_doctor.requests",
+            lambda *_: {"train": Resources(gpus, cpus, memory, minutes)},
+        )
         return site.wrong()
 
     assert asks(2, 9000, 60) == []
     assert "no partition of the file admits it" in asks(2, 9001, 60)[0]
     assert "no partition of the file admits it" in asks(2, 9000, 61)[0]
-    site.partitions = {name: {**limits, "max_gpu": 8, "max_mem_mb": 10**6} for name, limits in PARTITIONS.items()}
+    site.partitions = {
+        name: {**limits, "max_gpu": 8, "max_mem_mb": 10**6} for name, limits in PARTITIONS.items()
+    }
     assert "has more than 16000 MiB" in asks(0, 16001, 60)[0]
     assert "has more than 3 GPUs" in asks(4, 9000, 60)[0]
     assert asks(0, 9000, 60, cpus=8) == []
-    assert "has more than 8 CPUs: put train:cpus_per_task=8 under set-resources" in asks(0, 9000, 60, cpus=9)[0]
+    assert (
+        "has more than 8 CPUs: put train:cpus_per_task=8 under set-resources"
+        in asks(0, 9000, 60, cpus=9)[0]
+    )
 
 
 def test_a_scratch_folder_that_nodes_do_not_share(site):
@@ -129,7 +146,10 @@ def test_locks_that_do_not_reach_the_nodes(site):
 
 
 def test_a_busy_cluster_is_no_fault(site):
-    site.put("srun", 'echo "srun: error: Unable to allocate resources: Requested nodes are busy" >&2; exit 1')
+    site.put(
+        "srun",
+        'echo "srun: error: Unable to allocate resources: Requested nodes are busy" >&2; exit 1',
+    )
     assert site.wrong() == []
     assert any("not looked at" in one.what for one in site.examine())
 

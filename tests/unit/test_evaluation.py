@@ -7,14 +7,14 @@ import sys
 
 import pandas as pd
 import pytest
-from tiny import build_before_cells, tiny_grid
+import steps
+from tiny import tiny_grid
 
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, sha256_text
 from reassess.data.pool import decode_image, read_pool
-from reassess.errors import ReassessError
-from reassess.evaluation.pack import TASKS, benchmarks_of
-from reassess.files import read_json, sha256_text
-from reassess.grid import Grid
-from reassess.jobs import evaluate_cell
+from reassess.grid.benchmarks import TASKS, benchmarks_of
+from reassess.grid.study import Grid
 from reassess.training.loading import load_processor
 from reassess.worlds.micro.items import Item
 
@@ -34,7 +34,9 @@ metadata:
 def write_benchmark(folder, **changes):
     text = NEW_BENCHMARK.format(template=TASKS / "micro" / "_template.yaml")
     for old, new in changes.items():
-        text = text.replace(*{"role": ("role: shifted", f"role: {new}"), "scenes": ("fill: 0.2", new)}[old])
+        text = text.replace(
+            *{"role": ("role: shifted", f"role: {new}"), "scenes": ("fill: 0.2", new)}[old]
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sparse.yaml").write_text(text)
     return folder
@@ -44,9 +46,13 @@ def write_benchmark(folder, **changes):
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
     extra = write_benchmark(folder / "benchmarks")
-    protocol = {"benchmarks": ["iid", "text", "sparse"], "folders": [str(extra)], "max_new_tokens": 8}
+    protocol = {
+        "benchmarks": ["iid", "text", "sparse"],
+        "folders": [str(extra)],
+        "max_new_tokens": 8,
+    }
     grid = tiny_grid(folder, methods=["base"], evaluation=protocol)
-    build_before_cells(grid)
+    steps.build_before_cells(grid)
     return grid
 
 
@@ -63,22 +69,25 @@ def test_the_pack_is_what_its_files_say():
 
 
 def test_a_benchmark_is_added_by_one_file(world):
-    evaluate_cell(world, cell_of(world))
-    scores = read_json(world.cell_dir(cell_of(world)) / "scores.json")["benchmarks"]
+    steps.evaluate(world, cell_of(world))
+    scores = read_json(world.paths.scores(cell_of(world).id))["benchmarks"]
     assert set(scores) == {"iid", "text", "sparse"}
-    assert {item.filled for item in read_pool(world.pool_file("sparse"), Item)} <= set(range(6))
+    assert {item.filled for item in read_pool(world.paths.pool("sparse"), Item)} <= set(range(6))
     assert world.benchmarks["sparse"].label == "nearly empty"
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"role": "best"}, "metadata.role is 'best'; allowed: main, shifted, text"), ({"scenes": "fil: 0.2"}, "did you mean 'fill'")],
+    [
+        ({"role": "best"}, "metadata.role is 'best'; allowed: main, shifted, text"),
+        ({"scenes": "fil: 0.2"}, "did you mean 'fill'"),
+    ],
 )
 def test_a_wrong_benchmark_file_is_named(tmp_path, changes, words):
     folder = write_benchmark(tmp_path / "wrong", **changes)
     with pytest.raises(ReassessError, match="sparse") as caught:
         grid = tiny_grid(tmp_path, evaluation={"benchmarks": ["sparse"], "folders": [str(folder)]})
-        grid.world.build_pool(grid)
+        steps.build_pool(grid)
     assert words in str(caught.value)
 
 
@@ -100,7 +109,13 @@ def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
     from reassess.evaluation.runner import _scores
 
     predictions = pd.DataFrame(
-        {"benchmark": ["iid"] * 4, "correct": [True, True, False, False], "format_ok": True, "truncated": False, "length": 3}
+        {
+            "benchmark": ["iid"] * 4,
+            "correct": [True, True, False, False],
+            "format_ok": True,
+            "truncated": False,
+            "length": 3,
+        }
     )
     assert _scores(predictions, {"iid": {"acc,none": 0.5}})["iid"]["correct"] == 2
     with pytest.raises(ReassessError, match=r"lm-eval scores 0.75, the verifier 2 of 4"):
@@ -110,25 +125,33 @@ def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
 def test_a_missing_shard_is_named(world, tmp_path):
     grid = Grid(world.config.model_copy(update={"scratch": tmp_path}))
     cell = cell_of(grid)
-    shutil.copytree(world.checkpoint_dir(cell), grid.checkpoint_dir(cell))
-    weights = grid.checkpoint_dir(cell) / "model.safetensors"
+    shutil.copytree(world.checkpoint(cell), grid.checkpoint(cell))
+    weights = grid.checkpoint(cell) / "model.safetensors"
     weights.unlink()
     with pytest.raises(ReassessError, match=r"base lacks model.safetensors"):
-        evaluate_cell(grid, cell)
-    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
-    (grid.checkpoint_dir(cell) / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ReassessError, match=r"lacks model-00001-of-00002.safetensors, model-00002-of-00002.safetensors"):
-        evaluate_cell(grid, cell)
+        steps.evaluate(grid, cell)
+    index = {
+        "weight_map": {
+            "a": "model-00001-of-00002.safetensors",
+            "b": "model-00002-of-00002.safetensors",
+        }
+    }
+    (grid.checkpoint(cell) / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(
+        ReassessError,
+        match=r"lacks model-00001-of-00002.safetensors, model-00002-of-00002.safetensors",
+    ):
+        steps.evaluate(grid, cell)
 
 
 def test_weights_cut_short_are_named(world, tmp_path):
     grid = Grid(world.config.model_copy(update={"scratch": tmp_path}))
     cell = cell_of(grid)
-    shutil.copytree(world.checkpoint_dir(cell), grid.checkpoint_dir(cell))
-    weights = grid.checkpoint_dir(cell) / "model.safetensors"
+    shutil.copytree(world.checkpoint(cell), grid.checkpoint(cell))
+    weights = grid.checkpoint(cell) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ReassessError, match=r"base are damaged"):
-        evaluate_cell(grid, cell)
+        steps.evaluate(grid, cell)
 
 
 @pytest.mark.slow
@@ -136,18 +159,39 @@ def test_weights_cut_short_are_named(world, tmp_path):
 def test_stock_lm_eval_reads_the_pack_and_answers_the_same(world, tmp_path, benchmark):
     """The pack used as its header says, by lm-eval's own model on the same checkpoint: prompts, completions, scores."""
     cell = cell_of(world)
-    evaluate_cell(world, cell)
-    ours = pd.read_parquet(world.cell_dir(cell) / "predictions.parquet").query("benchmark == @benchmark")
+    steps.evaluate(world, cell)
+    ours = pd.read_parquet(world.paths.predictions(cell.id)).query("benchmark == @benchmark")
     # `import reassess` first: the torchvision here is a build for another torch (see envs/README.md).
     lm_eval = "import runpy, reassess; runpy.run_module('lm_eval', run_name='__main__')"
     command = [sys.executable, "-c", lm_eval, "--model", "hf-multimodal", "--model_args"]
-    command += [f"pretrained={world.checkpoint_dir(cell)},dtype=float32,convert_img_format=True", "--apply_chat_template"]
-    command += ["--include_path", str(TASKS / "micro"), "--tasks", f"micro_{benchmark}", "--device", "cpu", "--batch_size", "1"]
-    command += ["--metadata", json.dumps({"pool": str(world.pool_file("iid").parent)}), "--gen_kwargs", "max_gen_toks=8"]
+    command += [
+        f"pretrained={world.checkpoint(cell)},dtype=float32,convert_img_format=True",
+        "--apply_chat_template",
+    ]
+    command += [
+        "--include_path",
+        str(TASKS / "micro"),
+        "--tasks",
+        f"micro_{benchmark}",
+        "--device",
+        "cpu",
+        "--batch_size",
+        "1",
+    ]
+    command += [
+        "--metadata",
+        json.dumps({"pool": str(world.paths.pool("iid").parent)}),
+        "--gen_kwargs",
+        "max_gen_toks=8",
+    ]
     command += ["--log_samples", "--output_path", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    samples = [json.loads(line) for path in tmp_path.rglob("samples_*.jsonl") for line in path.read_text().splitlines()]
+    samples = [
+        json.loads(line)
+        for path in tmp_path.rglob("samples_*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
     theirs = {sample["doc"]["id"]: sample["resps"][0][0].strip() for sample in samples}
     assert theirs == dict(zip(ours["id"], ours["completion"], strict=True))
     assert {sample["doc"]["id"]: _prompt_hash(sample, world) for sample in samples} == dict(
@@ -157,9 +201,13 @@ def test_stock_lm_eval_reads_the_pack_and_answers_the_same(world, tmp_path, benc
 
 def _prompt_hash(sample, grid):
     """Return the hash of the prompt as the model reads it: lm-eval's templated words, with the picture's tokens filled in."""
-    processor = load_processor(grid.checkpoint_dir(cell_of(grid)))
+    processor = load_processor(grid.checkpoint(cell_of(grid)))
     words = sample["arguments"]["gen_args_0"]["arg_0"]
     split = sample["doc"]["id"].split("-")[0]
-    item = next(item for item in read_pool(grid.pool_file(split), Item) if item.id == sample["doc"]["id"])
+    item = next(
+        item for item in read_pool(grid.paths.pool(split), Item) if item.id == sample["doc"]["id"]
+    )
     pictures = {"images": [decode_image(item)]} if item.image is not None else {}
-    return sha256_text(processor.tokenizer.decode(processor(text=[words], **pictures)["input_ids"][0]))
+    return sha256_text(
+        processor.tokenizer.decode(processor(text=[words], **pictures)["input_ids"][0])
+    )

@@ -10,21 +10,55 @@ import matplotlib.pyplot as plt
 import pytest
 
 from reassess.analysis.bundle import Bundle
+from reassess.core.manifest import ROOT
 from reassess.figures import figure_names
 from reassess.figures._style import STYLE
-from reassess.manifest import ROOT
 
 pytestmark = pytest.mark.slow
 REFERENCE = ROOT / "results/reference/micro"
 # What a reader must find written in each figure, besides the names of models: axes with units, legend, sample sizes.
 WORDS = {
-    "capacity": ("accuracy, held-out in-distribution (%)", "SFT minus GRPO (points)", "base", "SFT", "GRPO", "300 items"),
-    "controls": ("accuracy (%)", "random choice", "base, blank image", "GRPO on format alone", "300 items"),
+    "capacity": (
+        "accuracy, held-out in-distribution (%)",
+        "SFT minus GRPO (points)",
+        "base",
+        "SFT",
+        "GRPO",
+        "300 items",
+    ),
+    "controls": (
+        "accuracy (%)",
+        "random choice",
+        "base, blank image",
+        "GRPO on format alone",
+        "300 items",
+    ),
     "distribution": ("accuracy (%)", "SFT, same-family traces", "SFT, foreign traces", "300 items"),
     "main": ("Accuracy (%)", "300 items"),
-    "reward": ("update", "training reward (mean of 10 updates)", "held-out accuracy (probe)", "3 seeds"),
-    "scale": ("accuracy (%)", "training rows", "updates", "tokens processed", "training FLOPs", "SFT", "GRPO", "DAPO", "300 items"),
-    "transfer": ("change from base (points)", "trained on pictures, tested in words", "SFT", "GRPO", "300 items"),
+    "reward": (
+        "update",
+        "training reward (mean of 10 updates)",
+        "held-out accuracy (probe)",
+        "3 seeds",
+    ),
+    "scale": (
+        "accuracy (%)",
+        "training rows",
+        "updates",
+        "tokens processed",
+        "training FLOPs",
+        "SFT",
+        "GRPO",
+        "DAPO",
+        "300 items",
+    ),
+    "transfer": (
+        "change from base (points)",
+        "trained on pictures, tested in words",
+        "SFT",
+        "GRPO",
+        "300 items",
+    ),
 }
 # Points with an error bar each; lines of runs.
 INTERVALS = {"capacity": 16, "controls": 24, "distribution": 30, "scale": 6, "transfer": 8}
@@ -62,7 +96,11 @@ def compared(name):
     """Return a test that holds a figure against the committed picture."""
 
     @pytest.mark.mpl_image_compare(
-        baseline_dir=str(REFERENCE / "figures"), filename=f"{name}.png", style=str(STYLE), tolerance=0, savefig_kwargs={"dpi": 150}
+        baseline_dir=str(REFERENCE / "figures"),
+        filename=f"{name}.png",
+        style=str(STYLE),
+        tolerance=0,
+        savefig_kwargs={"dpi": 150},
     )
     def compare(bundle):
         return styled(name, bundle, "svg", "pdf")
@@ -88,7 +126,10 @@ def svg(drawn, tmp_path):
 
 @pytest.mark.parametrize("name", figure_names())
 def test_labels_units_and_legend_are_written_in_the_svg(svg, bundle, name):
-    texts = ["".join(element.itertext()) for element in svg(name).iter("{http://www.w3.org/2000/svg}text")]
+    texts = [
+        "".join(element.itertext())
+        for element in svg(name).iter("{http://www.w3.org/2000/svg}text")
+    ]
     written = " ".join(texts)
     lacking = [word for word in WORDS[name] if word not in written]
     assert lacking == []
@@ -111,7 +152,9 @@ def test_every_point_has_its_interval(drawn, svg, name):
         assert len(segments) == len(places)
         for (lower, upper), place in zip(segments, places, strict=True):
             assert (upper >= lower).all()
-            assert (upper != lower).any() or {0.0, 100.0} & set(place)  # none or all are right: no spread
+            assert (upper != lower).any() or {0.0, 100.0} & set(
+                place
+            )  # none or all are right: no spread
         points += len(segments)
     assert len(found) >= 3 and points >= INTERVALS[name]
     groups = [element.get("id", "") for element in svg(name).iter("{http://www.w3.org/2000/svg}g")]

@@ -8,15 +8,16 @@ from dataclasses import replace
 import pytest
 from synthetic import grid_in, write_cell
 
-from reassess import files
-from reassess.data.traces import shortest_correct
-from reassess.doctor import Finding, examine, pins
-from reassess.errors import ReassessError, nearest
-from reassess.files import read_json, write_json, write_text
-from reassess.locks import exclusive
-from reassess.manifest import ROOT, Manifest
-from reassess.state import recording_failure, state_of
+from reassess.cluster.environment import examine, pins
+from reassess.cluster.finding import Finding
+from reassess.core import files
+from reassess.core.errors import ReassessError, nearest
+from reassess.core.files import read_json, write_json, write_text
+from reassess.core.locks import exclusive
+from reassess.core.manifest import ROOT, Manifest
+from reassess.grid.state import recording_failure, state_of
 from reassess.training.flops import FlopsModel
+from reassess.training.rejection_sampling import shortest_correct
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):
@@ -45,18 +46,18 @@ def test_states(tmp_path):
     grid = grid_in(tmp_path)
     cell = grid.cell("llava-w32/same-family/2000/sft/seed1")
     assert state_of(grid, cell) == "to do"
-    grid.work_dir(cell).mkdir(parents=True)
+    grid.paths.work(cell.id).mkdir(parents=True)
     assert state_of(grid, cell) == "started"
     write_cell(grid, cell, 0.5)
     assert state_of(grid, cell) == "done"
-    write_json(grid.cell_dir(cell) / "scores.json", {"spec_hash": "other"})
+    write_json(grid.paths.scores(cell.id), {"spec_hash": "other"})
     assert state_of(grid, cell) == "stale"
-    (grid.cell_dir(cell) / "scores.json").unlink()
+    (grid.paths.scores(cell.id)).unlink()
     assert state_of(grid, cell) == "trained"
     with pytest.raises(ValueError, match="boom"), recording_failure(grid, cell, "evaluate"):
         raise ValueError("boom")
     assert state_of(grid, cell) == "failed"
-    assert read_json(grid.cell_dir(cell) / "failed.json")["error"] == "ValueError: boom"
+    assert read_json(grid.paths.failure(cell.id))["error"] == "ValueError: boom"
     with recording_failure(grid, cell, "evaluate"):
         pass
     assert state_of(grid, cell) == "trained"
@@ -95,9 +96,15 @@ def test_the_doctor_finds_this_environment_fine_and_names_a_wrong_one(tmp_path, 
 
 
 def test_the_shortest_correct_trace_is_kept():
-    long, short, wrong = "a 0 b 0 c 0 d 1. Answer: 1", "a 0 b 0 c 1. Answer: 1", "a 0 b 0 c 2. Answer: 2"
+    long, short, wrong = (
+        "a 0 b 0 c 0 d 1. Answer: 1",
+        "a 0 b 0 c 1. Answer: 1",
+        "a 0 b 0 c 2. Answer: 2",
+    )
     assert shortest_correct([long, wrong, short], [9, 7, 7], "1", "integer") == short
-    assert shortest_correct([wrong, "Answer: 1"], [7, 3], "1", "integer") is None  # right, but without reasoning
+    assert (
+        shortest_correct([wrong, "Answer: 1"], [7, 3], "1", "integer") is None
+    )  # right, but without reasoning
 
 
 def test_flops_are_those_of_a_count_by_hand():

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reassess.defaults import DEFAULT
-from reassess.errors import ReassessError
-from reassess.grid import Grid
-from reassess.seeds import derive_seed
+from reassess.config.defaults import DEFAULT
+from reassess.core.errors import ReassessError
+from reassess.core.seeds import derive_seed
+from reassess.grid.study import Grid
 from reassess.training.engine import row_order
 from reassess.worlds.micro.config import MicroConfig as Config
 
@@ -34,12 +34,24 @@ def test_cells_of_untrained_arms_sit_one_level_higher_and_have_one_seed():
 
 def test_a_start_that_no_study_asks_for_is_trained_but_not_evaluated():
     def edit(tree):
-        tree["studies"] = {"only": {"question": "?", "models": ["llava-w32"], "methods": ["sft-grpo"], "sizes": [20]}}
+        tree["studies"] = {
+            "only": {
+                "question": "?",
+                "models": ["llava-w32"],
+                "methods": ["sft-grpo"],
+                "sizes": [20],
+            }
+        }
 
     grid = grid_of(edit)
     assert list(grid.cells) == ["llava-w32/same-family/20/sft-grpo/seed1"]
-    assert list(grid.trained) == ["llava-w32/same-family/20/sft-grpo/seed1", "llava-w32/same-family/20/sft/seed1"]
-    assert grid.start(grid.cell("llava-w32/same-family/20/sft-grpo/seed1")) == grid.cell("llava-w32/same-family/20/sft/seed1")
+    assert list(grid.trained) == [
+        "llava-w32/same-family/20/sft-grpo/seed1",
+        "llava-w32/same-family/20/sft/seed1",
+    ]
+    assert grid.start(grid.cell("llava-w32/same-family/20/sft-grpo/seed1")) == grid.cell(
+        "llava-w32/same-family/20/sft/seed1"
+    )
 
 
 def test_an_unknown_cell_is_answered_with_the_nearest():
@@ -55,7 +67,10 @@ CELL = "llava-w64/same-family/20/sft-grpo/seed1"
     [
         (lambda tree: tree["methods"]["sft-grpo"].update(learning_rate=2e-4), True),
         (lambda tree: tree["methods"]["sft"].update(max_steps=10), True),  # its start changes
-        (lambda tree: tree["distributions"]["foreign"].update(style="native"), True),  # the frozen rows change
+        (
+            lambda tree: tree["distributions"]["foreign"].update(style="native"),
+            True,
+        ),  # the frozen rows change
         (lambda tree: tree.setdefault("world", {}).update(seed=7), True),
         (lambda tree: tree["methods"]["dapo"].update(max_steps=10), False),
         (lambda tree: tree.update(seeds=[1, 2]), False),
@@ -65,15 +80,17 @@ CELL = "llava-w64/same-family/20/sft-grpo/seed1"
 )
 def test_the_spec_hash_changes_with_what_can_change_the_result_and_with_nothing_else(edit, changes):
     before, after = grid_of(), grid_of(edit)
-    assert (before.spec_hash(before.cell(CELL)) != after.spec_hash(after.cell(CELL))) is changes
+    assert (
+        before.specs.train_hash(before.cell(CELL)) != after.specs.train_hash(after.cell(CELL))
+    ) is changes
 
 
 def test_the_evaluation_protocol_is_a_reason_to_score_again_but_not_to_train_again():
     before = grid_of()
     after = grid_of(lambda tree: tree.update(evaluation={"max_new_tokens": 40}))
     cell = before.cell(CELL)
-    assert before.spec_hash(cell) == after.spec_hash(cell)
-    assert before.evaluation_hash(cell) != after.evaluation_hash(cell)
+    assert before.specs.train_hash(cell) == after.specs.train_hash(cell)
+    assert before.specs.evaluation_hash(cell) != after.specs.evaluation_hash(cell)
 
 
 @given(st.integers(1, 60), st.integers(1, 300), st.integers(0, 2**31 - 1))
@@ -87,15 +104,24 @@ def test_row_order_passes_over_all_rows_before_it_repeats_one(rows, count, seed)
 
 def test_seeds_depend_on_every_axis():
     assert (
-        len({derive_seed("order", "same-family", 20, 1), derive_seed("order", "foreign", 20, 1), derive_seed("order", 2, 1)}) == 3
+        len(
+            {
+                derive_seed("order", "same-family", 20, 1),
+                derive_seed("order", "foreign", 20, 1),
+                derive_seed("order", 2, 1),
+            }
+        )
+        == 3
     )
     assert derive_seed("a", "b") == derive_seed("a", "b")
 
 
 def test_listing_the_grid_imports_nothing_heavy():
     code = (
-        "import sys; from reassess.grid import Grid; Grid.load('config.yaml').cells; import reassess.cli;"
+        "import sys; from reassess.grid.study import Grid; Grid.load('config.yaml').cells; import reassess.cli.main;"
         "print([name for name in ('torch', 'transformers', 'trl', 'pandas', 'numpy', 'matplotlib') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

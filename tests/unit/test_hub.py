@@ -16,21 +16,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
+from reassess.core.manifest import ROOT
 from reassess.data.pool import read_pool
-from reassess.errors import ReassessError
-from reassess.files import read_json
-from reassess.grid import Grid
-from reassess.manifest import ROOT
-from reassess.verification import verify
-from reassess.worlds.hub import fetch, pins
+from reassess.grid.study import Grid
+from reassess.verifier.comparison import verify
+from reassess.worlds.hub import fetch
 from reassess.worlds.hub.base import with_pixels
 from reassess.worlds.hub.config import Pixels, Prompt
-from reassess.worlds.hub.items import Dropped, HubItem, Row, messages_of, only_picture, option_letter, without_markers
+from reassess.worlds.hub.items import (
+    Dropped,
+    HubItem,
+    Row,
+    messages_of,
+    only_picture,
+    option_letter,
+    without_markers,
+)
 from reassess.worlds.hub.overlap import image_hash, near, ngrams
 from reassess.worlds.hub.pins import Pin, Pins
 from reassess.worlds.hub.pool import _gold
 from reassess.worlds.hub.source import find_source, read_rows, source_names
-from reassess.worlds.hub.sources._draw import picture
+from reassess.worlds.hub.testing.drawing import picture
 from reassess.worlds.hub.world import hub_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -65,7 +73,10 @@ def world(tmp_path_factory):
     return grid
 
 
-ONE_TEACHER = {"same-family": {"teacher": "qwen2-vl-2b"}, "same-family-7b": {"teacher": "qwen2-vl-2b"}}
+ONE_TEACHER = {
+    "same-family": {"teacher": "qwen2-vl-2b"},
+    "same-family-7b": {"teacher": "qwen2-vl-2b"},
+}
 
 
 # --- adapters -------------------------------------------------------------------------------------------------------------
@@ -76,7 +87,9 @@ def rows_of(name, count=12):
     found = []
     for number in range(count):
         try:
-            found += source.convert({**source.example(number), "files": lambda _, number=number: picture(name, number)})
+            found += source.convert(
+                {**source.example(number), "files": lambda _, number=number: picture(name, number)}
+            )
         except Dropped:
             continue
     return found
@@ -112,8 +125,16 @@ def test_every_adapter_reads_its_sources_layout(name):
         ("mmmu", {"answer": "?"}, "no answer"),
         ("mmmu", {"image_2": {"bytes": b"x", "path": "y"}}, "several pictures"),
         ("gsm8k", {"answer": "18"}, "no answer"),
-        ("ai2d", {"texts": [{"user": "What?", "assistant": "A leaf"}]}, "not question, choices and letter"),
-        ("ai2d", {"texts": [{"user": "What?\nChoices:\nA. a\nB. b", "assistant": "Answer: C"}]}, "not among the choices"),
+        (
+            "ai2d",
+            {"texts": [{"user": "What?", "assistant": "A leaf"}]},
+            "not question, choices and letter",
+        ),
+        (
+            "ai2d",
+            {"texts": [{"user": "What?\nChoices:\nA. a\nB. b", "assistant": "Answer: C"}]},
+            "not among the choices",
+        ),
         ("eureka_distill", {"messages": [{"role": "user", "content": "x"}]}, "no assistant turn"),
         ("geometry3k", {"images": [{"bytes": None, "path": "x.png"}]}, "bytes are not in the file"),
     ],
@@ -151,15 +172,24 @@ def write_snapshot(folder, name, rows):
 def test_changed_columns_upstream_stop_with_their_names(tmp_path):
     source = find_source("geoqa")
     row = source.example(0)
-    write_snapshot(tmp_path, "geoqa", [{"picture": row["image"], "problem": row["problem"], "solution": row["solution"]}])
-    with pytest.raises(ReassessError, match=r"lacks the columns image \(it has picture, problem, solution\).*changed upstream"):
+    write_snapshot(
+        tmp_path,
+        "geoqa",
+        [{"picture": row["image"], "problem": row["problem"], "solution": row["solution"]}],
+    )
+    with pytest.raises(
+        ReassessError,
+        match=r"lacks the columns image \(it has picture, problem, solution\).*changed upstream",
+    ):
         list(read_rows(tmp_path, source))
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
     source = find_source("geoqa")
     (tmp_path / "README.md").write_text("x")
-    with pytest.raises(ReassessError, match=r"no file matches data/train-\*.parquet; the snapshot has README.md"):
+    with pytest.raises(
+        ReassessError, match=r"no file matches data/train-\*.parquet; the snapshot has README.md"
+    ):
         list(read_rows(tmp_path, source))
     path = write_snapshot(tmp_path, "geoqa", [source.example(0)])
     path.write_bytes(path.read_bytes()[:100])
@@ -189,7 +219,9 @@ def test_one_prompt_for_all():
     assert [part["type"] for part in turn["content"]] == ["image", "text"]
     assert turn["content"][1]["text"].startswith("How wide?\n")
     assert "\\boxed{}" in turn["content"][1]["text"]
-    chosen = messages_of(item(options='["40°", "{question}"]', image=None), Prompt(system="Be brief."))
+    chosen = messages_of(
+        item(options='["40°", "{question}"]', image=None), Prompt(system="Be brief.")
+    )
     assert chosen[0] == {"role": "system", "content": "Be brief."}
     assert [part["type"] for part in chosen[1]["content"]] == ["text"]
     assert "How wide?\nA. 40°\nB. " in chosen[1]["content"][0]["text"]
@@ -235,7 +267,10 @@ hashes = st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), max_size=1
 @settings(max_examples=50, deadline=None)
 def test_near_is_the_distance_by_brute_force(first, second, distance):
     def same(a, b):
-        either, differ = (int(a, 16) | int(b, 16)).bit_count(), (int(a, 16) ^ int(b, 16)).bit_count()
+        either, differ = (
+            (int(a, 16) | int(b, 16)).bit_count(),
+            (int(a, 16) ^ int(b, 16)).bit_count(),
+        )
         return either > 0 and differ <= distance and 4 * differ <= either
 
     expected = [any(same(a, b) for b in second) for a in first]
@@ -244,8 +279,15 @@ def test_near_is_the_distance_by_brute_force(first, second, distance):
 
 def test_two_line_drawings_are_not_the_same_because_both_are_mostly_white():
     """Their hashes set few bits, so that few can differ; a bound on the count alone takes some for copies."""
-    hashed = [image_hash(picture(name, number)) for name in ("geometry3k", "mathverse", "ai2d") for number in range(48)]
-    assert not any(near([one], hashed[:place] + hashed[place + 1 :], 10).any() for place, one in enumerate(hashed))
+    hashed = [
+        image_hash(picture(name, number))
+        for name in ("geometry3k", "mathverse", "ai2d")
+        for number in range(48)
+    ]
+    assert not any(
+        near([one], hashed[:place] + hashed[place + 1 :], 10).any()
+        for place, one in enumerate(hashed)
+    )
     blank = image_hash(encoded(Image.new("RGB", (64, 64), "white"), format="PNG"))
     assert not near([blank], [blank], 10).any()
 
@@ -255,20 +297,24 @@ def test_runs_of_words_are_those_of_a_sliding_window(words, size):
     text = " ".join(words)
     plain = text.lower().replace(",", "").replace("-", " ").split()
     assert ngrams(text, size) == {
-        " ".join(plain[start : start + size]) for start in range(len(plain)) if start + size <= len(plain)
+        " ".join(plain[start : start + size])
+        for start in range(len(plain))
+        if start + size <= len(plain)
     }
 
 
 def test_the_pool_is_in_one_schema_and_says_what_was_dropped(world):
-    train = read_pool(world.pool_file("train"), HubItem)
+    train = read_pool(world.paths.pool("train"), HubItem)
     assert [one.index for one in train] == list(range(120))
     assert len({one.source for one in train}) == 5
-    report = read_json(world.pool_file("train").with_name("disjointness.json"))
+    report = read_json(world.paths.pool("train").with_name("disjointness.json"))
     assert report["dropped"]["logicvista"] == {"no answer": 16}
     assert report["examples"]["logicvista: no answer"][0] == "logicvista-000002"
     assert report["screen"]["pictures"] > 20
-    assert not {one.id for one in train} & {one.id for one in read_pool(world.pool_file("probe"), HubItem)}
-    foreign = read_pool(world.pool_file("foreign"), HubItem)
+    assert not {one.id for one in train} & {
+        one.id for one in read_pool(world.paths.pool("probe"), HubItem)
+    }
+    foreign = read_pool(world.paths.pool("foreign"), HubItem)
     assert all("<think>" in one.trace for one in foreign)
 
 
@@ -277,11 +323,13 @@ def rebuilt(world, tmp_path, name, rows, **changes):
     hub = hub_of(world)
     cache = tmp_path / "hub"
     shutil.copytree(hub.config.world.cache, cache, symlinks=True)
-    grid = grid_in(tmp_path, teachers={"qwen-vl": "qwen2-vl-2b"}, distributions=ONE_TEACHER, world=changes)
+    grid = grid_in(
+        tmp_path, teachers={"qwen-vl": "qwen2-vl-2b"}, distributions=ONE_TEACHER, world=changes
+    )
     write_snapshot(hub_of(grid).snapshot_of(name), name, rows)
-    shutil.copytree(world.base_dir("qwen2-vl-2b"), grid.base_dir("qwen2-vl-2b"), symlinks=True)
+    shutil.copytree(world.paths.base("qwen2-vl-2b"), grid.paths.base("qwen2-vl-2b"), symlinks=True)
     hub_of(grid).build_pool(grid)
-    return grid, read_json(grid.pool_file("train").with_name("disjointness.json"))
+    return grid, read_json(grid.paths.pool("train").with_name("disjointness.json"))
 
 
 def test_rows_of_a_benchmark_broken_pictures_and_long_prompts_are_dropped(world, tmp_path):
@@ -306,24 +354,36 @@ def test_rows_of_a_benchmark_broken_pictures_and_long_prompts_are_dropped(world,
     }
     assert report["examples"]["geoqa: the picture does not decode"] == ["geoqa-000001"]
     assert report["kept"]["geoqa"] == 43
-    assert len(read_pool(grid.pool_file("train"), HubItem)) == 100
+    assert len(read_pool(grid.paths.pool("train"), HubItem)) == 100
 
 
 def test_too_few_rows_are_said_before_anything_is_trained(world, tmp_path):
-    with pytest.raises(ReassessError, match=r"the sources leave \d+ rows, the pool and the probe want 1008: lower world.pool_rows"):
+    with pytest.raises(
+        ReassessError,
+        match=r"the sources leave \d+ rows, the pool and the probe want 1008: lower world.pool_rows",
+    ):
         rebuilt(world, tmp_path, "geoqa", [find_source("geoqa").example(0)], pool_rows=1000)
 
 
 def test_prompts_are_measured_as_the_processor_makes_them(world):
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.prepared import prepare
+    from reassess.training.preprocessed import prepare
 
-    train = read_pool(world.pool_file("train"), HubItem)[:8] + read_pool(world.pool_file("gsm8k"), HubItem)[:2]
+    train = (
+        read_pool(world.paths.pool("train"), HubItem)[:8]
+        + read_pool(world.paths.pool("gsm8k"), HubItem)[:2]
+    )
     wide = Image.open(BytesIO(picture("wide", 1))).resize((300, 120))
     train[0] = replace(train[0], image=encoded(wide, format="PNG"))
     measured = world.world.prompt_lengths(world)(train)
-    rows = prepare(train, None, load_processor(world.base_dir("qwen2-vl-2b")), world.world.prompt, decode_image)
+    rows = prepare(
+        train,
+        None,
+        load_processor(world.paths.base("qwen2-vl-2b")),
+        world.world.prompt,
+        decode_image,
+    )
     assert measured == [len(prompt) for prompt in rows.prompts]
     assert measured[0] > measured[1]
 
@@ -335,8 +395,11 @@ def test_the_shipped_pins_are_commits_and_plan_the_grid():
     found = Pins.load(ROOT / "config" / "pins.yaml")
     assert len(found.found) >= 15
     grid = Grid.load(ROOT / "config" / "paper.yaml")
-    assert len(grid.pool_hash()) == 64
-    with pytest.raises(ReassessError, match=r"JierunChen/Eureka-Distill is not pinned in config/pins.yaml; run `reassess pin`"):
+    assert len(grid.specs.pool_hash()) == 64
+    with pytest.raises(
+        ReassessError,
+        match=r"JierunChen/Eureka-Distill is not pinned in config/pins.yaml; run `reassess pin`",
+    ):
         hub_of(grid).fetch(grid, "dataset", "JierunChen/Eureka-Distill")
 
 
@@ -345,13 +408,21 @@ def test_a_moved_pin_changes_the_pool_and_what_is_trained_on_it(tmp_path):
     shutil.copy(ROOT / "config" / "pins.yaml", path)
     grid = grid_in(tmp_path, world={"stand_in": False, "pins": str(path)})
     cell = next(cell for cell in grid.trained.values() if grid.kind(cell) == "sft")
-    before = grid.pool_hash(), grid.base_hash("qwen2-vl-2b"), grid.spec_hash(cell)
+    before = (
+        grid.specs.pool_hash(),
+        grid.specs.base_hash("qwen2-vl-2b"),
+        grid.specs.train_hash(cell),
+    )
     moved = Pins.load(path)
     moved.found["dataset", "openai/gsm8k"] = Pin(COMMIT)
     moved.found["model", "Qwen/Qwen2-VL-2B-Instruct"] = Pin(COMMIT)
     moved.save()
     again = Grid.load(tmp_path / "grid.yaml")
-    after = again.pool_hash(), again.base_hash("qwen2-vl-2b"), again.spec_hash(cell)
+    after = (
+        again.specs.pool_hash(),
+        again.specs.base_hash("qwen2-vl-2b"),
+        again.specs.train_hash(cell),
+    )
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
@@ -369,24 +440,31 @@ class Sibling:
         self.lfs = type("Lfs", (), {"sha256": sha256})() if sha256 else None
 
 
-def test_pin_asks_for_commit_sizes_and_hashes_and_keeps_pins_that_are_not_moved(tmp_path, monkeypatch):
+def test_pin_asks_for_commit_sizes_and_hashes_and_keeps_pins_that_are_not_moved(
+    tmp_path, monkeypatch
+):
     asked = []
 
     def info(kind, repo, revision):
         asked.append((kind, repo, revision))
         return type(
-            "Info", (), {"sha": revision or COMMIT, "siblings": [Sibling("model.safetensors", 9, "ab"), Sibling("x.json", 2)]}
+            "Info",
+            (),
+            {
+                "sha": revision or COMMIT,
+                "siblings": [Sibling("model.safetensors", 9, "ab"), Sibling("x.json", 2)],
+            },
         )()
 
     monkeypatch.setattr(fetch, "info", info)
     kept = Pins(tmp_path / "pins.yaml", {("model", "a/b"): Pin("f" * 40)})
-    lines = list(pins.resolve([("model", "a/b"), ("dataset", "c/d")], kept, {}))
+    lines = list(fetch.resolve([("model", "a/b"), ("dataset", "c/d")], kept, {}))
     assert asked == [("model", "a/b", "f" * 40), ("dataset", "c/d", None)]
     assert lines[1] == f"dataset  c/d {COMMIT}"
     read = Pins.load(tmp_path / "pins.yaml")
     assert read.of("model", "a/b").revision == "f" * 40
     assert read.of("dataset", "c/d").size == 11
-    list(pins.resolve([("model", "a/b")], read, {"a/b": "main"}))
+    list(fetch.resolve([("model", "a/b")], read, {"a/b": "main"}))
     assert asked[-1] == ("model", "a/b", "main")
 
 
@@ -396,7 +474,9 @@ def test_a_download_is_held_against_its_pin(tmp_path):
     good = Pin(COMMIT, {"model.safetensors": [7, digest], "code.py": [3, None]})
     fetch.check(tmp_path, "a/b", good, fetch.MODEL_FILES)  # code is not fetched, so not missed
     with pytest.raises(ReassessError, match=r"a/b: model.safetensors is not the file of commit"):
-        fetch.check(tmp_path, "a/b", Pin(COMMIT, {"model.safetensors": [7, "0" * 64]}), fetch.MODEL_FILES)
+        fetch.check(
+            tmp_path, "a/b", Pin(COMMIT, {"model.safetensors": [7, "0" * 64]}), fetch.MODEL_FILES
+        )
     with pytest.raises(ReassessError, match=r"config.json is missing"):
         fetch.check(tmp_path, "a/b", Pin(COMMIT, {"config.json": [7, None]}), fetch.MODEL_FILES)
 
@@ -417,14 +497,21 @@ class Response:
 )
 def test_what_the_hub_refuses_is_explained(raised, words, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    error = raised("no") if raised in (errors.LocalEntryNotFoundError, ConnectionError) else raised("no", response=Response())
+    error = (
+        raised("no")
+        if raised in (errors.LocalEntryNotFoundError, ConnectionError)
+        else raised("no", response=Response())
+    )
     with pytest.raises(ReassessError, match=words), fetch.explained("dataset", "a/b", COMMIT):
         raise error
 
 
 def test_offline_says_so_and_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ReassessError, match=r"HF_HUB_OFFLINE is set"), fetch.explained("model", "a/b", COMMIT):
+    with (
+        pytest.raises(ReassessError, match=r"HF_HUB_OFFLINE is set"),
+        fetch.explained("model", "a/b", COMMIT),
+    ):
         raise errors.OfflineModeIsEnabled("no network")
     with pytest.raises(ReassessError, match=r"carry the folder models--a--b over"):
         fetch.snapshot("model", "a/b", COMMIT, tmp_path)
@@ -432,7 +519,11 @@ def test_offline_says_so_and_what_is_missing(monkeypatch, tmp_path):
 
 def test_a_stand_in_never_gets_into_the_users_own_cache(tmp_path):
     grid = grid_in(tmp_path, world={"cache": None})
-    grid = Grid(grid.config.model_copy(update={"world": grid.config.world.model_copy(update={"cache": None})}))
+    grid = Grid(
+        grid.config.model_copy(
+            update={"world": grid.config.world.model_copy(update={"cache": None})}
+        )
+    )
     with pytest.raises(ReassessError, match="needs world.cache"):
         hub_of(grid).fetch(grid, "dataset", "openai/gsm8k")
 
@@ -443,22 +534,27 @@ def test_a_stand_in_never_gets_into_the_users_own_cache(tmp_path):
 def test_one_pixel_budget_stands_in_every_base_checkpoint(world):
     from reassess.training.loading import load_processor
 
-    config = json.loads((world.base_dir("qwen2-vl-2b") / "preprocessor_config.json").read_text())
+    config = json.loads((world.paths.base("qwen2-vl-2b") / "preprocessor_config.json").read_text())
     assert (config["min_pixels"], config["max_pixels"]) == (3136, 50176)
-    assert load_processor(world.base_dir("qwen2-vl-2b")).image_processor.size["longest_edge"] == 50176
+    assert (
+        load_processor(world.paths.base("qwen2-vl-2b")).image_processor.size["longest_edge"]
+        == 50176
+    )
     assert with_pixels({"a": 1, "max_pixels": 9}, Pixels())["max_pixels"] == 262144
-    weights = world.base_dir("qwen2-vl-2b") / "model.safetensors"
+    weights = world.paths.base("qwen2-vl-2b") / "model.safetensors"
     assert weights.is_symlink()  # nothing is copied
 
 
 def test_two_pixel_budgets_are_caught_when_a_batch_is_made(world):
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.prepared import prepare
+    from reassess.training.preprocessed import prepare
 
-    processor = load_processor(world.base_dir("qwen2-vl-2b"))
+    processor = load_processor(world.paths.base("qwen2-vl-2b"))
     big = Image.fromarray(np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8))
-    one = replace(read_pool(world.pool_file("train"), HubItem)[0], image=encoded(big, format="PNG"))
+    one = replace(
+        read_pool(world.paths.pool("train"), HubItem)[0], image=encoded(big, format="PNG")
+    )
     rows = prepare([one], None, processor, world.world.prompt, decode_image, keep_pixels=False)
     assert rows.images.inputs(0)["pixel_values"].shape[0] == rows.images.patches(0)
     processor.image_processor.size = {"shortest_edge": 3136, "longest_edge": 12544}
@@ -471,14 +567,19 @@ def test_pictures_processed_later_are_those_kept(world, tmp_path):
 
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.prepared import PreparedRows, prepare
+    from reassess.training.preprocessed import PreparedRows, prepare
 
-    train = read_pool(world.pool_file("train"), HubItem)[:6] + read_pool(world.pool_file("gsm8k"), HubItem)[:1]
-    processor = load_processor(world.base_dir("qwen2-vl-2b"))
+    train = (
+        read_pool(world.paths.pool("train"), HubItem)[:6]
+        + read_pool(world.paths.pool("gsm8k"), HubItem)[:1]
+    )
+    processor = load_processor(world.paths.base("qwen2-vl-2b"))
     kept = prepare(train, None, processor, world.world.prompt, decode_image)
     later = prepare(train, None, processor, world.world.prompt, decode_image, keep_pixels=False)
     later.save(tmp_path / "rows.safetensors")
-    loaded = PreparedRows.load(tmp_path / "rows.safetensors").process_later(train, processor, decode_image)
+    loaded = PreparedRows.load(tmp_path / "rows.safetensors").process_later(
+        train, processor, decode_image
+    )
     for rows in (later, loaded.select([one.id for one in train])):
         batch, expected = rows.prompt_batch(range(7), 0), kept.prompt_batch(range(7), 0)
         assert batch.keys() == expected.keys()
@@ -487,7 +588,9 @@ def test_pictures_processed_later_are_those_kept(world, tmp_path):
 
 
 def test_a_grid_of_another_world_has_no_repositories():
-    with pytest.raises(ReassessError, match="a grid of the micro world, which has no public repositories"):
+    with pytest.raises(
+        ReassessError, match="a grid of the micro world, which has no public repositories"
+    ):
         hub_of(Grid.load(ROOT / "config.yaml"))
 
 
@@ -498,7 +601,7 @@ def test_wrong_hub_configs_are_explained(tmp_path):
         ({"pixels": {"smallest": 9, "largest": 4}}, "smallest (9) is above largest (4)"),
     ):
         with pytest.raises(ReassessError) as caught:
-            grid_in(tmp_path, world=world_changes).pool_hash()
+            grid_in(tmp_path, world=world_changes).specs.pool_hash()
         assert words in str(caught.value)
     with pytest.raises(ReassessError, match="needs the key `adapter`"):
         grid_in(tmp_path, distributions={"foreign": {"adapter": None}})

@@ -4,17 +4,17 @@ import inspect
 
 import pandas as pd
 import pytest
+import steps
 import yaml
-from tiny import RL, build_before_cells, tiny_grid
+from tiny import RL, tiny_grid
 
-from reassess.answers import judge
+from reassess.cli.generate import describe_methods, method_page
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
 from reassess.data.pool import decode_image, read_pool
-from reassess.describe import describe_methods, method_page
-from reassess.errors import ReassessError
-from reassess.files import read_json
-from reassess.grid import Grid
-from reassess.jobs import evaluate_cell, train_cell
-from reassess.method import discover, find
+from reassess.grid.study import Grid
+from reassess.methods import discover, find
+from reassess.verifier.grading import judge
 
 METHODS = sorted(discover())
 TRAINED = [name for name in METHODS if discover()[name].kind != "none"]
@@ -52,7 +52,7 @@ def world(tmp_path_factory):
     plugins.mkdir()
     (plugins / "dr_grpo.py").write_text(NEW_METHOD)
     grid = _grid_with_plugin(folder, plugins)
-    build_before_cells(grid)
+    steps.build_before_cells(grid)
     return grid
 
 
@@ -86,10 +86,10 @@ def test_every_method_trains_scores_and_leaves_a_valid_manifest(world, name):
     cell = cell_of(world, name)
     start = world.start(cell)
     if start is not None:
-        train_cell(world, start)
-    train_cell(world, cell)
-    manifest = read_json(world.cell_dir(cell) / "train.json")
-    assert manifest["spec_hash"] == world.spec_hash(cell)
+        steps.train(world, start)
+    steps.train(world, cell)
+    manifest = read_json(world.paths.train_manifest(cell.id))
+    assert manifest["spec_hash"] == world.specs.train_hash(cell)
     wanted = (
         "spec rows_hash order_seed sampling_seed template_hash processor_hash code_commit lock_hash versions hardware threads seconds "
         "samples updates tokens flops peak_memory_mb resumed weights_hash start_weights_hash"
@@ -97,15 +97,31 @@ def test_every_method_trains_scores_and_leaves_a_valid_manifest(world, name):
     assert [key for key in wanted.split() if key not in manifest] == []
     assert manifest["updates"] == world.arms[name].settings.max_steps
     assert min(manifest[key] for key in ("samples", "tokens", "flops")) > 0
-    history = pd.read_parquet(world.cell_dir(cell) / "history.parquet")
+    history = pd.read_parquet(world.paths.history(cell.id))
     metrics = set(history["metric"])
-    assert {"probe_accuracy", "probe_format", "probe_length", "samples", "tokens", "flops", "seconds", "loss"} <= metrics
+    assert {
+        "probe_accuracy",
+        "probe_format",
+        "probe_length",
+        "samples",
+        "tokens",
+        "flops",
+        "seconds",
+        "loss",
+    } <= metrics
     if world.kind(cell) == "rl":
-        rl = {"reward", "reward_accuracy", "reward_format", "completion_length", "truncated_share", "zero_variance_share"}
+        rl = {
+            "reward",
+            "reward_accuracy",
+            "reward_format",
+            "completion_length",
+            "truncated_share",
+            "zero_variance_share",
+        }
         assert rl <= metrics
-    assert not world.work_dir(cell).exists()
-    evaluate_cell(world, cell)
-    scores = read_json(world.cell_dir(cell) / "scores.json")["benchmarks"]
+    assert not world.paths.work(cell.id).exists()
+    steps.evaluate(world, cell)
+    scores = read_json(world.paths.scores(cell.id))["benchmarks"]
     assert set(scores) == set(world.config.evaluation.benchmarks)
 
 
@@ -116,32 +132,37 @@ def test_a_method_dropped_into_a_folder_is_found_and_nothing_else_was_edited(wor
 
 
 def test_all_methods_of_a_cell_see_the_same_rows_in_the_same_order(world):
-    from reassess.training.run import TrainingRun
+    from reassess.workflow.jobs.train import training_run
 
-    runs = [TrainingRun(world, cell_of(world, name)) for name in TRAINED]
+    runs = [training_run(world, cell_of(world, name)) for name in TRAINED]
     assert len({(run.order_seed, tuple(run.row_ids)) for run in runs}) == 1
 
 
 def test_a_size_beyond_the_frozen_rows_is_explained(world):
-    from dataclasses import replace
+    from reassess.workflow.jobs.train import training_run
 
-    from reassess.training.run import TrainingRun
-
-    run = TrainingRun(world, cell_of(world, "sft"))
-    run.cell = replace(run.cell, size=25)
-    with pytest.raises(ReassessError, match=r"wants 25 rows but only 24 rows.*raise world.pool_rows"):
+    run = training_run(world, cell_of(world, "sft"))
+    run.size = 25
+    with pytest.raises(
+        ReassessError, match=r"wants 25 rows, but only 24 rows.*raise world.pool_rows"
+    ):
         _ = run.row_ids
 
 
 @pytest.mark.parametrize("name", ["base", "random-choice", "blank-image"])
 def test_predictions_are_scored_by_the_verifier_and_lm_eval_agrees(world, name):
     cell = cell_of(world, name)
-    evaluate_cell(world, cell)
-    predictions = pd.read_parquet(world.cell_dir(cell) / "predictions.parquet")
-    scores = read_json(world.cell_dir(cell) / "scores.json")["benchmarks"]
+    steps.evaluate(world, cell)
+    predictions = pd.read_parquet(world.paths.predictions(cell.id))
+    scores = read_json(world.paths.scores(cell.id))["benchmarks"]
     for benchmark, rows in predictions.groupby("benchmark"):
-        kinds = {item.id: item.answer_kind for item in read_pool(world.pool_file(str(benchmark)), world.world.item_type)}
-        again = [judge(row.completion, row.answer, kinds[row.id]).correct for row in rows.itertuples()]
+        kinds = {
+            item.id: item.answer_kind
+            for item in read_pool(world.paths.pool(str(benchmark)), world.world.item_type)
+        }
+        again = [
+            judge(row.completion, row.answer, kinds[row.id]).correct for row in rows.itertuples()
+        ]
         assert scores[benchmark]["accuracy"] == pytest.approx(sum(again) / len(again))
         assert rows["correct"].tolist() == again
 
@@ -161,7 +182,9 @@ def test_random_choice_draws_from_the_answers_of_the_family_whatever_the_order(i
     assert control.respond(items[::-1], 1) == there[::-1]
     assert control.respond(items, 2) != there
     for item, completion in zip(items, there, strict=True):
-        assert completion.removeprefix("Answer: ") in {other.answer for other in items if other.family == item.family}
+        assert completion.removeprefix("Answer: ") in {
+            other.answer for other in items if other.family == item.family
+        }
 
 
 @pytest.mark.parametrize(
@@ -169,8 +192,14 @@ def test_random_choice_draws_from_the_answers_of_the_family_whatever_the_order(i
     [
         ("x = 1\n", "holds no subclass"),
         ("import nowhere_to_be_found\n", "cannot be imported"),
-        ("from reassess.method import Method\nclass M(Method):\n    name = 'm'\n", "lacks kind, citation"),
-        ("from reassess.method import Method\nclass M(Method):\n    name, kind, citation = 'sft', 'sft', 'x'\n", "exists already"),
+        (
+            "from reassess.methods import Method\nclass M(Method):\n    name = 'm'\n",
+            "lacks kind, citation",
+        ),
+        (
+            "from reassess.methods import Method\nclass M(Method):\n    name, kind, citation = 'sft', 'sft', 'x'\n",
+            "exists already",
+        ),
     ],
 )
 def test_a_method_file_that_is_wrong_is_named(tmp_path, text, words):

@@ -10,14 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from reassess.evaluation.pack import benchmarks_of
+from reassess.grid.benchmarks import benchmarks_of
 from reassess.worlds.micro import base_mix
 from reassess.worlds.micro.items import RULES, benchmark_rule, make_item
 from reassess.worlds.micro.questions import FAMILIES, Question, draw_question
-from reassess.worlds.micro.scenes import ALL_COMBINATIONS, COLOURS, SHAPES, UNSEEN, describe, image_hash, render, scene_hash
+from reassess.worlds.micro.scenes import (
+    ALL_COMBINATIONS,
+    COLOURS,
+    SHAPES,
+    UNSEEN,
+    describe,
+    image_hash,
+    render,
+    scene_hash,
+)
 from reassess.worlds.micro.traces import chain_of_thought
 
-scenes = st.lists(st.one_of(st.none(), st.sampled_from(ALL_COMBINATIONS)), min_size=9, max_size=9).map(tuple)
+scenes = st.lists(
+    st.one_of(st.none(), st.sampled_from(ALL_COMBINATIONS)), min_size=9, max_size=9
+).map(tuple)
 colour_pairs = st.permutations(list(COLOURS)).map(lambda names: names[:2])
 
 
@@ -27,7 +38,11 @@ def brute_force(scene, question):
     colours = [word for word in words if word in COLOURS]
     shapes = [word[:-1] for word in words if word[:-1] in SHAPES]
     if "rows" in words:
-        return str(sum(any(colours[0] in cell.split() for cell in said[row : row + 3]) for row in (0, 3, 6)))
+        return str(
+            sum(
+                any(colours[0] in cell.split() for cell in said[row : row + 3]) for row in (0, 3, 6)
+            )
+        )
     if "more" in words:
         first, second = (sum(colour in cell.split() for cell in said) for colour in colours)
         return "equal" if first == second else colours[0] if first > second else colours[1]
@@ -40,7 +55,9 @@ def brute_force(scene, question):
 
 @given(scenes, st.sampled_from(FAMILIES), colour_pairs, st.sampled_from(SHAPES))
 def test_answers_are_those_of_a_brute_force_reading(scene, family, colours, shape):
-    first, second = {"shape": (shape, None), "both": (colours[0], shape)}.get(family, (colours[0], colours[1]))
+    first, second = {"shape": (shape, None), "both": (colours[0], shape)}.get(
+        family, (colours[0], colours[1])
+    )
     question = Question(family, first, second if family in ("both", "either", "more") else None)
     assert question.answer(scene) == brute_force(scene, question)
 
@@ -56,13 +73,17 @@ def test_a_chain_of_thought_ends_in_its_last_state_and_in_the_answer(scene, seed
         assert last == answer
     else:
         balance = -int(last[4:]) if last.startswith("less") else int(last)
-        assert answer == ("equal" if balance == 0 else question.first if balance > 0 else question.second)
+        assert answer == (
+            "equal" if balance == 0 else question.first if balance > 0 else question.second
+        )
 
 
 @given(scenes, st.integers(0, 2**31), st.sampled_from([0, 2, 3]))
 @settings(max_examples=60)
 def test_the_perceptual_hash_sees_the_scene_whatever_the_jitter(scene, seed, jitter):
-    expected = "".join("--" if filling is None else filling[0][0] + filling[1][0] for filling in scene)
+    expected = "".join(
+        "--" if filling is None else filling[0][0] + filling[1][0] for filling in scene
+    )
     assert image_hash(render(scene, np.random.default_rng(seed), jitter)) == expected
 
 
@@ -81,7 +102,9 @@ def test_pictures_are_48_pixels_of_even_colours():
 
 
 ALL_RULES = RULES | {
-    name: benchmark_rule(name, one.metadata["scenes"]) for name, one in benchmarks_of("micro").items() if name != "text"
+    name: benchmark_rule(name, one.metadata["scenes"])
+    for name, one in benchmarks_of("micro").items()
+    if name != "text"
 }
 
 
@@ -100,7 +123,9 @@ def test_items_depend_on_seed_and_index_alone(split):
 @pytest.mark.parametrize("split", sorted(ALL_RULES))
 def test_splits_keep_their_rules(split):
     items = [made(split, 3, index) for index in range(60)]
-    holds_unseen = [sum(tuple(cell) in UNSEEN for cell in json.loads(item.scene) if cell) for item in items]
+    holds_unseen = [
+        sum(tuple(cell) in UNSEEN for cell in json.loads(item.scene) if cell) for item in items
+    ]
     assert all(count >= 2 for count in holds_unseen) if split == "combo" else not any(holds_unseen)
     if split == "large":
         assert all(int(item.answer) >= 5 for item in items)
@@ -132,7 +157,12 @@ def test_teacher_items_all_reason_on_pictures():
 
 @pytest.mark.parametrize(
     ("family_name", "width", "count"),
-    [("llava", 32, 77_024), ("llava", 64, 232_896), ("qwen3-vl", 32, 98_848), ("qwen3-vl", 64, 354_368)],
+    [
+        ("llava", 32, 77_024),
+        ("llava", 64, 232_896),
+        ("qwen3-vl", 32, 98_848),
+        ("qwen3-vl", 64, 354_368),
+    ],
 )
 def test_models_have_their_size(tokenizer_dir, family_name, width, count):
     from reassess.worlds.micro.models import build_model
@@ -156,7 +186,7 @@ def test_checkpoints_load_by_the_auto_classes_offline(fresh, rows, tmp_path):
 
 
 def test_a_missing_shard_is_named(fresh, tmp_path):
-    from reassess.errors import ReassessError
+    from reassess.core.errors import ReassessError
     from reassess.training.loading import load_model, save_checkpoint
 
     model, processor = fresh

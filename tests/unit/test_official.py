@@ -3,8 +3,8 @@
 import pytest
 from official import CASES, as_table, official_verdict
 
-from reassess.answers import judge
-from reassess.manifest import ROOT
+from reassess.core.manifest import ROOT
+from reassess.verifier.grading import judge
 
 PAGE = ROOT / "docs" / "graders.md"
 START, END = "<!-- cases -->\n", "<!-- end of cases -->"

@@ -7,12 +7,33 @@ from dataclasses import replace
 import pytest
 from synthetic import grid_in
 
-from reassess.demand import data, demands, drawing, drawn_together, evaluation, gathering, sampling, training
-from reassess.errors import ReassessError
-from reassess.grid import Grid
-from reassess.manifest import ROOT
-from reassess.plan import Estimate, Line, as_table, plan
+from reassess.core.errors import ReassessError
+from reassess.core.manifest import ROOT
+from reassess.figures import figure_names
+from reassess.grid.costs import Estimate
+from reassess.grid.study import Grid
+from reassess.workflow import jobs
+from reassess.workflow.jobs.job import CellKey
+from reassess.workflow.plan import RuleCost, as_table, plan, requests
+from reassess.workflow.resources import for_data
 from reassess.worlds.hub.shapes import SHAPES, shape_of
+
+
+def training(grid, cell):
+    return jobs.Train(grid).resources(CellKey(cell.id))
+
+
+def evaluation(grid, cell):
+    return jobs.Evaluate(grid).resources(CellKey(cell.id))
+
+
+def sampling(grid, family, distribution):
+    return jobs.SampleShard(grid).resources(jobs.SampleShard.key(family, distribution, 0))
+
+
+def gathering(grid):
+    return jobs.Collect(grid).resources(jobs.Collect.key())
+
 
 PAPER = Grid.load(ROOT / "config" / "paper.yaml")
 
@@ -47,7 +68,12 @@ def test_shapes_from_a_config_file_count_like_the_model_itself(tmp_path):
     from reassess.training.flops import flops_model
     from reassess.worlds.hub.config import Pixels, Prompt
     from reassess.worlds.hub.items import messages_of
-    from reassess.worlds.hub.stand_in import _as_published, _tokenizer, build_model, example_items
+    from reassess.worlds.hub.testing.stand_in import (
+        _as_published,
+        _tokenizer,
+        build_model,
+        example_items,
+    )
 
     world = type("World", (), {"prompt": lambda self, item: messages_of(item, Prompt())})()
     tokenizer = _tokenizer(world, example_items(["geoqa"]))
@@ -59,27 +85,43 @@ def test_shapes_from_a_config_file_count_like_the_model_itself(tmp_path):
         _as_published(folder)
         counted, shape = flops_model(model), shape_of(repo, folder)
         # Norms and biases are no matrix products; the model's own count takes them along.
-        assert shape.parameters == pytest.approx(sum(one.numel() for one in model.parameters()), rel=0.03)
-        assert shape.flops(False).training([90], 20, [16, 16]) == pytest.approx(counted.training([90], 20, [16, 16]), rel=0.05)
+        assert shape.parameters == pytest.approx(
+            sum(one.numel() for one in model.parameters()), rel=0.03
+        )
+        assert shape.flops(False).training([90], 20, [16, 16]) == pytest.approx(
+            counted.training([90], 20, [16, 16]), rel=0.05
+        )
     with pytest.raises(ReassessError, match="the shape of a/b is not known"):
         shape_of("a/b", tmp_path)
 
 
 def cell(arm, model="qwen2.5-vl-7b", size=20000):
-    return next(one for one in PAPER.trained.values() if (one.arm, one.model, one.size, one.seed) == (arm, model, size, 1))
+    return next(
+        one
+        for one in PAPER.trained.values()
+        if (one.arm, one.model, one.size, one.seed) == (arm, model, size, 1)
+    )
 
 
 def test_an_rl_run_costs_what_published_step_times_come_to():
     """EasyR1, 8 H100, 512 x 5 rollouts: 145 s a step (7B), 120 s (3B); 79 steps are two passes over 20,000 prompts."""
     for model, seconds in (("qwen2.5-vl-7b", 145), ("qwen2.5-vl-3b", 120)):
         published = 79 * seconds * 8 / 3600
-        assert PAPER.world.training_cost(PAPER, cell("grpo", model)).gpu_hours == pytest.approx(published, rel=0.45)
+        assert PAPER.world.training_cost(PAPER, cell("grpo", model)).gpu_hours == pytest.approx(
+            published, rel=0.45
+        )
 
 
 def test_costs_follow_rows_methods_and_frozen_towers():
     cost = PAPER.world.training_cost
-    assert cost(PAPER, cell("sft")).gpu_hours > 3 * (cost(PAPER, cell("sft", size=2000)).gpu_hours - 0.4)
-    assert cost(PAPER, cell("dapo")).gpu_hours > cost(PAPER, cell("grpo")).gpu_hours > cost(PAPER, cell("sft")).gpu_hours
+    assert cost(PAPER, cell("sft")).gpu_hours > 3 * (
+        cost(PAPER, cell("sft", size=2000)).gpu_hours - 0.4
+    )
+    assert (
+        cost(PAPER, cell("dapo")).gpu_hours
+        > cost(PAPER, cell("grpo")).gpu_hours
+        > cost(PAPER, cell("sft")).gpu_hours
+    )
     assert cost(PAPER, cell("sft")).gpus == 8
     assert PAPER.world.shard_cost(PAPER, "qwen-vl", "same-family").gpus == 2  # 32B
     assert PAPER.world.shard_cost(PAPER, "qwen-vl", "same-family-7b").gpus == 1
@@ -93,18 +135,20 @@ def test_a_plan_adds_up_and_names_every_rule_that_costs_something():
     assert total.gpu_hours == pytest.approx(sum(line.gpu_hours for line in parts))
     train = next(line for line in lines if line.rule == "train")
     assert train.jobs == len(PAPER.trained)
-    assert train.gpu_hours == pytest.approx(sum(PAPER.world.training_cost(PAPER, one).gpu_hours for one in PAPER.trained.values()))
+    assert train.gpu_hours == pytest.approx(
+        sum(PAPER.world.training_cost(PAPER, one).gpu_hours for one in PAPER.trained.values())
+    )
     text = as_table(lines, 2.0, "EUR")
     assert f"{2 * total.gpu_hours:,.0f} EUR" in text
     assert "longest job" in text
 
 
 def test_lines_add_and_keep_the_largest():
-    line = Line("x")
+    line = RuleCost("x")
     line.add(Estimate(gpus=4, gpu_hours=8, scratch_gb=5, disk_gb=1, download_gb=2))
     line.add(Estimate(gpus=1, gpu_hours=1, scratch_gb=9))
     assert (line.jobs, line.gpu_hours, line.longest_hours, line.largest_scratch_gb) == (2, 9, 2, 9)
-    total = Line("total")
+    total = RuleCost("total")
     total.plus(line)
     assert total == replace(line, rule="total")
 
@@ -113,35 +157,65 @@ def test_jobs_get_twice_their_estimate_and_memory_by_gpu(tmp_path):
     one = cell("grpo")
     hours = PAPER.world.training_cost(PAPER, one).hours
     assert training(PAPER, one).minutes == pytest.approx(120 * hours, abs=1)
-    assert (training(PAPER, one).gpus, training(PAPER, one).cpus, training(PAPER, one).memory) == (8, 64, 8 * 65536)
+    assert (training(PAPER, one).gpus, training(PAPER, one).cpus, training(PAPER, one).memory) == (
+        8,
+        64,
+        8 * 65536,
+    )
     scored = evaluation(PAPER, one)
     assert (scored.gpus, scored.cpus, scored.memory) == (1, 8, 65536) and scored.minutes >= 15
     shard = sampling(PAPER, "qwen-vl", "same-family")
     assert (shard.gpus, shard.memory) == (2, 2 * 65536) and shard.minutes > 30
     micro = grid_in(tmp_path)
     trained = next(iter(micro.trained.values()))
-    assert (training(micro, trained).minutes, training(micro, trained).memory, training(micro, trained).cpus) == (30, 1500, 1)
-    assert (data(micro).memory, data(PAPER).memory) == (1500, 16384)
+    assert (
+        training(micro, trained).minutes,
+        training(micro, trained).memory,
+        training(micro, trained).cpus,
+    ) == (30, 1500, 1)
+    assert (for_data(micro).memory, for_data(PAPER).memory) == (1500, 16384)
 
 
 def test_the_most_that_each_rule_asks_for(tmp_path):
-    found = {one.rule: one for one in demands(PAPER, {})}
+    found = requests(PAPER, {})
     assert found["train"].gpus == max(model.gpus for model in PAPER.config.models.values())
-    assert found["train"].minutes == max(training(PAPER, one).minutes for one in PAPER.trained.values())
-    assert found["draw"] == drawn_together(PAPER)
-    assert found["draw"].minutes == gathering(PAPER).minutes + 9 * drawing(PAPER).minutes  # seven figures, tables, claims
-    assert set(found) == {"train", "evaluate", "sample_shard", "build_base", "prepare_rows", "draw"}
-    judged = Grid(
-        PAPER.config.model_copy(update={"evaluation": PAPER.config.evaluation.model_copy(update={"judge": "qwen2.5-vl-32b"})})
+    assert found["train"].minutes == max(
+        training(PAPER, one).minutes for one in PAPER.trained.values()
     )
-    judge = next(one for one in demands(judged, {}) if one.rule == "judge")
-    assert all((one.gpus, one.cpus, one.memory <= 1500) == (0, 1, True) for one in demands(grid_in(tmp_path), {}))
-    profile = {"set-resources": ["train:cpus_per_task=48", "train:mem_mb=attempt*9", "evaluate:gpu=2", "train:slurm_extra='x=1'"]}
+    drawn = len(figure_names()) + len(("tables", "claims"))
+    assert found["draw"] == replace(gathering(PAPER), minutes=gathering(PAPER).minutes + 5 * drawn)
+    unused = {"judge", "build_tokenizer", "build_teacher"}  # no judge; nothing is trained before
+    assert set(found) == {job.name for job in jobs.JOBS} - unused | {"draw"}
+    judged = Grid(
+        PAPER.config.model_copy(
+            update={
+                "evaluation": PAPER.config.evaluation.model_copy(update={"judge": "qwen2.5-vl-32b"})
+            }
+        )
+    )
+    judge = requests(judged, {})["judge"]
+    assert all(
+        (one.gpus, one.cpus, one.memory <= 2000) == (0, 1, True)
+        for one in requests(grid_in(tmp_path), {}).values()
+    )
+    profile = {
+        "set-resources": [
+            "train:cpus_per_task=48",
+            "train:mem_mb=attempt*9",
+            "evaluate:gpu=2",
+            "train:slurm_extra='x=1'",
+        ]
+    }
     nested = {"set-resources": {"train": {"cpus_per_task": 48}, "evaluate": {"gpu": 2}}}
-    assert demands(PAPER, profile) == demands(PAPER, nested)
-    asked = {one.rule: one for one in demands(PAPER, profile)}
-    assert asked["train"] == replace(found["train"], cpus=48) and asked["evaluate"] == replace(found["evaluate"], gpus=2)
-    assert judge.gpus == PAPER.world.engine_layout("qwen2.5-vl-32b").processes and judge.memory == judge.gpus * 65536
+    assert requests(PAPER, profile) == requests(PAPER, nested)
+    asked = requests(PAPER, profile)
+    assert asked["train"] == replace(found["train"], cpus=48) and asked["evaluate"] == replace(
+        found["evaluate"], gpus=2
+    )
+    assert (
+        judge.gpus == PAPER.world.engine_layout("qwen2.5-vl-32b").processes
+        and judge.memory == judge.gpus * 65536
+    )
 
 
 def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path):
@@ -168,11 +242,18 @@ def test_pinned_sizes_replace_assumptions(tmp_path):
     pins = Pins.load(tmp_path / "pins.yaml")
     pins.found["dataset", "openai/gsm8k"] = Pin("0" * 40, {"a.parquet": [7_000_000_000, None]})
     pins.save()
-    config = {"extends": str(ROOT / "config" / "paper.yaml"), "world": {"pins": str(tmp_path / "pins.yaml")}}
+    config = {
+        "extends": str(ROOT / "config" / "paper.yaml"),
+        "world": {"pins": str(tmp_path / "pins.yaml")},
+    }
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(config))
     grid = Grid.load(tmp_path / "grid.yaml")
     before = {line.rule: line for line in plan(PAPER)}["fetch"].download_gb
-    assert {line.rule: line for line in plan(grid)}["fetch"].download_gb == pytest.approx(before + 6)
-    weights = sum(2 * SHAPES[model.hub].parameters / 1e9 for model in hub_of(grid).config.models.values())
+    assert {line.rule: line for line in plan(grid)}["fetch"].download_gb == pytest.approx(
+        before + 6
+    )
+    weights = sum(
+        2 * SHAPES[model.hub].parameters / 1e9 for model in hub_of(grid).config.models.values()
+    )
     assert before > weights
-    assert json.dumps(grid.pool_spec())  # plain data
+    assert json.dumps(grid.specs.pool())  # plain data

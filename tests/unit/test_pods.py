@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from processes import PATIENCE
 from synthetic import grid_in
 
-from reassess import doctor_kubernetes, kubernetes
-from reassess.demand import Demand
-from reassess.doctor_cluster import examine_cluster
-from reassess.doctor_kubernetes import mebibytes
-from reassess.errors import ReassessError
-from reassess.kubernetes import GPU, manifest, status
-from reassess.manifest import ROOT
+from reassess.cluster import kubernetes
+from reassess.cluster import kubernetes_doctor as doctor_kubernetes
+from reassess.cluster.doctor import examine_cluster
+from reassess.cluster.kubernetes import GPU, manifest, status
+from reassess.cluster.kubernetes_doctor import mebibytes
+from reassess.core.errors import ReassessError
+from reassess.core.manifest import ROOT
+from reassess.workflow.resources import Resources
 
 TEMPLATE = ROOT / "workflow/profiles/kubernetes/job.yaml"
 
@@ -43,7 +44,12 @@ def script(**changes):
 
 
 def made(text=None, given=None, environment=None):
-    return manifest(given or template(), text or script(), Path("/shared/project"), environment or {"PATH": "/shared/bin"})
+    return manifest(
+        given or template(),
+        text or script(),
+        Path("/shared/project"),
+        environment or {"PATH": "/shared/bin"},
+    )
 
 
 def test_a_job_asks_for_what_the_rule_asks_for():
@@ -56,10 +62,16 @@ def test_a_job_asks_for_what_the_rule_asks_for():
     assert pod["terminationGracePeriodSeconds"] == kubernetes.SAVE_SECONDS
     assert container["args"] == ["1800", script()]  # word for word: no shell comes between
     assert container["workingDir"] == "/shared/project"
-    assert job["metadata"]["labels"]["reassess/rule"] == job["spec"]["template"]["metadata"]["labels"]["reassess/rule"] == "train"
+    assert (
+        job["metadata"]["labels"]["reassess/rule"]
+        == job["spec"]["template"]["metadata"]["labels"]["reassess/rule"]
+        == "train"
+    )
 
 
-@pytest.mark.parametrize("version", ["1.26", "1.31", "1.37"])  # 1.26 is the first whose podFailurePolicy is on
+@pytest.mark.parametrize(
+    "version", ["1.26", "1.31", "1.37"]
+)  # 1.26 is the first whose podFailurePolicy is on
 def test_jobs_are_what_the_schemas_of_kubernetes_have(version):
     for job in (made(), made(script(rule=None, groupid="draw"))):
         kubernetes_validate.validate(job, version, strict=True)
@@ -79,16 +91,31 @@ def test_a_job_without_gpus_asks_for_none_and_a_group_has_a_name():
 @given(st.text(min_size=1))
 def test_names_are_as_kubernetes_wants_them(rule):
     name = made(script(rule=rule))["metadata"]["name"]
-    assert len(name) <= 63 and name == name.lower() and all(one.isalnum() or one == "-" for one in name) and name.isascii()
+    assert (
+        len(name) <= 63
+        and name == name.lower()
+        and all(one.isalnum() or one == "-" for one in name)
+        and name.isascii()
+    )
 
 
 def test_no_secret_goes_into_a_job_and_the_template_is_left_as_it_is():
     given = template()
     before = json.dumps(given)
-    job = made(given=given, environment={"PATH": "/bin", "HF_TOKEN": "secret", "WANDB_API_KEY": "secret", "OMP_NUM_THREADS": "1"})
+    job = made(
+        given=given,
+        environment={
+            "PATH": "/bin",
+            "HF_TOKEN": "secret",
+            "WANDB_API_KEY": "secret",
+            "OMP_NUM_THREADS": "1",
+        },
+    )
     assert "secret" not in json.dumps(job)
     assert json.dumps(given) == before
-    assert {"name": "OMP_NUM_THREADS", "value": "1"} in job["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "OMP_NUM_THREADS", "value": "1"} in job["spec"]["template"]["spec"][
+        "containers"
+    ][0]["env"]
 
 
 def test_wrong_templates_and_scripts_are_named():
@@ -119,9 +146,11 @@ def site(tmp_path, monkeypatch):
             path.chmod(0o755)
 
         def examine(self):
-            command = f"python -m reassess.kubernetes submit {tmp_path / 'job.yaml'}"
+            command = f"python -m reassess.cluster.kubernetes submit {tmp_path / 'job.yaml'}"
             (tmp_path / "config.yaml").write_text(
-                yaml.safe_dump({"executor": "cluster-generic", "cluster-generic-submit-cmd": command})
+                yaml.safe_dump(
+                    {"executor": "cluster-generic", "cluster-generic-submit-cmd": command}
+                )
             )
             (tmp_path / "job.yaml").write_text(yaml.safe_dump(self.template))
             return examine_cluster(str(tmp_path), self.grid)
@@ -140,7 +169,10 @@ def answer(value):
 
 
 def node(gpus, memory, **labels):
-    return {"metadata": {"labels": labels}, "status": {"allocatable": {GPU: str(gpus), "cpu": "63900m", "memory": memory}}}
+    return {
+        "metadata": {"labels": labels},
+        "status": {"allocatable": {GPU: str(gpus), "cpu": "63900m", "memory": memory}},
+    }
 
 
 ANSWERS = {
@@ -157,9 +189,13 @@ def test_states_are_told_in_the_executors_words(site):
 
     assert told() == ("running", "")
     assert told({"type": "Complete", "status": "True"})[0] == "success"
-    assert told({"type": "FailureTarget", "status": "True"})[0] == "running"  # its pod still has its time of grace
+    assert (
+        told({"type": "FailureTarget", "status": "True"})[0] == "running"
+    )  # its pod still has its time of grace
     assert told({"type": "Failed", "status": "False"})[0] == "running"
-    failed = told({"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"})
+    failed = told(
+        {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}
+    )
     assert failed == ("failed", "reassess-train-1: DeadlineExceeded too long")
 
 
@@ -179,7 +215,7 @@ def test_a_refused_job_is_an_error_that_names_it(site):
 
 
 def run_in_pod(seconds, text, folder):
-    words = [sys.executable, "-m", "reassess.kubernetes", "run", str(seconds), text]
+    words = [sys.executable, "-m", "reassess.cluster.kubernetes", "run", str(seconds), text]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
@@ -188,7 +224,9 @@ TRAINER = "exec -a reassess {python} -c 'import signal, sys; signal.signal(15, l
 
 
 def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_path):
-    process = run_in_pod(600, f"( {TRAINER.format(python=sys.executable)} ); echo left with $?; exit 3", tmp_path)
+    process = run_in_pod(
+        600, f"( {TRAINER.format(python=sys.executable)} ); echo left with $?; exit 3", tmp_path
+    )
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE)
@@ -196,7 +234,9 @@ def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_pa
 
 
 def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
-    process = run_in_pod(600, "(sleep 600 &); echo 1; sleep 600; echo too late", tmp_path)  # with one that nobody is the parent of
+    process = run_in_pod(
+        600, "(sleep 600 &); echo 1; sleep 600; echo too late", tmp_path
+    )  # with one that nobody is the parent of
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE)  # all have let go of the stream
@@ -205,7 +245,7 @@ def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
 
 EARLY = """
 import os, signal, subprocess
-from reassess import kubernetes
+from reassess.cluster import kubernetes
 real = subprocess.Popen
 def late(*words, **options):
     os.kill(os.getpid(), signal.SIGTERM)
@@ -216,7 +256,10 @@ raise SystemExit(kubernetes.run(600, "sleep 600"))
 
 
 def test_a_signal_that_comes_before_the_job_is_not_lost():
-    assert subprocess.run([sys.executable, "-c", EARLY], timeout=PATIENCE).returncode == 128 + signal.SIGTERM
+    assert (
+        subprocess.run([sys.executable, "-c", EARLY], timeout=PATIENCE).returncode
+        == 128 + signal.SIGTERM
+    )
 
 
 def test_a_trainer_is_told_before_its_time_is_over(tmp_path):
@@ -258,11 +301,16 @@ def test_volumes_that_are_not_there_or_not_shared(site):
 
 def test_jobs_that_fit_nowhere(site, monkeypatch):
     def asks(gpus, memory, cpus=1):
-        monkeypatch.setattr(doctor_kubernetes, "demands", lambda *_: [Demand("train", gpus, cpus, memory, 60)])
+        monkeypatch.setattr(
+            doctor_kubernetes, "requests", lambda *_: {"train": Resources(gpus, cpus, memory, 60)}
+        )
         return site.wrong()
 
     assert asks(8, 65536) == []
-    assert "nodes have: 0 GPUs with 63 CPUs and 131072 MiB; 8 GPUs with 63 CPUs and 65536 MiB" in asks(9, 1)[0]
+    assert (
+        "nodes have: 0 GPUs with 63 CPUs and 131072 MiB; 8 GPUs with 63 CPUs and 65536 MiB"
+        in asks(9, 1)[0]
+    )
     assert len(asks(1, 65537)) == 1  # not on one node
     assert asks(1, 1, cpus=63) == [] and len(asks(1, 1, cpus=64)) == 1
     site.template["spec"]["template"]["spec"]["nodeSelector"] = {"model": "h100"}
@@ -275,7 +323,10 @@ def test_nodes_that_may_not_be_looked_at_are_no_fault(site):
     assert any("not looked at (forbidden)" in one.what for one in site.examine())
 
 
-@pytest.mark.parametrize(("written", "meant"), [("64Gi", 65536), ("1048576Ki", 1024), ("1073741824", 1024), ("1.5Gi", 1536)])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("64Gi", 65536), ("1048576Ki", 1024), ("1073741824", 1024), ("1.5Gi", 1536)],
+)
 def test_quantities_of_memory(written, meant):
     assert mebibytes(written) == meant
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import steps
 
-from reassess.data.build import freeze_rows
+from reassess.core.errors import ReassessError
+from reassess.core.files import sha256_file, write_parquet
 from reassess.data.disjoint import overlaps, require_disjoint
 from reassess.data.pool import decode_image, read_pool, write_pool
-from reassess.errors import ReassessError
-from reassess.evaluation.pack import benchmarks_of
-from reassess.files import sha256_file, write_parquet
+from reassess.grid.benchmarks import benchmarks_of
 from reassess.worlds.micro.items import Item, make_item
 from reassess.worlds.micro.pool import make_splits
 
@@ -32,7 +32,7 @@ def hashes(folder):
 
 def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
     make_pool(tmp_path / "here", 5, 40, 12, 6)
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path; from test_pool import make_pool; "
+    code = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}; from pathlib import Path; from test_pool import make_pool; "
     code += f"make_pool(Path({str(tmp_path / 'there')!r}), 5, 40, 12, 6)"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "77"})
     assert hashes(tmp_path / "here") == hashes(tmp_path / "there")
@@ -41,7 +41,9 @@ def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
 def test_pools_nest(tmp_path):
     make_pool(tmp_path / "small", 5, 20, 5, 5)
     make_pool(tmp_path / "large", 5, 40, 5, 5)
-    assert read_pool(tmp_path / "large" / "train.parquet", Item)[:20] == read_pool(tmp_path / "small" / "train.parquet", Item)
+    assert read_pool(tmp_path / "large" / "train.parquet", Item)[:20] == read_pool(
+        tmp_path / "small" / "train.parquet", Item
+    )
 
 
 def test_the_pool_is_disjoint_and_says_so(tmp_path):
@@ -63,7 +65,10 @@ def test_the_check_can_fail_by_scene_and_by_picture():
 
 def test_text_items_are_the_iid_items_in_words(tmp_path):
     make_pool(tmp_path, 5, 20, 10, 5)
-    pictured, worded = read_pool(tmp_path / "iid.parquet", Item), read_pool(tmp_path / "text.parquet", Item)
+    pictured, worded = (
+        read_pool(tmp_path / "iid.parquet", Item),
+        read_pool(tmp_path / "text.parquet", Item),
+    )
     assert [item.scene for item in pictured] == [item.scene for item in worded]
     assert all(item.image is None for item in worded)
 
@@ -83,9 +88,15 @@ def test_damaged_files_are_named(tmp_path):
         read_pool(path, Item)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"\x89PNG broken", "does not decode"), (None, "missing"), (b"", "missing")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\x89PNG broken", "does not decode"), (None, "missing"), (b"", "missing")],
+)
 def test_a_corrupt_or_missing_picture_names_its_item(items, content, words):
-    with pytest.raises(ReassessError, match=f"train-000000: its picture.*{words}|train-000000: its picture is {words}"):
+    with pytest.raises(
+        ReassessError,
+        match=f"train-000000: its picture.*{words}|train-000000: its picture is {words}",
+    ):
         decode_image(replace(items[0], image=content))
 
 
@@ -94,11 +105,15 @@ def test_frozen_rows_are_those_with_a_trace_in_every_distribution(tmp_path):
     from synthetic import grid_in
 
     grid = grid_in(tmp_path)
-    write_parquet(grid.pool_file("train"), pd.DataFrame({"id": ["a", "b", "c", "d"]}))
+    write_parquet(grid.paths.pool("train"), pd.DataFrame({"id": ["a", "b", "c", "d"]}))
     for name, kept in (("same-family", ["d", "b", "a"]), ("foreign", ["a", "c", "d"])):
-        write_parquet(grid.traces_file("llava", name), pd.DataFrame({"id": kept, "completion": kept}))
-    freeze_rows(grid, "llava", "same-family")
-    assert pd.read_parquet(grid.rows_file("llava", "same-family"))["id"].tolist() == ["a", "d"]
-    write_parquet(grid.traces_file("llava", "foreign"), pd.DataFrame({"id": ["c"], "completion": ["c"]}))
+        write_parquet(
+            grid.paths.traces("llava", name), pd.DataFrame({"id": kept, "completion": kept})
+        )
+    steps.freeze_rows(grid, "llava", "same-family")
+    assert pd.read_parquet(grid.paths.rows("llava", "same-family"))["id"].tolist() == ["a", "d"]
+    write_parquet(
+        grid.paths.traces("llava", "foreign"), pd.DataFrame({"id": ["c"], "completion": ["c"]})
+    )
     with pytest.raises(ReassessError, match="no row of the pool"):
-        freeze_rows(grid, "llava", "same-family")
+        steps.freeze_rows(grid, "llava", "same-family")

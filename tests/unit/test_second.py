@@ -6,18 +6,19 @@ from statistics import mean
 
 import pandas as pd
 import pytest
+import steps
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import build_before_cells, tiny_config, tiny_grid
+from tiny import tiny_config, tiny_grid
 
-from reassess.analysis.bundle import Bundle, collect
+from reassess.analysis.bundle import Bundle
 from reassess.analysis.tables import main_table
-from reassess.answers import judge
-from reassess.errors import ReassessError
-from reassess.evaluation.second import asked_of, budgets, judged_scores, pass_at_k, read_reply, sampled_scores
-from reassess.files import read_json, read_parquet
-from reassess.grid import Grid
-from reassess.jobs import evaluate_cell, judge_cell
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, read_parquet
+from reassess.evaluation.judge import asked_of, judged_scores, read_reply
+from reassess.evaluation.sampling import budgets, pass_at_k, sampled_scores
+from reassess.grid.study import Grid
+from reassess.verifier.grading import judge
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
@@ -36,7 +37,12 @@ def test_pass_at_k_refuses_what_has_no_meaning():
 
 def test_scores_of_samples_by_hand():
     found = sampled_scores(pd.DataFrame({"samples": [2, 2, 2], "sampled_correct": [0, 1, 2]}))
-    assert found == {"samples": 2, "sampled_accuracy": 0.5, "pass@1": 0.5, "pass@2": pytest.approx(2 / 3)}
+    assert found == {
+        "samples": 2,
+        "sampled_accuracy": 0.5,
+        "pass@1": 0.5,
+        "pass@2": pytest.approx(2 / 3),
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,9 +80,15 @@ def test_a_judge_sees_the_answer_without_the_thought_and_unclear_replies_are_wro
     assert "Answer to be judged:\n4\n" in first.question
     assert "{reference}" in third.question  # a model's text fills in nothing
     judged = pd.DataFrame(
-        {"benchmark": ["b"] * 3, "correct": [True, True, False], "judged": pd.Series([True, None, False], dtype=object)}
+        {
+            "benchmark": ["b"] * 3,
+            "correct": [True, True, False],
+            "judged": pd.Series([True, None, False], dtype=object),
+        }
     )
-    assert judged_scores(judged) == {"b": {"n": 3, "accuracy": 1 / 3, "unclear": 1 / 3, "agreement": 2 / 3}}
+    assert judged_scores(judged) == {
+        "b": {"n": 3, "accuracy": 1 / 3, "unclear": 1 / 3, "agreement": 2 / 3}
+    }
 
 
 def test_a_judge_must_be_a_model_of_the_grid(tmp_path):
@@ -86,25 +98,35 @@ def test_a_judge_must_be_a_model_of_the_grid(tmp_path):
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    protocol = {"benchmarks": ["iid", "text"], "max_new_tokens": 8, "samples": 3, "judge": "llava-w32", "batch_size": 4}
-    grid = tiny_grid(tmp_path_factory.mktemp("second"), methods=["base", "random-choice"], evaluation=protocol)
-    build_before_cells(grid)
+    protocol = {
+        "benchmarks": ["iid", "text"],
+        "max_new_tokens": 8,
+        "samples": 3,
+        "judge": "llava-w32",
+        "batch_size": 4,
+    }
+    grid = tiny_grid(
+        tmp_path_factory.mktemp("second"), methods=["base", "random-choice"], evaluation=protocol
+    )
+    steps.build_before_cells(grid)
     for cell in grid.cells.values():
-        evaluate_cell(grid, cell)
-        judge_cell(grid, cell)
+        steps.evaluate(grid, cell)
+        steps.judge(grid, cell)
     return grid
 
 
 def test_samples_are_kept_and_scored_apart(grid):
     for cell in grid.cells.values():
-        predictions = read_parquet(grid.cell_dir(cell) / "predictions.parquet")
+        predictions = read_parquet(grid.paths.predictions(cell.id))
         assert len(predictions) == 12
         for row in predictions.to_dict("records"):
             texts = json.loads(row["sampled"])
             kind = "word" if row["answer"].isalpha() else "integer"
             assert len(texts) == row["samples"] == 3
-            assert row["sampled_correct"] == sum(judge(text, row["answer"], kind).correct for text in texts)
-        scores = read_json(grid.cell_dir(cell) / "scores.json")["benchmarks"]["iid"]
+            assert row["sampled_correct"] == sum(
+                judge(text, row["answer"], kind).correct for text in texts
+            )
+        scores = read_json(grid.paths.scores(cell.id))["benchmarks"]["iid"]
         assert scores["accuracy"] == predictions.query("benchmark == 'iid'")["correct"].mean()
         assert scores["pass@1"] == pytest.approx(scores["sampled_accuracy"])
         assert scores["pass@1"] <= scores["pass@2"] <= scores["pass@3"]
@@ -112,20 +134,20 @@ def test_samples_are_kept_and_scored_apart(grid):
 
 def test_samples_differ_and_are_drawn_again_the_same(grid):
     cell = next(cell for cell in grid.cells.values() if cell.arm == "base")
-    path = grid.cell_dir(cell) / "predictions.parquet"
+    path = grid.paths.predictions(cell.id)
     before = read_parquet(path)
     assert any(len(set(json.loads(texts))) > 1 for texts in before["sampled"])
-    evaluate_cell(grid, cell)
+    steps.evaluate(grid, cell)
     pd.testing.assert_frame_equal(read_parquet(path), before)
 
 
 def test_second_scores_come_into_bundle_and_table(grid):
-    collect(grid)
-    bundle = Bundle.load(grid.results / "bundle")
+    steps.collect(grid)
+    bundle = Bundle.load(grid.paths.bundle)
     assert {"samples", "sampled_correct", "judged"} <= set(bundle.scores.columns)
     table = main_table(bundle)
     assert {"mean of 3 samples, %", "pass@3, %", "judged right, %"} <= set(table.columns)
-    judged = read_json(grid.cell_dir(next(iter(grid.cells.values()))) / "judged.json")
+    judged = read_json(grid.paths.judged_scores(next(iter(grid.cells.values())).id))
     assert (judged["judge"], judged["version"]) == ("llava-w32", 1)
     assert len(judged["prompt_hash"]) == 64
     assert set(judged["benchmarks"]) == {"iid", "text"}

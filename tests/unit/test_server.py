@@ -9,12 +9,12 @@ import time
 import pytest
 from processes import PATIENCE, wait_until
 
-from reassess.server import HEAVY, VARIABLE, forward
+from reassess.workflow.fork_server import JOB, VARIABLE, forward
 
 # A server of the same code whose action writes down what it was given instead of training.
 SERVER = """
 import os, signal, sys, time
-from reassess.server import serve
+from reassess.workflow.fork_server import serve
 
 def act(arguments):
     print("cwd", os.getcwd())
@@ -35,7 +35,7 @@ def act(arguments):
 
 serve(sys.argv[1], lambda: None, act)
 """
-CLIENT = "import sys; from reassess.server import forward; code = forward(sys.argv[1:]); sys.exit(99 if code is None else code)"
+CLIENT = "import sys; from reassess.workflow.fork_server import forward; code = forward(sys.argv[1:]); sys.exit(99 if code is None else code)"
 
 
 @pytest.fixture
@@ -49,19 +49,25 @@ def server(tmp_path):
 
 
 def ask(environment, folder, *words):
-    return subprocess.run([sys.executable, "-c", CLIENT, *words], cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", CLIENT, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_a_fork_has_its_clients_folder_environment_streams_and_exit_code(server, tmp_path):
     environment, _ = server
-    done = ask(environment, tmp_path, "train")
+    done = ask(environment, tmp_path, JOB)
     assert done.returncode == 3
     assert done.stdout.splitlines() == [f"cwd {tmp_path}", "variable None mine"]
     assert done.stderr == "to stderr\n"
 
 
 def test_a_fork_that_raises_says_so(server, tmp_path):
-    done = ask(server[0], tmp_path, "train", "raise")
+    done = ask(server[0], tmp_path, JOB, "raise")
     assert done.returncode == 1
     assert "RuntimeError: as asked" in done.stderr
 
@@ -78,8 +84,12 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
     environment, _ = server
     for victim in ("client", "fork"):
         (tmp_path / "pid").unlink(missing_ok=True)
-        client = subprocess.Popen([sys.executable, "-c", CLIENT, "train", "wait"], cwd=tmp_path, env=environment)
-        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the job")
+        client = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, JOB, "wait"], cwd=tmp_path, env=environment
+        )
+        wait_until(
+            lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the job"
+        )
         pid = int((tmp_path / "pid").read_text())
         os.kill(client.pid if victim == "client" else pid, signal.SIGKILL)
         code = client.wait(timeout=PATIENCE)
@@ -87,7 +97,7 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
         assert code == (-signal.SIGKILL if victim == "client" else 137)
 
 
-@pytest.mark.parametrize(("words", "code"), [(("train", "save", "wait"), 75), (("train", "wait"), 137)])
+@pytest.mark.parametrize(("words", "code"), [((JOB, "save", "wait"), 75), ((JOB, "wait"), 137)])
 def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, words, code):
     environment, _ = server
     client = subprocess.Popen([sys.executable, "-c", CLIENT, *words], cwd=tmp_path, env=environment)
@@ -99,8 +109,7 @@ def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, wor
 
 def test_without_a_server_the_action_runs_by_itself(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert forward(["train"]) is None
+    assert forward([JOB, "train"]) is None
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nobody"))
-    assert forward(["train"]) is None
+    assert forward([JOB, "train"]) is None
     assert forward([]) is None
-    assert "cells" not in HEAVY

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reassess.analysis.statistics import correlation_interval, mean_interval, paired_difference, pass_at_k, pearson
+from reassess.analysis.statistics import (
+    correlation_interval,
+    mean_interval,
+    paired_difference,
+    pass_at_k,
+    pearson,
+)
 
 matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(
     lambda shape: (np.random.default_rng(shape[2]).random((shape[0], shape[1])) < 0.6).astype(float)
@@ -96,10 +102,14 @@ def test_a_run_that_does_not_vary_has_no_correlation():
     assert (found.value, found.seeds) == (1.0, 1)
 
 
-@pytest.mark.parametrize(("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 6, 4), (4, 3, 4)])
+@pytest.mark.parametrize(
+    ("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 6, 4), (4, 3, 4)]
+)
 def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(samples, correct, k):
     subsets = list(combinations([True] * correct + [False] * (samples - correct), k))
-    assert pass_at_k(samples, correct, k) == pytest.approx(sum(any(subset) for subset in subsets) / len(subsets))
+    assert pass_at_k(samples, correct, k) == pytest.approx(
+        sum(any(subset) for subset in subsets) / len(subsets)
+    )
 
 
 def test_pass_at_k_wants_enough_samples():

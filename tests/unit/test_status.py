@@ -9,12 +9,12 @@ import pytest
 from synthetic import grid_in, write_cell
 from typer.testing import CliRunner
 
-from reassess import status as module
-from reassess.cli import app
-from reassess.files import read_json, write_json, write_text
-from reassess.locks import exclusive, is_held
-from reassess.state import HEARTBEAT
-from reassess.status import as_text, heartbeat, status
+from reassess.cli.main import app
+from reassess.cluster import status as module
+from reassess.cluster.status import as_text, heartbeat, status
+from reassess.core.files import read_json, write_json, write_text
+from reassess.core.locks import exclusive, is_held
+from reassess.grid.state import HEARTBEAT
 from reassess.training.layout import Layout
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
@@ -54,13 +54,16 @@ def _hold(path, ready, end):
 def test_a_job_that_holds_its_cell_is_running_whoever_started_it(grid):
     cell = grid.cell(CELL)
     assert of(grid, CELL).state == "to do"
-    assert not is_held(grid.lock_file(cell))
+    assert not is_held(grid.paths.lock(cell.id))
     context = multiprocessing.get_context("fork")
     ready, end = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(grid.lock_file(cell), ready, end))
+    holder = context.Process(target=_hold, args=(grid.paths.lock(cell.id), ready, end))
     holder.start()
     ready.wait(20)
-    write_json(grid.work_dir(cell) / HEARTBEAT, {"step": 40, "of": 300, "node": "n7", "time": time.time() - 12})
+    write_json(
+        grid.paths.work(cell.id) / HEARTBEAT,
+        {"step": 40, "of": 300, "node": "n7", "time": time.time() - 12},
+    )
     line = of(grid, CELL)
     assert (line.state, line.about) == ("running", "update 40 of 300 on n7, 12 s ago")
     end.set()
@@ -79,7 +82,10 @@ def test_the_queue_is_read_where_there_is_one(grid, tmp_path):
 
 
 def pod(cell, folder, phase, **status):
-    about = {"name": "reassess-train-1-x", "annotations": {"reassess/job": json.dumps({"cell": cell})}}
+    about = {
+        "name": "reassess-train-1-x",
+        "annotations": {"reassess/job": json.dumps({"cell": cell})},
+    }
     spec = {"nodeName": "gpu-7", "containers": [{"workingDir": str(folder)}]}
     return {"metadata": about, "spec": spec, "status": {"phase": phase, **status}}
 
@@ -88,7 +94,13 @@ def test_pods_are_read_with_their_node_or_why_they_wait(grid, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     third = "llava-w64/same-family/2000/sft/seed1"
     unpulled = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
-    unplaced = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}]
+    unplaced = [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+        }
+    ]
     pods = [
         pod(CELL, tmp_path, "Running"),
         pod(OTHER, tmp_path, "Pending", containerStatuses=unpulled),
@@ -116,8 +128,11 @@ def test_a_scheduler_that_does_not_answer_is_left_out(grid, tmp_path, monkeypatc
 
 def test_a_failure_shows_its_error_the_end_of_its_log_and_where_it_is(grid):
     cell = grid.cell(CELL)
-    write_json(grid.cell_dir(cell) / "failed.json", {"cell": CELL, "action": "train", "error": "ReassessError: no rows"})
-    log = grid.log_file("train", CELL)
+    write_json(
+        grid.paths.failure(cell.id),
+        {"cell": CELL, "action": "train", "error": "ReassessError: no rows"},
+    )
+    log = grid.paths.log("train", CELL)
     write_text(log, "first\nsecond\nthird\nfourth\n")
     line = of(grid, CELL)
     assert (line.state, line.about) == ("failed", "ReassessError: no rows")

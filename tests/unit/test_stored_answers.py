@@ -5,12 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reassess.analysis.stored_answers import COLUMNS, KEYS, answers_by_cell, has_sampled, write_answers
-from reassess.errors import ReassessError
+from reassess.bundles.stored_answers import (
+    COLUMNS,
+    KEYS,
+    answers_by_cell,
+    has_sampled,
+    write_answers,
+)
+from reassess.core.errors import ReassessError
 
 
 def answers(cell, count):
-    rows = [{**dict.fromkeys(COLUMNS, "x"), "cell": cell, "benchmark": "b", "item": f"{one:03}"} for one in range(count)]
+    rows = [
+        {**dict.fromkeys(COLUMNS, "x"), "cell": cell, "benchmark": "b", "item": f"{one:03}"}
+        for one in range(count)
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -18,7 +27,9 @@ def answers(cell, count):
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=5), group=st.integers(1, 12))
 def test_cells_come_back_whole_whatever_the_row_groups(tmp_path_factory, counts, group):
     path = tmp_path_factory.mktemp("answers") / "answers.parquet"
-    written = {f"cell{number}": answers(f"cell{number}", count) for number, count in enumerate(counts)}
+    written = {
+        f"cell{number}": answers(f"cell{number}", count) for number, count in enumerate(counts)
+    }
     pd.concat(written.values()).to_parquet(path, row_group_size=group, index=False)
     found = dict(answers_by_cell(path))
     assert list(found) == list(written)

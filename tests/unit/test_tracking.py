@@ -10,10 +10,11 @@ import pytest
 from synthetic import grid_in, write_cell
 from typer.testing import CliRunner
 
-from reassess.cli import app
-from reassess.errors import ReassessError
-from reassess.files import read_json, write_json
-from reassess.tracking import history, open_library, run_name, store, track
+from reassess.cli.main import app
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, write_json
+from reassess.core.manifest import ROOT
+from reassess.workflow.tracking import history, open_library, run_name, store, track
 
 DONE = "llava-w32/same-family/2000/sft/seed1"
 RUNNING = "llava-w32/same-family/2000/grpo/seed1"
@@ -28,8 +29,8 @@ def grid(tmp_path):
 
 def checkpoint(grid, step):
     """Leave what a training job leaves at an update."""
-    work = grid.work_dir(grid.cell(RUNNING))
-    write_json(work / "spec.json", {"spec_hash": grid.spec_hash(grid.cell(RUNNING))})
+    work = grid.paths.work(grid.cell(RUNNING).id)
+    write_json(work / "spec.json", {"spec_hash": grid.specs.train_hash(grid.cell(RUNNING))})
     rows = [(one, "loss", 1 / one) for one in range(1, step + 1)]
     write_json(work / f"checkpoint-{step}/history.json", {"rows": rows, "totals": {}})
 
@@ -50,22 +51,31 @@ def test_each_number_is_sent_once_also_while_the_cell_trains(grid, wandb):
     checkpoint(grid, 2)
     rows = len(history(grid, grid.cell(DONE)))
     assert track(grid, "wandb") == rows + 2
-    assert {told["name"] for told in wandb if isinstance(told, dict)} == {run_name(grid, grid.cell(one)) for one in (DONE, RUNNING)}
+    assert {told["name"] for told in wandb if isinstance(told, dict)} == {
+        run_name(grid, grid.cell(one)) for one in (DONE, RUNNING)
+    }
     del wandb[:]
     assert track(grid, "wandb") == 0
     assert wandb == []
     checkpoint(grid, 4)
     assert track(grid, "wandb") == 2
-    assert [told for told in wandb if isinstance(told, tuple)] == [(3, {"loss": 1 / 3}), (4, {"loss": 1 / 4})]
-    assert wandb[0]["resume"] == "allow" and wandb[0]["config"]["cell"] == RUNNING and wandb[-1] == "end"
+    assert [told for told in wandb if isinstance(told, tuple)] == [
+        (3, {"loss": 1 / 3}),
+        (4, {"loss": 1 / 4}),
+    ]
+    assert (
+        wandb[0]["resume"] == "allow"
+        and wandb[0]["config"]["cell"] == RUNNING
+        and wandb[-1] == "end"
+    )
 
 
 def test_a_history_of_another_spec_is_not_sent(grid):
     checkpoint(grid, 2)
     assert set(history(grid, grid.cell(RUNNING))) == {1, 2}
-    write_json(grid.work_dir(grid.cell(RUNNING)) / "spec.json", {"spec_hash": "other"})
+    write_json(grid.paths.work(grid.cell(RUNNING).id) / "spec.json", {"spec_hash": "other"})
     assert history(grid, grid.cell(RUNNING)) == {}
-    manifest = grid.cell_dir(grid.cell(DONE)) / "train.json"
+    manifest = grid.paths.train_manifest(grid.cell(DONE).id)
     assert set(history(grid, grid.cell(DONE))) == set(range(0, 61, 10))
     write_json(manifest, {**read_json(manifest), "spec_hash": "other"})
     assert history(grid, grid.cell(DONE)) == {}
@@ -81,27 +91,44 @@ def test_a_tracker_that_is_not_there_is_named(grid, monkeypatch):
 def test_trackio_keeps_a_run_a_cell_in_a_store_of_this_machine(grid, tmp_path):
     """In a process of its own: trackio reads where its store is when it is imported."""
     config = tmp_path / "grid.yaml"
-    changed = {"extends": "config.yaml", "results": str(tmp_path / "results"), "scratch": str(tmp_path / "scratch")}
-    config.write_text(json.dumps({**changed, "extends": str(__import__("reassess.manifest").manifest.ROOT / "config.yaml")}))
-    words = [sys.executable, "-m", "reassess.cli", "track", "--config", str(config)]
+    changed = {
+        "extends": "config.yaml",
+        "results": str(tmp_path / "results"),
+        "scratch": str(tmp_path / "scratch"),
+    }
+    config.write_text(
+        json.dumps(
+            {
+                **changed,
+                "extends": str(ROOT / "config.yaml"),
+            }
+        )
+    )
+    words = [sys.executable, "-m", "reassess.cli.main", "track", "--config", str(config)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "7 updates sent" in done.stdout and "trackio show" in done.stdout
     (database,) = store(grid).glob("*.db")
     with sqlite3.connect(database) as opened:
-        rows = opened.execute("select run_name, step, metrics from metrics order by step").fetchall()
+        rows = opened.execute(
+            "select run_name, step, metrics from metrics order by step"
+        ).fetchall()
     assert {name for name, *_ in rows} == {run_name(grid, grid.cell(DONE))}
     assert [step for _, step, _ in rows] == list(range(0, 61, 10))
     assert json.loads(rows[-1][2])["probe_accuracy"] == pytest.approx(0.6)
-    assert "0 updates sent" in subprocess.run(words, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert (
+        "0 updates sent"
+        in subprocess.run(words, cwd=tmp_path, capture_output=True, text=True).stdout
+    )
 
 
 def test_watching_ends_when_every_cell_is_trained(grid, wandb, monkeypatch):
     for cell in grid.trained.values():
         write_cell(grid, cell, 0.5)
-    monkeypatch.setattr("reassess.cli._grid", lambda config: grid)
+    monkeypatch.setattr("reassess.cli.main.Grid.load", lambda config: grid)
     done = CliRunner().invoke(app, ["track", "--to", "wandb", "--watch", "60"])
     assert (
         done.exit_code == 0
-        and f"{sum(len(history(grid, cell)) for cell in grid.trained.values())} updates sent to wandb" in done.output
+        and f"{sum(len(history(grid, cell)) for cell in grid.trained.values())} updates sent to wandb"
+        in done.output
     )

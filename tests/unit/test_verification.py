@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reassess.answers import extract, is_well_formed, judge
-from reassess.verification import KINDS, number_of, option_of, verify
+from reassess.verifier.comparison import KINDS, number_of, option_of, verify
+from reassess.verifier.grading import extract, is_well_formed, judge
 
 CHOICE = json.dumps(["B", "40°"])
 THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</think>"

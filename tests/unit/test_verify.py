@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from synthetic import make_bundle
 
-from reassess.analysis.archive import SUMS, pack
 from reassess.analysis.bundle import Bundle
-from reassess.cli import act
-from reassess.errors import ReassessError
-from reassess.files import read_json, write_json
+from reassess.bundles.archive import SUMS, pack
+from reassess.cli.main import act
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, write_json
+from reassess.verifier.comparison import KINDS
 from reassess.verify import Report, verify_figures, verify_scores, verify_train
 from reassess.verify.training import Again, _compare_cell
 
@@ -24,8 +25,12 @@ CELL = "llava-w32/same-family/20/sft/seed1"
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    pack(make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").results / "bundle", folder)
-    (folder / SUMS).unlink()  # what is planted is to be found by the level itself, not by a checksum
+    pack(
+        make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").results / "bundle", folder
+    )
+    (
+        folder / SUMS
+    ).unlink()  # what is planted is to be found by the level itself, not by a checksum
     return folder
 
 
@@ -85,10 +90,15 @@ def test_lines_of_text_are_found(study):
     lines = path.read_text().splitlines(keepends=True)
     lines[20] = "<!-- planted -->\n"
     path.write_text("".join(lines))
-    assert "figures/capacity.svg: 1 lines differ, first at line 21: stored '<!-- planted -->'" in only(verify_figures(study))
+    assert (
+        "figures/capacity.svg: 1 lines differ, first at line 21: stored '<!-- planted -->'"
+        in only(verify_figures(study))
+    )
     table = study / "tables/main.csv"
     table.write_text(table.read_text().replace("sft", "SFT", 1))
-    assert any("tables/main.csv: 1 lines differ" in one for one in verify_figures(study).differences)
+    assert any(
+        "tables/main.csv: 1 lines differ" in one for one in verify_figures(study).differences
+    )
 
 
 def test_a_byte_of_a_pdf_is_found(study):
@@ -111,7 +121,10 @@ def test_planted_data_change_the_figures(study):
     scores = pd.read_parquet(path)
     scores.loc[scores["cell"] == CELL, "correct"] = False
     scores.to_parquet(path, index=False)
-    assert {one.split(":")[0] for one in verify_figures(study).differences} >= {"figures/capacity.svg", "tables/main.csv"}
+    assert {one.split(":")[0] for one in verify_figures(study).differences} >= {
+        "figures/capacity.svg",
+        "tables/main.csv",
+    }
 
 
 def test_a_bundle_without_drawings_cannot_be_verified(study):
@@ -153,14 +166,21 @@ def test_a_planted_verdict_is_found(study):
 
 
 def test_a_planted_answer_is_found(study):
-    item = change(study, "predictions", "completion", lambda value: "This is how one comes to it. Answer: 7")
+    item = change(
+        study, "predictions", "completion", lambda value: "This is how one comes to it. Answer: 7"
+    )
     found = verify_scores(study).differences
-    assert any(one.startswith(f"{item}: extracted answer stored as") and one.endswith("recomputed as '7'") for one in found)
+    assert any(
+        one.startswith(f"{item}: extracted answer stored as") and one.endswith("recomputed as '7'")
+        for one in found
+    )
 
 
 def test_a_planted_right_answer_is_found(study):
     item = change(study, "predictions", "answer", lambda value: "3")
-    scores = pd.read_parquet(study / "bundle/scores.parquet").set_index(["cell", "benchmark", "item"])
+    scores = pd.read_parquet(study / "bundle/scores.parquet").set_index(
+        ["cell", "benchmark", "item"]
+    )
     was_right = bool(scores.loc[tuple(item.split(" ")), "correct"])
     assert bool(verify_scores(study).differences) == was_right
 
@@ -174,11 +194,17 @@ def test_a_missing_answer_is_found(study):
 
 def test_the_second_grader_catches_a_verifier_that_errs(study, monkeypatch):
     """Our own verifier is made to take any whole number for right: the stored verdicts agree with it, the other grader does not."""
-    monkeypatch.setitem(__import__("reassess.verification", fromlist=["KINDS"]).KINDS, "integer", lambda found, answer: True)
+    monkeypatch.setitem(
+        KINDS,
+        "integer",
+        lambda found, answer: True,
+    )
     scores = pd.read_parquet(study / "bundle/scores.parquet").assign(correct=True)
     scores.to_parquet(study / "bundle/scores.parquet", index=False)
     found = verify_scores(study).differences
-    assert found and all("is True for our verifier, False for math-verify" in one for one in found[:-1])
+    assert found and all(
+        "is True for our verifier, False for math-verify" in one for one in found[:-1]
+    )
 
 
 def test_a_stricter_second_grader_is_a_note(study):
@@ -223,7 +249,11 @@ def trained(packed):
         "evaluate": {},
     }  # fmt: skip
     history = bundle.history[bundle.history["cell"] == CELL][["metric", "step", "value"]].copy()
-    scores = bundle.scores[bundle.scores["cell"] == CELL].rename(columns={"item": "id"})[["benchmark", "id", "correct"]].copy()
+    scores = (
+        bundle.scores[bundle.scores["cell"] == CELL]
+        .rename(columns={"item": "id"})[["benchmark", "id", "correct"]]
+        .copy()
+    )
     return bundle, stored, Again(json.loads(json.dumps(stored["train"])), history, scores)
 
 
@@ -241,7 +271,9 @@ def test_the_same_training_is_the_same(trained):
 def test_other_weights_on_the_same_machine_fail_and_the_step_is_named(trained):
     bundle, stored, again = trained
     again.trained["weights_hash"] = "v" * 20
-    place = again.history.index[(again.history["metric"] == "probe_accuracy") & (again.history["step"] == 30)][0]
+    place = again.history.index[
+        (again.history["metric"] == "probe_accuracy") & (again.history["step"] == 30)
+    ][0]
     again.history.loc[place, "value"] += 1e-9
     found = compared(bundle, stored, again).differences
     assert found[0] == f"{CELL}: other weights (wwwwwwwwwwww stored, vvvvvvvvvvvv now)"
@@ -276,7 +308,9 @@ def test_a_resumed_or_rl_cell_is_held_to_the_interval_only(trained):
 def test_another_spec_names_what_changed(trained):
     bundle, stored, again = trained
     again.trained.update({"spec_hash": "t", "spec": {"settings": {"learning_rate": 2}}})
-    assert "its spec is another one in this version (settings.learning_rate)" in only(compared(bundle, stored, again))
+    assert "its spec is another one in this version (settings.learning_rate)" in only(
+        compared(bundle, stored, again)
+    )
 
 
 def test_other_items_are_named(trained):
@@ -292,9 +326,11 @@ def test_an_unknown_cell_is_answered_with_those_there_are(study):
 
 
 def test_a_tampered_file_fails_every_level(study, packed, tmp_path):
-    from reassess.files import sha256_file
+    from reassess.core.files import sha256_file
 
     sums = f"{sha256_file(study / 'config.yaml')}  config.yaml\n"
     (study / SUMS).write_text(sums)
-    write_json(study / "config.yaml", {**{"planted": 1}, **{"is": read_json(study / "claims.json")[0]}})
+    write_json(
+        study / "config.yaml", {**{"planted": 1}, **{"is": read_json(study / "claims.json")[0]}}
+    )
     assert "config.yaml: not the file that SHA256SUMS lists" in only(verify_scores(study))

@@ -9,10 +9,10 @@ from processes import PATIENCE
 from snakemake.persistence.file import FilePersistence
 from synthetic import grid_in, write_cell
 
-from reassess import wiring
-from reassess.demand import gpus, gres
-from reassess.files import write_json, write_text
-from reassess.wiring import _record, forget_interruption
+from reassess.core.files import write_json, write_text
+from reassess.workflow import signals
+from reassess.workflow.notes import forget_interruption, record
+from reassess.workflow.resources import gpu_option, gres_option
 
 CELL = "llava-w32/same-family/2000/sft/seed1"
 
@@ -23,7 +23,7 @@ def test_notes_are_where_snakemake_puts_them(tmp_path, monkeypatch):
     theirs = FilePersistence()
     for length in (5, 120, 190, 400, 900):
         path = tmp_path.relative_to("/") / ("x" * length)
-        assert str(_record(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
+        assert str(record(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
 
 
 def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path):
@@ -32,19 +32,19 @@ def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path)
     forget_interruption(grid, records)  # nothing there: nothing to do
     records.mkdir()
     write_cell(grid, cell, 0.5)
-    grid.checkpoint_dir(cell).mkdir(parents=True)
-    folder = grid.cell_dir(cell)
-    write_json(folder / "train.json", {"spec_hash": grid.spec_hash(cell)})
-    trained = [folder / "train.json", folder / "history.parquet", grid.checkpoint_dir(cell)]
+    grid.checkpoint(cell).mkdir(parents=True)
+    folder = grid.paths.cell(cell.id)
+    write_json(folder / "train.json", {"spec_hash": grid.specs.train_hash(cell)})
+    trained = [folder / "train.json", folder / "history.parquet", grid.checkpoint(cell)]
     scored = [folder / "scores.json", folder / "predictions.parquet"]
-    other = grid.cell_dir(grid.cell("llava-w32/same-family/2000/grpo/seed1")) / "train.json"
+    other = grid.paths.train_manifest(grid.cell("llava-w32/same-family/2000/grpo/seed1").id)
 
     def note():
         for path in (*trained, *scored, other):
-            write_text(_record(records, path), "{}")
+            write_text(record(records, path), "{}")
 
     def noted(*paths):
-        return [_record(records, path).is_file() for path in paths]
+        return [record(records, path).is_file() for path in paths]
 
     note()
     forget_interruption(grid, records)
@@ -59,19 +59,17 @@ def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path)
 
 def test_gpus_are_asked_for_in_one_of_two_ways(monkeypatch):
     monkeypatch.delenv("REASSESS_GRES", raising=False)
-    assert (gpus(2), gres(2)) == (2, "")
+    assert (gpu_option(2), gres_option(2)) == (2, "")
     monkeypatch.setenv("REASSESS_GRES", "gpu:h200")
-    assert (gpus(2), gres(2)) == (0, "gpu:h200:2")
-    assert (gpus(0), gres(0)) == (0, "")
+    assert (gpu_option(2), gres_option(2)) == (0, "gpu:h200:2")
+    assert (gpu_option(0), gres_option(0)) == (0, "")
 
 
-TRAINER = (
-    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); print('ready', flush=True); time.sleep(60)"
-)
+TRAINER = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *a: sys.exit(7)); print('ready', flush=True); time.sleep(60)"
 PARENT = f"""
 import signal, subprocess, sys
-from reassess.wiring import hand_on_signals
-hand_on_signals()
+from reassess.workflow.signals import forward_to_trainers
+forward_to_trainers()
 signal.signal(signal.SIGTERM, lambda *a: None)  # as Snakemake does: it goes on
 jobs = [subprocess.Popen([sys.executable, "-c", {TRAINER!r}, *words], stdout=subprocess.PIPE) for words in (["reassess", "train"], ["other"])]
 for job in jobs:
@@ -95,5 +93,5 @@ def test_a_process_that_has_ended_stops_no_telling():
     ended, lives = (subprocess.Popen(["sleep", seconds]) for seconds in ("0", "60"))
     processes = [psutil.Process(one.pid) for one in (ended, lives)]
     ended.wait()
-    wiring.tell(processes)
+    signals.terminate(processes)
     assert lives.wait(timeout=PATIENCE) == -signal.SIGTERM

@@ -11,10 +11,10 @@ import pytest
 from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
-from reassess import demand
-from reassess.files import read_json
-from reassess.grid import Grid
-from reassess.manifest import ROOT
+from reassess.core.files import read_json
+from reassess.core.manifest import ROOT
+from reassess.grid.study import Grid
+from reassess.workflow.jobs import Collect
 
 pytestmark = pytest.mark.slow
 UPDATES = 500
@@ -31,7 +31,11 @@ class Cluster:
         kubectl = binaries / "kubectl"
         kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/kubectl.py"} "$@"\n')
         kubectl.chmod(0o755)
-        self.environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "FAKE_CLUSTER": str(self.jobs)}
+        self.environment = {
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "FAKE_CLUSTER": str(self.jobs),
+        }
         sft = {**SFT, "max_steps": UPDATES, "save_every": 50, "probe_every": UPDATES}
         tiny_config(folder, settings={"sft": sft}, results="results", scratch="scratch")
         # The profile is used as from the project's folder; only the template is a site's own.
@@ -39,13 +43,24 @@ class Cluster:
         shutil.copytree(ROOT / "workflow/profiles/kubernetes", profile)
         template = (profile / "job.yaml").read_text()
         assert template.count("CHANGE-ME") == 4  # three places, and the sentence that names them
-        template = template.replace("mountPath: CHANGE-ME", f"mountPath: {folder}").replace("CHANGE-ME", "site")
+        template = template.replace("mountPath: CHANGE-ME", f"mountPath: {folder}").replace(
+            "CHANGE-ME", "site"
+        )
         (profile / "job.yaml").write_text(template)
 
     def snakemake(self, *words):
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *words]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            *words,
+        ]
         log = (self.folder / "log").open("a")
-        process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+        )
         self.started.append(process)
         return process
 
@@ -57,7 +72,14 @@ class Cluster:
             os.kill(trainer, signal.SIGKILL)
 
     def submit(self, *words, target="all"):
-        profile = ["--profile", "workflow/profiles/kubernetes", "--set-resources", "train:gpu=2", "--latency-wait", "5"]
+        profile = [
+            "--profile",
+            "workflow/profiles/kubernetes",
+            "--set-resources",
+            "train:gpu=2",
+            "--latency-wait",
+            "5",
+        ]
         profile += ["--seconds-between-status-checks", "1"]
         return self.snakemake(*profile, *words, "--config", "config=tiny.yaml", "--", target)
 
@@ -84,12 +106,16 @@ def cluster(tmp_path):
 def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_killed(cluster):
     grid = Grid.load(cluster.folder / "tiny.yaml")
     cell = next(one for one in grid.cells.values() if one.arm == "sft")
-    manifest = cluster.folder / grid.cell_dir(cell) / "train.json"
-    log = cluster.folder / grid.log_file("train", cell.id)
+    manifest = cluster.folder / grid.paths.train_manifest(cell.id)
+    log = cluster.folder / grid.paths.log("train", cell.id)
     said = lambda: log.read_text() if log.is_file() else ""  # noqa: E731 - each job begins it anew
-    cluster.finish(cluster.snakemake("--cores", "2", "--config", "config=tiny.yaml", "--until", "prepare_rows", "--", "cells"))
+    cluster.finish(
+        cluster.snakemake(
+            "--cores", "2", "--config", "config=tiny.yaml", "--until", "prepare_rows", "--", "cells"
+        )
+    )
     process = cluster.submit()
-    work = cluster.folder / grid.work_dir(cell)
+    work = cluster.folder / grid.paths.work(cell.id)
     wait_until(lambda: complete_checkpoints(work), "a trainer checkpoint")
     (job,) = cluster.created("train")
     cluster.preempt(job["metadata"]["name"])
@@ -104,9 +130,15 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     os.kill(trainer, signal.SIGCONT)
     cluster.finish(process)
     assert read_json(manifest)["resumed"] is True
-    assert len(cluster.created("train")) == 2  # Kubernetes tried the first again by itself; the second took its result over
+    assert (
+        len(cluster.created("train")) == 2
+    )  # Kubernetes tried the first again by itself; the second took its result over
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == container["resources"]["requests"]["nvidia.com/gpu"] == "2"
+    assert (
+        container["resources"]["limits"]["nvidia.com/gpu"]
+        == container["resources"]["requests"]["nvidia.com/gpu"]
+        == "2"
+    )
     assert container["resources"]["limits"]["memory"] == "1500Mi"
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 30 * 60
     # What is drawn is one job, without GPUs, that asks for what the largest of its parts needs.
@@ -114,4 +146,7 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     drawn = cluster.created("draw")
     assert len(drawn) == 1 and "nvidia.com/gpu" not in json.dumps(drawn)
     (container,) = drawn[0]["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["requests"] == {"cpu": "1", "memory": f"{demand.gathering(grid).memory}Mi"}
+    assert container["resources"]["requests"] == {
+        "cpu": "1",
+        "memory": f"{Collect(grid).resources(Collect.key()).memory}Mi",
+    }

@@ -7,16 +7,21 @@ import subprocess
 
 import pytest
 
-from reassess.doctor import TORCH
-from reassess.manifest import ROOT
+from reassess.cluster.environment import TORCH
+from reassess.core.manifest import ROOT
 
-pytestmark = pytest.mark.skipif(not shutil.which("nix"), reason="nix is not installed: make test-nix installs Debian's nix-bin")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("nix"), reason="nix is not installed: make test-nix installs Debian's nix-bin"
+)
 NIX = ("nix", "--offline", "--extra-experimental-features", "nix-command flakes")
 STUB = ("--override-input", "nixpkgs", f"path:{ROOT / 'tests/nix/stub'}", "--no-write-lock-file")
 SYSTEM = "x86_64-linux"
 OUTPUTS = [
     *(f"devShells.{SYSTEM}.{name}" for name in ("default", "cuda")),
-    *(f"packages.{SYSTEM}.{name}" for name in ("default", "gpu", "wheelhouse", "wheelhouse-gpu", "image")),
+    *(
+        f"packages.{SYSTEM}.{name}"
+        for name in ("default", "gpu", "wheelhouse", "wheelhouse-gpu", "image")
+    ),
     *(f"checks.{SYSTEM}.{name}" for name in ("environment", "figures", "scores")),
 ]
 
@@ -63,7 +68,9 @@ def test_the_lock_is_the_one_of_its_inputs(flake, tmp_path):
     changed = (flake / "flake.nix").read_text().replace("nixos-unstable", "nixos-24.05")
     (tmp_path / "other/flake.nix").write_text(changed)
     refused = nix("flake", "metadata", "--no-update-lock-file", f"path:{tmp_path / 'other'}")
-    assert refused.returncode != 0 and "nixos-24.05" in refused.stderr  # it would have to be asked for
+    assert (
+        refused.returncode != 0 and "nixos-24.05" in refused.stderr
+    )  # it would have to be asked for
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -71,7 +78,9 @@ def test_every_output_evaluates(flake, output):
     assert re.fullmatch(r"/nix/store/\w+-[\w.-]+\.drv", evaluate(flake, f"{output}.drvPath"))
 
 
-@pytest.mark.parametrize(("name", "command"), [("default", "reassess-run"), ("test", "reassess-test")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("default", "reassess-run"), ("test", "reassess-test")]
+)
 def test_apps_name_their_program(flake, name, command):
     app = evaluate(flake, f"apps.{SYSTEM}.{name}")
     assert app["type"] == "app" and app["program"].endswith(f"/bin/{command}")
@@ -79,7 +88,11 @@ def test_apps_name_their_program(flake, name, command):
 
 def test_there_are_no_other_outputs_and_all_pass_nix_own_check(flake):
     shown = nix("flake", "show", "--json", *STUB, f"path:{flake}")
-    found = {f"{kind}.{SYSTEM}.{name}" for kind, systems in json.loads(shown.stdout).items() for name in systems[SYSTEM]}
+    found = {
+        f"{kind}.{SYSTEM}.{name}"
+        for kind, systems in json.loads(shown.stdout).items()
+        for name in systems[SYSTEM]
+    }
     assert found == {*OUTPUTS, f"apps.{SYSTEM}.default", f"apps.{SYSTEM}.test"}
     checked = nix("flake", "check", "--no-build", *STUB, f"path:{flake}")
     assert checked.returncode == 0, checked.stderr
@@ -89,13 +102,17 @@ def test_versions_and_wheels_agree_with_the_locks(flake):
     text = (ROOT / "flake.nix").read_text()
     assert re.search(r'torch = "([\d.]+)"', text)[1] == TORCH
     for name in ("wheelhouse", "wheelhouse-gpu"):
-        assert re.fullmatch(r"sha256-[A-Za-z0-9+/]{43}=", evaluate(flake, f"packages.{SYSTEM}.{name}.outputHash"))
+        assert re.fullmatch(
+            r"sha256-[A-Za-z0-9+/]{43}=", evaluate(flake, f"packages.{SYSTEM}.{name}.outputHash")
+        )
 
 
 def test_a_broken_output_is_seen(flake, tmp_path):
     """The stub can say no."""
     shutil.copytree(flake, tmp_path / "broken")
-    broken = (flake / "flake.nix").read_text().replace("pkgs.autoPatchelfHook", "pkgs.autoPatchElfHook")
+    broken = (
+        (flake / "flake.nix").read_text().replace("pkgs.autoPatchelfHook", "pkgs.autoPatchElfHook")
+    )
     (tmp_path / "broken/flake.nix").write_text(broken)
     refused = nix("eval", *STUB, f"path:{tmp_path / 'broken'}#packages.{SYSTEM}.default.drvPath")
     assert refused.returncode != 0 and "autoPatchElfHook" in refused.stderr

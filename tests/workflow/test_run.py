@@ -13,14 +13,14 @@ import yaml
 from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
-from reassess.analysis.archive import pack
-from reassess.files import read_json, sha256_file
-from reassess.grid import Grid
-from reassess.state import state_of
+from reassess.bundles.archive import pack
+from reassess.core.files import read_json, sha256_file
+from reassess.grid.state import state_of
+from reassess.grid.study import Grid
 from reassess.verify import verify_scores, verify_train
 
 pytestmark = pytest.mark.slow
-RUN = [sys.executable, "-m", "reassess.cli", "run", "--config", "tiny.yaml"]
+RUN = [sys.executable, "-m", "reassess.cli.main", "run", "--config", "tiny.yaml"]
 
 
 def run(folder, *words):
@@ -29,7 +29,9 @@ def run(folder, *words):
 
 def weights(folder):
     grid = Grid.load(folder / "tiny.yaml")
-    manifests = {cell: folder / grid.cell_dir(grid.cell(cell)) / "train.json" for cell in grid.trained}
+    manifests = {
+        cell: folder / grid.paths.train_manifest(grid.cell(cell).id) for cell in grid.trained
+    }
     return {cell: read_json(path)["weights_hash"] for cell, path in manifests.items()}
 
 
@@ -68,27 +70,43 @@ def test_progress_can_be_followed_and_holds_no_control_characters_in_a_pipe(fini
 
 def test_a_finished_grid_has_nothing_to_do(finished):
     folder, _ = finished
-    before = {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()}
+    before = {
+        path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()
+    }
     done = run(folder)
     assert done.returncode == 0
     assert "everything is up to date" in done.stdout
-    assert {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*") if path.is_file()
+    } == before
 
 
 def test_the_same_grid_elsewhere_has_the_same_weights_scores_and_figures(finished, tmp_path):
     folder, _ = finished
     shutil.copy(folder / "tiny.yaml", tmp_path)
     # In a process of its own for each job, without the warm server: that must not change a bit either.
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(Grid.__module__ and _snakefile()), "--cores", "2"]
-    done = subprocess.run([*command, "--config", "config=tiny.yaml"], cwd=tmp_path, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(Grid.__module__ and _snakefile()),
+        "--cores",
+        "2",
+    ]
+    done = subprocess.run(
+        [*command, "--config", "config=tiny.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert weights(tmp_path) == weights(folder)
     for name in ("bundle/scores.parquet", "figures/capacity.svg", "figures/capacity.png"):
-        assert sha256_file(tmp_path / "results/tiny" / name) == sha256_file(folder / "results/tiny" / name), name
+        assert sha256_file(tmp_path / "results/tiny" / name) == sha256_file(
+            folder / "results/tiny" / name
+        ), name
 
 
 def _snakefile():
-    from reassess.manifest import ROOT
+    from reassess.core.manifest import ROOT
 
     return ROOT / "Snakefile"
 
@@ -98,7 +116,9 @@ def test_a_changed_spec_trains_that_cell_again_and_no_other(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy, symlinks=True)
     grid = Grid.load(copy / "tiny.yaml")
-    manifests = {cell: copy / grid.cell_dir(grid.cell(cell)) / "train.json" for cell in grid.trained}
+    manifests = {
+        cell: copy / grid.paths.train_manifest(grid.cell(cell).id) for cell in grid.trained
+    }
     before = {cell: path.read_text() for cell, path in manifests.items()}
     config = yaml.safe_load((copy / "tiny.yaml").read_text())
     config["methods"]["grpo"]["max_steps"] += 1
@@ -130,7 +150,9 @@ def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
-def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_path, victim, monkeypatch):
+def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(
+    tmp_path, victim, monkeypatch
+):
     """kill -9 in the middle of SFT, of the job or of everything; then the same command again."""
     settings = {"sft": {**SFT, "max_steps": 600, "save_every": 20, "probe_every": 600}}
     folder = tmp_path / "run"
@@ -141,7 +163,11 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     shutil.copy(folder / "tiny.yaml", quiet)
     target = "results/tiny/cells/llava-w32/same-family/12/sft/seed1/scores.json"
     process = subprocess.Popen(
-        [*RUN, target], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [*RUN, target],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     work = folder / "scratch/tiny/trainer/llava-w32/same-family/12/sft/seed1"
     wait_until(lambda: complete_checkpoints(work), "the first trainer checkpoint")
@@ -161,7 +187,10 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(tmp_pa
     manifest = read_json(folder / "results/tiny/cells" / cell.id / "train.json")
     assert weights(folder) == weights(quiet)
     assert manifest["resumed"] is True
-    assert json.loads((quiet / "results/tiny/cells" / cell.id / "train.json").read_text())["resumed"] is False
+    assert (
+        json.loads((quiet / "results/tiny/cells" / cell.id / "train.json").read_text())["resumed"]
+        is False
+    )
     monkeypatch.chdir(folder)
     assert state_of(Grid.load(folder / "tiny.yaml"), cell) == "done"
 
@@ -177,7 +206,11 @@ def test_training_again_gives_the_weights_of_the_bundle(finished, tmp_path):
     assert verify_scores(archive).differences == []
     shutil.copytree(folder / "results/tiny/bundle", tmp_path / "planted/bundle")
     for name, column, change in (
-        ("manifests", "manifest", lambda text: text.replace('"weights_hash":"', '"weights_hash":"0')),
+        (
+            "manifests",
+            "manifest",
+            lambda text: text.replace('"weights_hash":"', '"weights_hash":"0'),
+        ),
         ("history", "value", lambda value: value + 1e-6),
     ):
         path = tmp_path / f"planted/bundle/{name}.parquet"

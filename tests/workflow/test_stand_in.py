@@ -10,13 +10,24 @@ import pandas as pd
 import pytest
 from processes import PATIENCE, complete_checkpoints, wait_until
 
-from reassess.files import read_json
-from reassess.grid import Grid
-from reassess.manifest import ROOT
-from reassess.worlds.hub.stand_in import ROWS
+from reassess.core.files import read_json
+from reassess.core.manifest import ROOT
+from reassess.grid.study import Grid
+from reassess.worlds.hub.testing.stand_in import ROWS
 
-RUN = [sys.executable, "-m", "reassess.cli", "run", "--config", "config/stand-in.yaml"]
-PLAN = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--dry-run", "--quiet", "rules"]
+RUN = [sys.executable, "-m", "reassess.cli.main", "run", "--config", "config/stand-in.yaml"]
+PLAN = [
+    sys.executable,
+    "-m",
+    "snakemake",
+    "--snakefile",
+    str(ROOT / "Snakefile"),
+    "--cores",
+    "1",
+    "--dry-run",
+    "--quiet",
+    "rules",
+]
 
 
 def rules_of(text):
@@ -26,7 +37,10 @@ def rules_of(text):
 def test_the_papers_grid_is_planned_by_its_config_file(tmp_path):
     """As people call it: Snakemake's own --configfile."""
     done = subprocess.run(
-        [*PLAN, "--configfile", str(ROOT / "config/paper.yaml"), "--", "cells"], cwd=ROOT, capture_output=True, text=True
+        [*PLAN, "--configfile", str(ROOT / "config/paper.yaml"), "--", "cells"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     grid = Grid.load(ROOT / "config/paper.yaml")
@@ -39,8 +53,12 @@ def test_the_papers_grid_is_planned_by_its_config_file(tmp_path):
 def test_the_stand_in_has_every_rule_and_every_arm_of_the_paper():
     paper, stand_in = (Grid.load(ROOT / f"config/{name}.yaml") for name in ("paper", "stand-in"))
     assert paper.config.studies.keys() == stand_in.config.studies.keys()
-    assert {cell.arm for cell in paper.trained.values()} == {cell.arm for cell in stand_in.trained.values()}
-    assert {cell.distribution for cell in paper.cells.values()} == {cell.distribution for cell in stand_in.cells.values()}
+    assert {cell.arm for cell in paper.trained.values()} == {
+        cell.arm for cell in stand_in.trained.values()
+    }
+    assert {cell.distribution for cell in paper.cells.values()} == {
+        cell.distribution for cell in stand_in.cells.values()
+    }
     assert list(paper.benchmarks) == list(stand_in.benchmarks)
     for name, settings in paper.arms.items():
         assert type(settings.settings) is type(stand_in.arms[name].settings)
@@ -57,7 +75,9 @@ def finished(tmp_path_factory):
 
 @pytest.mark.slow
 def test_every_rule_of_the_paper_runs(finished):
-    paper = subprocess.run([*PLAN, "--config", "config=config/paper.yaml"], cwd=ROOT, capture_output=True, text=True)
+    paper = subprocess.run(
+        [*PLAN, "--config", "config=config/paper.yaml"], cwd=ROOT, capture_output=True, text=True
+    )
     logs = {path.name for path in (finished / "scratch/stand-in/logs").iterdir()} | {
         path.stem for path in (finished / "scratch/stand-in/logs").iterdir()
     }
@@ -79,13 +99,20 @@ def test_it_leaves_what_the_paper_grid_would(finished):
     assert traces["prompts"] == 120
     assert 0.5 < traces["yield"] <= 1
     assert traces["tokens"] > 0
-    rows = {name: pd.read_parquet(results / f"rows/qwen-vl/{name}.parquet")["id"].tolist() for name in grid.config.distributions}
+    rows = {
+        name: pd.read_parquet(results / f"rows/qwen-vl/{name}.parquet")["id"].tolist()
+        for name in grid.config.distributions
+    }
     assert rows["same-family"] == rows["same-family-7b"]
     assert len(rows["foreign"]) == ROWS
     run = read_json(results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/train.json")
-    assert run["updates"] == 2 * 2  # one pass over 16 prompts: two rollout batches of 8, two updates on each
+    assert (
+        run["updates"] == 2 * 2
+    )  # one pass over 16 prompts: two rollout batches of 8, two updates on each
     assert run["samples"] == 32
-    history = pd.read_parquet(results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/history.parquet")
+    history = pd.read_parquet(
+        results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/history.parquet"
+    )
     assert {"reward", "probe_accuracy", "loss"} <= set(history["metric"])
 
 
@@ -107,9 +134,20 @@ def test_a_model_of_two_processes_is_trained_by_two_and_as_by_one(finished):
     losses = {}
     for processes in (2, 1):
         config = finished / f"config/by-{processes}.yaml"
-        config.write_text(f"extends: stand-in.yaml\nseeds: [9]\nmodels: {{qwen2-vl-2b: {{gpus: {processes}, micro_batch: 4}}}}\n")
+        config.write_text(
+            f"extends: stand-in.yaml\nseeds: [9]\nmodels: {{qwen2-vl-2b: {{gpus: {processes}, micro_batch: 4}}}}\n"
+        )
         cell = "qwen2-vl-2b/same-family/16/sft/seed9"
-        train = [sys.executable, "-m", "reassess.cli", "train", "--cell", cell, "--config", str(config.relative_to(finished))]
+        train = [
+            sys.executable,
+            "-m",
+            "reassess.cli.main",
+            "train",
+            "--cell",
+            cell,
+            "--config",
+            str(config.relative_to(finished)),
+        ]
         done = subprocess.run(train, cwd=finished, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         folder = finished / "results/stand-in/cells" / cell
@@ -133,9 +171,22 @@ def test_a_job_of_two_processes_that_is_asked_to_stop_saves_once_and_goes_on(fin
     )
     cell = "qwen2-vl-2b/same-family/16/sft/seed8"
     work = finished / "scratch/stand-in/trainer" / cell
-    train = [sys.executable, "-m", "reassess.cli", "train", "--cell", cell, "--config", "config/stopped.yaml"]
-    job = subprocess.Popen(train, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_until(lambda: (work / "heartbeat.json").is_file() or job.poll() is not None, "the first update")
+    train = [
+        sys.executable,
+        "-m",
+        "reassess.cli.main",
+        "train",
+        "--cell",
+        cell,
+        "--config",
+        "config/stopped.yaml",
+    ]
+    job = subprocess.Popen(
+        train, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_until(
+        lambda: (work / "heartbeat.json").is_file() or job.poll() is not None, "the first update"
+    )
     job.send_signal(signal.SIGTERM)
     said, _ = job.communicate(timeout=PATIENCE)
     assert job.returncode == 75, said

@@ -1,79 +1,81 @@
 # From cells to the bundle, and from the bundle to tables and claims.
-from reassess.analysis.stored_answers import ANSWERS
 
-if BUNDLE is None:
+collect_job = JobRule(jobs.Collect(GRID), partial=PARTIAL)
+tabulate_job = JobRule(jobs.Tabulate(GRID), bundle=BUNDLE, out=TABLES)
+test_claims_job = JobRule(jobs.TestClaims(GRID), bundle=BUNDLE, out=GRID.paths.claims)
+
+if BUNDLE == GRID.paths.bundle:
 
     rule collect:
         input:
-            lambda w: wiring.collected_files(GRID, PARTIAL),
+            collect_job.input,
         output:
-            BUNDLE_FILES,
-            f"{R}/bundle/{ANSWERS}",
+            *collect_job.files,
         log:
-            f"{S}/logs/collect.log",
+            collect_job.log,
         benchmark:
-            f"{S}/benchmarks/collect.tsv"
+            collect_job.benchmark
         threads: 1
         resources:
-            mem_mb=lambda w, attempt: attempt * demand.gathering(GRID).memory,
-            runtime=lambda w, attempt: attempt * demand.gathering(GRID).minutes,
+            mem_mb=collect_job.memory,
+            runtime=collect_job.runtime,
         params:
             config=CONFIG,
             partial="--partial" if PARTIAL else "",
         message:
             "bundle: gathering {input}"
         shell:
-            "reassess collect {params.partial} --config {params.config} > {log} 2>&1"
+            "reassess job collect {params.partial} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule tabulate:
     input:
-        BUNDLE_FILES,
+        tabulate_job.input,
     output:
         report(
-            expand(f"{R}/tables/{{table}}.html", table=wiring.TABLES),
+            [path for path in tabulate_job.files if path.endswith(".html")],
             caption="../report/tables.rst",
             category="Tables",
         ),
-        expand(
-            f"{R}/tables/{{table}}.{{kind}}", table=wiring.TABLES, kind=["csv", "md"]
-        ),
+        [path for path in tabulate_job.files if not path.endswith(".html")],
     log:
-        f"{S}/logs/tabulate.log",
+        tabulate_job.log,
     benchmark:
-        f"{S}/benchmarks/tabulate.tsv"
+        tabulate_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
+        mem_mb=tabulate_job.memory,
+        runtime=tabulate_job.runtime,
     params:
-        bundle=subpath(input[0], parent=True),
+        bundle=str(BUNDLE),
         out=subpath(output[0], parent=True),
     message:
         "tables"
     shell:
-        "reassess tabulate --bundle {params.bundle} --out {params.out} > {log} 2>&1"
+        "reassess job tabulate --bundle {params.bundle:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule test_claims:
     input:
-        BUNDLE_FILES,
+        test_claims_job.input,
     output:
-        claims=f"{R}/claims.json",
+        claims=test_claims_job.files[0],
         page=report(
-            f"{R}/claims.html", caption="../report/claims.rst", category="Claims"
+            test_claims_job.files[1],
+            caption="../report/claims.rst",
+            category="Claims",
         ),
     log:
-        f"{S}/logs/test_claims.log",
+        test_claims_job.log,
     benchmark:
-        f"{S}/benchmarks/test_claims.tsv"
+        test_claims_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
+        mem_mb=test_claims_job.memory,
+        runtime=test_claims_job.runtime,
     params:
-        bundle=subpath(input[0], parent=True),
+        bundle=str(BUNDLE),
     message:
         "claims"
     shell:
-        "reassess test-claims --bundle {params.bundle} --out {output.claims} > {log} 2>&1"
+        "reassess job test-claims --bundle {params.bundle:q} --out {output.claims:q} > {log:q} 2>&1"

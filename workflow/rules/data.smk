@@ -1,134 +1,129 @@
 # Questions, traces and frozen rows: everything that is the same for all methods.
 
+build_pool_job = JobRule(jobs.BuildPool(GRID))
+sample_shard_job = JobRule(jobs.SampleShard(GRID))
+gather_traces_job = JobRule(jobs.GatherTraces(GRID))
+freeze_rows_job = JobRule(jobs.FreezeRows(GRID))
+prepare_rows_job = JobRule(jobs.PrepareRows(GRID))
+
 
 rule build_pool:
     input:
-        GRID.world.pool_inputs(GRID),
+        build_pool_job.input,
     output:
-        expand(f"{R}/pool/{{split}}.parquet", split=GRID.splits),
-        f"{R}/pool/disjointness.json",
+        *build_pool_job.files,
     log:
-        f"{S}/logs/build_pool.log",
+        build_pool_job.log,
     benchmark:
-        f"{S}/benchmarks/build_pool.tsv"
+        build_pool_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
-        cpus_per_task=demand.data(GRID).cpus,
+        mem_mb=build_pool_job.memory,
+        runtime=build_pool_job.runtime,
+        cpus_per_task=build_pool_job.cpus,
     params:
-        spec=GRID.pool_hash(),
+        spec=build_pool_job.spec,
         config=CONFIG,
     message:
-        "pool: generating every split"
+        "pool: every split"
     shell:
-        "reassess build-pool --config {params.config} > {log} 2>&1"
+        "reassess job build-pool --config {params.config:q} > {log:q} 2>&1"
 
 
 rule sample_shard:
     input:
-        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
-        lambda w: GRID.teacher_dir(w.family, w.distribution),
+        sample_shard_job.input,
     output:
-        f"{S}/traces/{{family}}/{{distribution}}/{{shard}}.parquet",
-        f"{S}/traces/{{family}}/{{distribution}}/{{shard}}.json",
+        *sample_shard_job.files,
     log:
-        f"{S}/logs/sample_shard/{{family}}/{{distribution}}/{{shard}}.log",
+        sample_shard_job.log,
     benchmark:
-        f"{S}/benchmarks/sample_shard/{{family}}/{{distribution}}/{{shard}}.tsv"
+        sample_shard_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt
-        * demand.sampling(GRID, w.family, w.distribution).memory,
-        runtime=lambda w, attempt: attempt
-        * demand.sampling(GRID, w.family, w.distribution).minutes,
-        cpus_per_task=lambda w: demand.sampling(GRID, w.family, w.distribution).cpus,
-        gpu=lambda w: demand.gpus(demand.sampling(GRID, w.family, w.distribution).gpus),
-        gres=lambda w: demand.gres(demand.sampling(GRID, w.family, w.distribution).gpus),
+        mem_mb=sample_shard_job.memory,
+        runtime=sample_shard_job.runtime,
+        cpus_per_task=sample_shard_job.cpus,
+        gpu=sample_shard_job.gpu,
+        gres=sample_shard_job.gres,
     params:
-        spec=lambda w: GRID.traces_hash(w.family, w.distribution),
+        spec=sample_shard_job.spec,
         config=CONFIG,
     message:
         "traces: shard {wildcards.shard} of {wildcards.distribution} for {wildcards.family}"
         " ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
-        "reassess sample-shard --family {wildcards.family} --distribution {wildcards.distribution}"
-        " --shard {wildcards.shard} --config {params.config} > {log} 2>&1"
+        "reassess job sample-shard --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --shard {wildcards.shard:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule gather_traces:
     input:
-        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
-        lambda w: wiring.shards_of(GRID, w.family, w.distribution),
+        gather_traces_job.input,
     output:
-        f"{R}/traces/{{family}}/{{distribution}}.parquet",
-        f"{R}/traces/{{family}}/{{distribution}}.json",
+        *gather_traces_job.files,
     log:
-        f"{S}/logs/gather_traces/{{family}}/{{distribution}}.log",
+        gather_traces_job.log,
     benchmark:
-        f"{S}/benchmarks/gather_traces/{{family}}/{{distribution}}.tsv"
+        gather_traces_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
-        cpus_per_task=demand.data(GRID).cpus,
+        mem_mb=gather_traces_job.memory,
+        runtime=gather_traces_job.runtime,
+        cpus_per_task=gather_traces_job.cpus,
     params:
-        spec=lambda w: GRID.traces_hash(w.family, w.distribution),
+        spec=gather_traces_job.spec,
         config=CONFIG,
     message:
         "traces: {wildcards.distribution} for {wildcards.family}"
     shell:
-        "reassess gather-traces --family {wildcards.family} --distribution {wildcards.distribution}"
-        " --config {params.config} > {log} 2>&1"
+        "reassess job gather-traces --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {params.config:q} > {log:q} 2>&1"
 
 
 rule freeze_rows:
     input:
-        lambda w: wiring.frozen_from(GRID, w.family, w.distribution),
+        freeze_rows_job.input,
     output:
-        f"{R}/rows/{{family}}/{{distribution}}.parquet",
-        f"{R}/rows/{{family}}/{{distribution}}.json",
+        *freeze_rows_job.files,
     log:
-        f"{S}/logs/freeze_rows/{{family}}/{{distribution}}.log",
+        freeze_rows_job.log,
     benchmark:
-        f"{S}/benchmarks/freeze_rows/{{family}}/{{distribution}}.tsv"
+        freeze_rows_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
-        cpus_per_task=demand.data(GRID).cpus,
+        mem_mb=freeze_rows_job.memory,
+        runtime=freeze_rows_job.runtime,
+        cpus_per_task=freeze_rows_job.cpus,
     params:
-        spec=lambda w: GRID.rows_hash(w.family, w.distribution),
+        spec=freeze_rows_job.spec,
         config=CONFIG,
     message:
         "rows: freezing those of {wildcards.family} in {wildcards.distribution}"
     shell:
-        "reassess freeze-rows --family {wildcards.family} --distribution {wildcards.distribution}"
-        " --config {params.config} > {log} 2>&1"
+        "reassess job freeze-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {params.config:q} > {log:q} 2>&1"
 
 
 rule prepare_rows:
     input:
-        lambda w: GRID.pool_file(GRID.world.train_split(w.distribution)),
-        f"{R}/rows/{{family}}/{{distribution}}.parquet",
-        f"{R}/traces/{{family}}/{{distribution}}.parquet",
-        lambda w: GRID.base_dir(GRID.teacher_model(w.family)),
+        prepare_rows_job.input,
     output:
-        f"{S}/prepared/{{family}}/{{distribution}}.safetensors",
+        *prepare_rows_job.files,
     log:
-        f"{S}/logs/prepare_rows/{{family}}/{{distribution}}.log",
+        prepare_rows_job.log,
     benchmark:
-        f"{S}/benchmarks/prepare_rows/{{family}}/{{distribution}}.tsv"
+        prepare_rows_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.data(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.data(GRID).minutes,
-        cpus_per_task=demand.data(GRID).cpus,
+        mem_mb=prepare_rows_job.memory,
+        runtime=prepare_rows_job.runtime,
+        cpus_per_task=prepare_rows_job.cpus,
     params:
-        spec=lambda w: GRID.traces_hash(w.family, w.distribution),
+        spec=prepare_rows_job.spec,
         config=CONFIG,
     message:
         "rows: tokenising {wildcards.distribution} for {wildcards.family}"
     shell:
-        "reassess prepare-rows --family {wildcards.family} --distribution {wildcards.distribution}"
-        " --config {params.config} > {log} 2>&1"
+        "reassess job prepare-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {params.config:q} > {log:q} 2>&1"

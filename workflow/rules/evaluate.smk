@@ -1,58 +1,55 @@
 # Evaluation: all benchmarks of a cell in one process.
 
+evaluate_job = JobRule(jobs.Evaluate(GRID))
+judge_job = JobRule(jobs.Judge(GRID))
+
 
 rule evaluate:
     input:
-        lambda w: wiring.evaluation_inputs(GRID, GRID.cell(w.cell)),
+        evaluate_job.input,
     output:
-        f"{R}/cells/{{cell}}/scores.json",
-        f"{R}/cells/{{cell}}/predictions.parquet",
+        *evaluate_job.files,
     log:
-        f"{S}/logs/evaluate/{{cell}}.log",
+        evaluate_job.log,
     benchmark:
-        f"{S}/benchmarks/evaluate/{{cell}}.tsv"
+        evaluate_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt
-        * demand.evaluation(GRID, GRID.cell(w.cell)).memory,
-        runtime=lambda w, attempt: attempt
-        * demand.evaluation(GRID, GRID.cell(w.cell)).minutes,
-        cpus_per_task=lambda w: demand.evaluation(GRID, GRID.cell(w.cell)).cpus,
-        gpu=lambda w: demand.gpus(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
-        gres=lambda w: demand.gres(demand.evaluation(GRID, GRID.cell(w.cell)).gpus),
+        mem_mb=evaluate_job.memory,
+        runtime=evaluate_job.runtime,
+        cpus_per_task=evaluate_job.cpus,
+        gpu=evaluate_job.gpu,
+        gres=evaluate_job.gres,
     params:
-        spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
+        spec=evaluate_job.spec,
         config=CONFIG,
     message:
         "evaluate: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
-        "reassess evaluate --cell {wildcards.cell} --config {params.config} > {log} 2>&1"
+        "reassess job evaluate --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule judge:
     input:
-        lambda w: wiring.judge_inputs(GRID, GRID.cell(w.cell)),
+        judge_job.input,
     output:
-        f"{R}/cells/{{cell}}/judged.json",
-        f"{R}/cells/{{cell}}/judged.parquet",
+        *judge_job.files,
     log:
-        f"{S}/logs/judge/{{cell}}.log",
+        judge_job.log,
     benchmark:
-        f"{S}/benchmarks/judge/{{cell}}.tsv"
+        judge_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt
-        * demand.judging(GRID, GRID.cell(w.cell)).memory,
-        runtime=lambda w, attempt: attempt
-        * demand.judging(GRID, GRID.cell(w.cell)).minutes,
-        cpus_per_task=lambda w: demand.judging(GRID, GRID.cell(w.cell)).cpus,
-        gpu=lambda w: demand.gpus(demand.judging(GRID, GRID.cell(w.cell)).gpus),
-        gres=lambda w: demand.gres(demand.judging(GRID, GRID.cell(w.cell)).gpus),
+        mem_mb=judge_job.memory,
+        runtime=judge_job.runtime,
+        cpus_per_task=judge_job.cpus,
+        gpu=judge_job.gpu,
+        gres=judge_job.gres,
     params:
-        spec=lambda w: GRID.evaluation_hash(GRID.cell(w.cell)),
-        judge=GRID.config.evaluation.judge,
+        spec=judge_job.spec,
         config=CONFIG,
+        judge=GRID.config.evaluation.judge,
     message:
         "judge: {wildcards.cell}"
     shell:
-        "reassess judge --cell {wildcards.cell} --config {params.config} > {log} 2>&1"
+        "reassess job judge --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"

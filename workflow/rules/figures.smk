@@ -1,30 +1,32 @@
 # Figures, from the bundle and nothing else.
 
+draw_figure_job = JobRule(jobs.DrawFigure(GRID), bundle=BUNDLE, out=FIGURES)
+
 
 rule draw_figure:
     input:
-        BUNDLE_FILES,
+        draw_figure_job.input,
     output:
         report(
-            f"{R}/figures/{{figure}}.svg",
+            draw_figure_job.files[0],
             caption="../report/figure.rst",
             category="Figures",
         ),
-        f"{R}/figures/{{figure}}.pdf",
-        f"{R}/figures/{{figure}}.png",
+        *draw_figure_job.files[1:],
     log:
-        f"{S}/logs/draw_figure/{{figure}}.log",
+        draw_figure_job.log,
     benchmark:
-        f"{S}/benchmarks/draw_figure/{{figure}}.tsv"
+        draw_figure_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.drawing(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.drawing(GRID).minutes,
+        mem_mb=draw_figure_job.memory,
+        runtime=draw_figure_job.runtime,
     params:
         caption=lambda w: caption(w.figure),
-        bundle=subpath(input[0], parent=True),
+        bundle=str(BUNDLE),
         out=subpath(output[0], parent=True),
     message:
         "figure: {wildcards.figure}"
     shell:
-        "reassess draw-figures --bundle {params.bundle} --out {params.out} --figure {wildcards.figure} > {log} 2>&1"
+        "reassess job draw-figure --bundle {params.bundle:q} --out {params.out:q}"
+        " --figure {wildcards.figure:q} > {log:q} 2>&1"

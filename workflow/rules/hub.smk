@@ -1,25 +1,30 @@
-# Public repositories at their pinned commits, or their stand-ins. The only rule that needs a network, so it runs on the submitting machine.
+# Public repositories at their pinned commits, or their stand-ins. The only rule that needs a
+# network, so it runs on the submitting machine.
 
 
 localrules:
     fetch,
 
 
+fetch_job = JobRule(jobs.Fetch(GRID))
+
+
 rule fetch:
     output:
-        f"{S}/fetched/{{kind}}/{{org}}--{{name}}.json",
+        *fetch_job.files,
     log:
-        f"{S}/logs/fetch/{{kind}}/{{org}}--{{name}}.log",
+        fetch_job.log,
     benchmark:
-        f"{S}/benchmarks/fetch/{{kind}}/{{org}}--{{name}}.tsv"
+        fetch_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 2000,
-        runtime=lambda w, attempt: attempt * 240,
+        mem_mb=fetch_job.memory,
+        runtime=fetch_job.runtime,
     params:
-        spec=lambda w: GRID.world.revision(w.kind, f"{w.org}/{w.name}"),
+        spec=fetch_job.spec,
         config=CONFIG,
     message:
         "fetch: {wildcards.kind} {wildcards.org}/{wildcards.name}"
     shell:
-        "reassess fetch --repo {wildcards.kind}/{wildcards.org}/{wildcards.name} --config {params.config} > {log} 2>&1"
+        "reassess job fetch --kind {wildcards.kind:q} --org {wildcards.org:q} --name {wildcards.name:q}"
+        " --config {params.config:q} > {log:q} 2>&1"

@@ -1,68 +1,71 @@
-# Base checkpoints; in the micro world also the tokenizer and the teachers they need.
+# Base checkpoints; in the micro world also the tokenizer and the teachers.
+
+build_tokenizer_job = JobRule(jobs.BuildTokenizer(GRID))
+build_base_job = JobRule(jobs.BuildBase(GRID))
+build_teacher_job = JobRule(jobs.BuildTeacher(GRID))
 
 
 rule build_tokenizer:
     output:
-        directory(f"{S}/tokenizer"),
+        *map(directory, build_tokenizer_job.folders),
     log:
-        f"{S}/logs/build_tokenizer.log",
+        build_tokenizer_job.log,
     benchmark:
-        f"{S}/benchmarks/build_tokenizer.tsv"
+        build_tokenizer_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * 1000,
-        runtime=lambda w, attempt: attempt * 5,
+        mem_mb=build_tokenizer_job.memory,
+        runtime=build_tokenizer_job.runtime,
     params:
-        spec="1",
+        spec=build_tokenizer_job.spec,
         config=CONFIG,
     message:
-        "tokenizer: training it"
+        "tokenizer"
     shell:
-        "reassess build-tokenizer --config {params.config} > {log} 2>&1"
+        "reassess job build-tokenizer --config {params.config:q} > {log:q} 2>&1"
 
 
 rule build_base:
     input:
-        lambda w: GRID.world.base_inputs(GRID, w.model),
+        build_base_job.input,
     output:
-        directory(f"{S}/models/{{model}}/base"),
-        f"{R}/models/{{model}}/base.json",
+        *build_base_job.files,
+        *map(directory, build_base_job.folders),
     log:
-        f"{S}/logs/build_base/{{model}}.log",
+        build_base_job.log,
     benchmark:
-        f"{S}/benchmarks/build_base/{{model}}.tsv"
+        build_base_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.base(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.base(GRID).minutes,
+        mem_mb=build_base_job.memory,
+        runtime=build_base_job.runtime,
     params:
-        spec=lambda w: GRID.base_hash(w.model),
+        spec=build_base_job.spec,
         config=CONFIG,
     message:
         "base: {wildcards.model}"
     shell:
-        "reassess build-base --model {wildcards.model} --config {params.config} > {log} 2>&1"
+        "reassess job build-base --model {wildcards.model:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule build_teacher:
     input:
-        lambda w: GRID.base_dir(GRID.teacher_model(w.family)),
-        rules.build_pool.output,
+        build_teacher_job.input,
     output:
-        directory(f"{S}/models/{{family}}/teacher"),
-        f"{R}/models/{{family}}/teacher.json",
+        *build_teacher_job.files,
+        *map(directory, build_teacher_job.folders),
     log:
-        f"{S}/logs/build_teacher/{{family}}.log",
+        build_teacher_job.log,
     benchmark:
-        f"{S}/benchmarks/build_teacher/{{family}}.tsv"
+        build_teacher_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * demand.base(GRID).memory,
-        runtime=lambda w, attempt: attempt * demand.base(GRID).minutes,
+        mem_mb=build_teacher_job.memory,
+        runtime=build_teacher_job.runtime,
     params:
-        spec=lambda w: GRID.teacher_hash(w.family, ""),
+        spec=build_teacher_job.spec,
         config=CONFIG,
     message:
         "teacher: {wildcards.family}"
     shell:
-        "reassess build-teacher --family {wildcards.family} --config {params.config} > {log} 2>&1"
+        "reassess job build-teacher --family {wildcards.family:q} --config {params.config:q} > {log:q} 2>&1"

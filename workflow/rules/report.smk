@@ -10,4 +10,4 @@ rule figures:
 # Every cell trained and scored, nothing drawn.
 rule cells:
     input:
-        wiring.collected_files(GRID, PARTIAL),
+        collect_job.input,

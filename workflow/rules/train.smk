@@ -1,31 +1,30 @@
 # Training: one job a cell. The reason to run again is the cell's resolved spec, not an edited comment.
 
+train_job = JobRule(jobs.Train(GRID))
+
 
 rule train:
     input:
-        lambda w: wiring.training_inputs(GRID, GRID.cell(w.cell)),
+        train_job.input,
     output:
-        f"{R}/cells/{{cell}}/train.json",
-        f"{R}/cells/{{cell}}/history.parquet",
-        directory(f"{S}/checkpoints/{{cell}}"),
+        *train_job.files,
+        *map(directory, train_job.folders),
     log:
-        f"{S}/logs/train/{{cell}}.log",
+        train_job.log,
     benchmark:
-        f"{S}/benchmarks/train/{{cell}}.tsv"
+        train_job.benchmark
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt
-        * demand.training(GRID, GRID.cell(w.cell)).memory,
-        runtime=lambda w, attempt: attempt
-        * demand.training(GRID, GRID.cell(w.cell)).minutes,
-        cpus_per_task=lambda w: demand.training(GRID, GRID.cell(w.cell)).cpus,
-        gpu=lambda w: demand.gpus(demand.training(GRID, GRID.cell(w.cell)).gpus),
-        gres=lambda w: demand.gres(demand.training(GRID, GRID.cell(w.cell)).gpus),
+        mem_mb=train_job.memory,
+        runtime=train_job.runtime,
+        cpus_per_task=train_job.cpus,
+        gpu=train_job.gpu,
+        gres=train_job.gres,
     params:
-        spec=lambda w: GRID.spec_hash(GRID.cell(w.cell)),
+        spec=train_job.spec,
         config=CONFIG,
     message:
         "train: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
-    # exec: signals reach the trainer, which saves; a shell in between would die of them and leave it to be killed.
+    # exec: signals reach the trainer, which saves; a shell in between would die of them.
     shell:
-        "exec reassess train --cell {wildcards.cell} --config {params.config} > {log} 2>&1"
+        "exec reassess job train --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,24 +12,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reassess.analysis.stored_answers import ANSWERS, KEYS, write_answers
-from reassess.errors import ReassessError
-from reassess.evaluation.pack import Role
-from reassess.files import canonical_json, read_json, read_parquet, sha256_text, write_json, write_parquet
-from reassess.grid import Cell, Grid
-from reassess.plan import compared
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, read_parquet
+from reassess.grid.benchmarks import Role
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
-SCORES = [*AXES, "benchmark", "item", "correct", "format_ok", "length", "truncated", "item_family", "hops", "filled"]
+SCORES = [
+    *AXES,
+    "benchmark",
+    "item",
+    "correct",
+    "format_ok",
+    "length",
+    "truncated",
+    "item_family",
+    "hops",
+    "filled",
+]
 SECOND = ["samples", "sampled_correct", "judged"]  # where the grid has further samples, or a judge
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
-FRAMES = {  # the tables, and the order of their rows; answers are apart
-    "scores": KEYS,
-    "history": ["cell", "metric", "step"],
-    "manifests": ["cell"],
-}
 CATEGORIES = [
     "cell",
     "model",
@@ -46,7 +47,6 @@ CATEGORIES = [
     "metric",
     "answer_kind",
 ]
-LAST_LINES = 5
 FORMAT = 1  # raised when a reader of the old format would misread the new one
 
 
@@ -71,7 +71,9 @@ class Bundle:
             frame = read_parquet(folder / f"{name}.parquet")
             lacking = [column for column in columns if column not in frame.columns]
             if lacking:
-                raise ReassessError(f"{folder / name}.parquet lacks the columns {', '.join(lacking)}")
+                raise ReassessError(
+                    f"{folder / name}.parquet lacks the columns {', '.join(lacking)}"
+                )
             for column in set(CATEGORIES) & set(frame.columns):
                 frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
             frames.append(frame)
@@ -100,184 +102,23 @@ class Bundle:
 
     @cached_property
     def _places(self) -> dict[str, NDArray[np.int64]]:
-        return {str(cell): np.asarray(places) for cell, places in self.scores.groupby("cell", sort=False).indices.items()}
+        return {
+            str(cell): np.asarray(places)
+            for cell, places in self.scores.groupby("cell", sort=False).indices.items()
+        }
 
     def benchmarks(self, *roles: Role) -> tuple[str, ...]:
         """Return the benchmarks that have one of the roles (default: all), in the config's order."""
-        return tuple(one["name"] for one in self.study["benchmarks"] if not roles or one["role"] in roles)
+        return tuple(
+            one["name"] for one in self.study["benchmarks"] if not roles or one["role"] in roles
+        )
 
     def label(self, benchmark: str) -> str:
         """Return a benchmark's name in figures."""
-        return next(str(one["label"]) for one in self.study["benchmarks"] if one["name"] == benchmark)
+        return next(
+            str(one["label"]) for one in self.study["benchmarks"] if one["name"] == benchmark
+        )
 
     def cells_of(self, study: str) -> set[str]:
         """Return the ids of a study's cells; empty if the grid has no such study."""
         return set(self.study["studies"].get(study, {}).get("cells", []))
-
-
-def collect(grid: Grid, partial: bool = False) -> None:
-    """Gather every cell of the grid into the bundle.
-
-    Args:
-        grid: the grid.
-        partial: record cells without scores as failed, with the last lines of their log, instead of stopping.
-
-    Raises:
-        ReassessError: a cell has no scores and `partial` is off; or cells that should share their rows do not.
-    """
-    scores, histories, manifests = [], [], []
-    for cell in grid.cells.values():
-        folder = grid.cell_dir(cell)
-        if not (folder / "scores.json").is_file():
-            if not partial:
-                raise ReassessError(f"cell {cell.id} has no scores; run it, or collect with --partial")
-            manifests.append({**_axes(grid, cell), "status": "failed", "error": _why(grid, cell)})
-            continue
-        scores.append(_scores(grid, cell, folder))
-        manifests.append(_manifest(grid, cell, folder))
-        if grid.kind(cell) != "none":
-            histories.append(read_parquet(folder / "history.parquet").assign(**_axes(grid, cell)))
-    frame = _frame(manifests, MANIFESTS).sort_values("cell")
-    require_identical_rows(frame)
-    tables = {
-        "scores": _concat(scores, [*SCORES, *_having(scores, SECOND)]),
-        "history": _concat(histories, HISTORY),
-        "manifests": frame,
-    }
-    write_bundle(grid.results / "bundle", tables, _study(grid))
-    write_answers(grid.results / "bundle" / ANSWERS, _answers(grid), sampled=bool(grid.config.evaluation.samples))
-
-
-def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]) -> None:
-    """Write the tables of a bundle, in one order and with one type a column, and the study's terms."""
-    for name, order in FRAMES.items():
-        if name in tables:
-            _write(folder / f"{name}.parquet", _typed(tables[name]), order)
-    write_json(folder / "study.json", dict(study))
-
-
-def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
-    model = grid.config.models[cell.model]
-    return {
-        "cell": cell.id,
-        "model": cell.model,
-        "tier": model.tier,
-        "family": model.family,
-        "distribution": cell.distribution,
-        "size": cell.size,
-        "method": cell.arm,
-        "kind": grid.kind(cell),
-        "seed": cell.seed,
-    }
-
-
-def _having(frames: list[pd.DataFrame], columns: list[str]) -> list[str]:
-    return [column for column in columns if frames and column in frames[0]]
-
-
-def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
-    frame = read_parquet(folder / "predictions.parquet")
-    if grid.config.evaluation.judge:
-        judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
-        frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
-    frame = frame.rename(columns={"id": "item", "family": "item_family"})
-    frame = frame[[name for name in (*SCORES, *SECOND) if name in frame]].assign(**_axes(grid, cell))
-    for name in ("benchmark", "item", "item_family"):  # every cell's strings are the same: one object each, not one a cell
-        frame[name] = frame[name].map(sys.intern, na_action="ignore")
-    return frame
-
-
-def _answers(grid: Grid) -> Iterator[pd.DataFrame]:
-    """Yield what every scored cell answered, cell by cell."""
-    for cell in sorted(grid.cells.values(), key=lambda one: one.id):
-        if (grid.cell_dir(cell) / "scores.json").is_file():
-            yield read_parquet(grid.cell_dir(cell) / "predictions.parquet").rename(columns={"id": "item"}).assign(cell=cell.id)
-
-
-def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
-    evaluated = read_json(folder / "scores.json")["manifest"]
-    trained = read_json(folder / "train.json") if grid.kind(cell) != "none" else {}
-    return {
-        **_axes(grid, cell),
-        "status": "done",
-        "error": None,
-        "spec_hash": grid.spec_hash(cell),
-        **{name: trained.get(name) for name in ("rows_hash", *BUDGETS)},
-        "resumed": bool(trained.get("resumed", False)),
-        "manifest": canonical_json({"train": trained, "evaluate": evaluated}),
-    }
-
-
-def _why(grid: Grid, cell: Cell) -> str:
-    """Return what is known of a failure: the record the job left, and the last lines of its log."""
-    record = grid.cell_dir(cell) / "failed.json"
-    known = [str(read_json(record)["error"])] if record.is_file() else []
-    rule = "evaluate" if (grid.cell_dir(cell) / "train.json").is_file() else "train"
-    log = grid.log_file(rule, cell.id)
-    if log.is_file():
-        known += log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
-    return "\n".join(known) or "it left neither scores nor a log: it may have been killed, or what it starts from failed"
-
-
-def require_identical_rows(manifests: pd.DataFrame) -> None:
-    """Refuse to put cells side by side that were trained on other rows (law: identical data).
-
-    Raises:
-        ReassessError: names two such cells.
-    """
-    trained = manifests.dropna(subset=["rows_hash"])
-    for axes, group in trained.groupby(["family", "distribution", "size"], dropna=False):
-        if group["rows_hash"].nunique() > 1:
-            first = group.drop_duplicates("rows_hash")["cell"].tolist()[:2]
-            raise ReassessError(
-                f"cells {first[0]} and {first[1]} should share the rows of {axes} but were trained on different ones"
-            )
-
-
-def _study(grid: Grid) -> dict[str, Any]:
-    config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
-    return {
-        "format": FORMAT,
-        "grid": grid.config.grid,
-        "studies": {
-            name: {"question": grid.config.studies[name].question, "cells": [cell.id for cell in cells]}
-            for name, cells in grid.study_cells.items()
-        },
-        "benchmarks": [{"name": name, "label": one.label, "role": one.role} for name, one in grid.benchmarks.items()],
-        "models": {name: model.model_dump() for name, model in grid.config.models.items()},
-        "arms": {name: arm.settings.model_dump() | {"method": arm.method.name} for name, arm in grid.arms.items()},
-        "arm_order": list(grid.arms),
-        "traces": {f"{family}/{name}": report for family, name, report in _trace_reports(grid)},
-        "costs": compared(grid),
-        "config": config,
-        "config_hash": sha256_text(canonical_json(config)),
-    }
-
-
-def _trace_reports(grid: Grid) -> Iterator[tuple[str, str, Any]]:
-    for family in grid.config.teachers:
-        for name in grid.config.distributions:
-            report = grid.traces_file(family, name).with_suffix(".json")
-            if report.is_file():
-                # Seconds differ from run to run; what the figures say must not.
-                yield family, name, {key: value for key, value in json.loads(report.read_text()).items() if key != "seconds"}
-
-
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    return _typed(pd.DataFrame(rows, columns=columns))
-
-
-def _concat(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return _typed(pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns))
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    types = {"size": "Int64", "seed": "int64", "length": "Int32", "hops": "Int8", "filled": "Int8", "updates": "Int64"}
-    return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
-
-
-def _write(path: Path, frame: pd.DataFrame, order: list[str]) -> None:
-    frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
-    for name in set(CATEGORIES) & set(frame.columns):
-        frame[name] = pd.Categorical(frame[name], categories=sorted(frame[name].dropna().unique()))
-    write_parquet(path, frame)

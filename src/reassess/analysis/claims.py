@@ -22,7 +22,7 @@ from scipy.stats import fisher_exact
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import difference, pick, shared_size
 from reassess.analysis.statistics import Estimate, Matrix, correlation_interval, pearson
-from reassess.files import write_json, write_text
+from reassess.core.files import write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
 SAME = "same-family"
@@ -72,9 +72,17 @@ def verdict(estimate: Estimate | None, margin: float = 0.0) -> Verdict:
 
 def _capacity(bundle: Bundle, tier: str, better: str, other: str) -> Claim:
     size = shared_size(bundle, "sft", "grpo", tier=tier, distribution=SAME)
-    shared = {"tier": tier, "size": size, "distribution": SAME, "benchmark": bundle.benchmarks("main")}
+    shared = {
+        "tier": tier,
+        "size": size,
+        "distribution": SAME,
+        "benchmark": bundle.benchmarks("main"),
+    }
     estimate = difference(bundle, {"method": better}, {"method": other}, **shared) if size else None
-    words = {"weak": "On weak models SFT helps more reliably than RL", "strong": "On strong models RL pays off more than SFT"}
+    words = {
+        "weak": "On weak models SFT helps more reliably than RL",
+        "strong": "On strong models RL pays off more than SFT",
+    }
     return Claim(
         id=f"capacity-{tier}",
         statement=words[tier],
@@ -99,7 +107,14 @@ def _scale(bundle: Bundle) -> Iterator[Claim]:
             first, second = {"method": "sft", "size": small}, {"method": "grpo", "size": small * 10}
             yield _scale_claim(
                 f"{model}, {small} against {small * 10}",
-                difference(bundle, first, second, model=model, distribution=SAME, benchmark=bundle.benchmarks("main")),
+                difference(
+                    bundle,
+                    first,
+                    second,
+                    model=model,
+                    distribution=SAME,
+                    benchmark=bundle.benchmarks("main"),
+                ),
             )
     if not found:
         yield _scale_claim("no tenfold pair of sizes was run", None)
@@ -120,7 +135,12 @@ def _scale_claim(detail: str, estimate: Estimate | None) -> Claim:
 
 def _transfer(bundle: Bundle) -> Claim:
     size = shared_size(bundle, "sft", "grpo", tier="strong", distribution=SAME)
-    shared = {"tier": "strong", "size": size, "distribution": SAME, "benchmark": bundle.benchmarks("text")}
+    shared = {
+        "tier": "strong",
+        "size": size,
+        "distribution": SAME,
+        "benchmark": bundle.benchmarks("text"),
+    }
     estimate = difference(bundle, {"method": "sft"}, {"method": "grpo"}, **shared) if size else None
     return Claim(
         id="transfer",
@@ -137,12 +157,21 @@ def _transfer(bundle: Bundle) -> Claim:
 def _distribution(bundle: Bundle) -> Iterator[Claim]:
     sizes = pick(bundle.scored, method="sft", distribution="foreign")["size"]
     size = int(sizes.max()) if len(sizes) else None
-    for name, benchmarks in (("in", bundle.benchmarks("main")), ("out-of", bundle.benchmarks("shifted"))):
+    for name, benchmarks in (
+        ("in", bundle.benchmarks("main")),
+        ("out-of", bundle.benchmarks("shifted")),
+    ):
         estimate = None
         if size is not None:
-            models = tuple(pick(bundle.scored, method="sft", distribution="foreign", size=size)["model"].unique())
+            models = tuple(
+                pick(bundle.scored, method="sft", distribution="foreign", size=size)[
+                    "model"
+                ].unique()
+            )
             shared = {"method": "sft", "size": size, "model": models, "benchmark": benchmarks}
-            estimate = difference(bundle, {"distribution": SAME}, {"distribution": "foreign"}, **shared)
+            estimate = difference(
+                bundle, {"distribution": SAME}, {"distribution": "foreign"}, **shared
+            )
         yield Claim(
             id=f"distribution-{name}",
             statement=f"Traces far from the model's own distribution hurt, {name} distribution",
@@ -165,7 +194,10 @@ def reward_and_probe(run: pd.DataFrame) -> tuple[Matrix, Matrix]:
     reward = pick(run, metric="reward").sort_values("step")
     probe = pick(run, metric="probe_accuracy").sort_values("step")
     edges = itertools.pairwise(probe["step"])
-    between = [reward["value"][(reward["step"] > low) & (reward["step"] <= high)].mean() for low, high in edges]
+    between = [
+        reward["value"][(reward["step"] > low) & (reward["step"] <= high)].mean()
+        for low, high in edges
+    ]
     return np.asarray(between, dtype=np.float64), probe["value"].to_numpy(dtype=np.float64)[1:]
 
 
@@ -213,7 +245,11 @@ def deception_of(history: pd.DataFrame) -> pd.DataFrame:
 def _deception(bundle: Bundle) -> Iterator[Claim]:
     runs = deception_of(bundle.history)
     for name, statement, chosen in (
-        ("deception", "A rising reward does not imply a rising accuracy (no cold start)", lambda arm: not arm.startswith("sft-")),
+        (
+            "deception",
+            "A rising reward does not imply a rising accuracy (no cold start)",
+            lambda arm: not arm.startswith("sft-"),
+        ),
         (
             "deception-cold-start",
             "After a cold start reward and accuracy come apart less often",
@@ -222,16 +258,29 @@ def _deception(bundle: Bundle) -> Iterator[Claim]:
     ):
         mine = runs[[chosen(str(arm)) for arm in runs["method"]]] if len(runs) else runs
         others = runs.drop(mine.index) if len(runs) else runs
-        known = correlation_of(bundle.history[bundle.history["cell"].isin(set(mine["cell"]))]) if len(mine) else None
+        known = (
+            correlation_of(bundle.history[bundle.history["cell"].isin(set(mine["cell"]))])
+            if len(mine)
+            else None
+        )
         yield _deception_claim(name, statement, mine, others, known)
 
 
-def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.DataFrame, correlation: Estimate | None) -> Claim:
+def _deception_claim(
+    name: str,
+    statement: str,
+    mine: pd.DataFrame,
+    others: pd.DataFrame,
+    correlation: Estimate | None,
+) -> Claim:
     cold = name.endswith("cold-start")
     share, other = _share(mine), _share(others)
     found: Verdict = "not run"
     if cold and share is not None and other is not None:
-        counts = [[int(runs["deceptive"].sum()), int((~runs["deceptive"]).sum())] for runs in (mine, others)]
+        counts = [
+            [int(runs["deceptive"].sum()), int((~runs["deceptive"]).sum())]
+            for runs in (mine, others)
+        ]
         certain = float(fisher_exact(counts).pvalue) < 0.05
         found = "inconclusive" if not certain else "supported" if share < other else "contradicted"
     elif not cold and share is not None:
@@ -244,13 +293,24 @@ def _deception_claim(name: str, statement: str, mine: pd.DataFrame, others: pd.D
         if correlation is not None:
             shown = f"{correlation.value:.2f} [{correlation.low:.2f}, {correlation.high:.2f}]"
             detail += f"; mean correlation of reward and probe accuracy {shown} in {correlation.seeds} runs"
-        detail += f"; without cold start {int(others['deceptive'].sum())} of {len(others)}" if cold and len(others) else ""
-    rule = "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
+        detail += (
+            f"; without cold start {int(others['deceptive'].sum())} of {len(others)}"
+            if cold and len(others)
+            else ""
+        )
+    rule = (
+        "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
+    )
     return Claim(
         id=name,
         statement=statement,
         certainty="abstract" if not cold else "second-hand",
-        rule=rule + ("lower than without cold start, by Fisher's exact test at 5 %" if cold else "at least a quarter"),
+        rule=rule
+        + (
+            "lower than without cold start, by Fisher's exact test at 5 %"
+            if cold
+            else "at least a quarter"
+        ),
         verdict=found,
         paper="called pervasive" if not cold else "cold start narrows the gap",
         detail=detail,
@@ -262,14 +322,20 @@ def _share(runs: pd.DataFrame) -> float | None:
 
 
 def _content(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {key: round(value, 5) for key, value in asdict(estimate).items()}
+    return (
+        None
+        if estimate is None
+        else {key: round(value, 5) for key, value in asdict(estimate).items()}
+    )
 
 
 def _points(estimate: dict[str, Any]) -> str:
     """Return an estimate in words: percentage points, interval, and what it rests on."""
     value, low, high = (100 * float(estimate[key]) for key in ("value", "low", "high"))
     seeds = int(estimate["seeds"])
-    rests = f"{seeds} pairs of runs" if seeds > 1 else "1 pair of runs: the interval covers items alone"
+    rests = (
+        f"{seeds} pairs of runs" if seeds > 1 else "1 pair of runs: the interval covers items alone"
+    )
     return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]; {rests}"
 
 
@@ -278,11 +344,28 @@ def as_html(claims: list[Claim]) -> str:
     rows = []
     for claim in claims:
         shown = "" if claim.estimate is None else _points(claim.estimate)
-        cells = (claim.statement, claim.rule, claim.verdict, shown, claim.detail, claim.paper, claim.certainty)
+        cells = (
+            claim.statement,
+            claim.rule,
+            claim.verdict,
+            shown,
+            claim.detail,
+            claim.paper,
+            claim.certainty,
+        )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("claim", "rule", "verdict", "ours", "detail", "paper", "certainty of the claim"))
-    style = (
-        "body{font-family:sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}"
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in (
+            "claim",
+            "rule",
+            "verdict",
+            "ours",
+            "detail",
+            "paper",
+            "certainty of the claim",
+        )
     )
+    style = "body{font-family:sans-serif}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}"
     body = "\n".join(rows)
     return f"<!doctype html><meta charset='utf-8'><style>{style}</style><table><tr>{head}</tr>\n{body}</table>\n"

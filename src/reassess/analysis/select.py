@@ -26,13 +26,18 @@ def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
 def scores_at(bundle: Bundle, **axes: Any) -> pd.DataFrame:
     """Return the scores at those axes of cells, benchmarks and items. Cells are picked first: a large study has many others."""
     cells = pick(bundle.scored, **{name: wanted for name, wanted in axes.items() if name in AXES})
-    return pick(bundle.scores_of(cells["cell"]), **{name: wanted for name, wanted in axes.items() if name not in AXES})
+    return pick(
+        bundle.scores_of(cells["cell"]),
+        **{name: wanted for name, wanted in axes.items() if name not in AXES},
+    )
 
 
 def outcomes(bundle: Bundle, value: str = "correct", **axes: Any) -> pd.DataFrame:
     """Return outcomes as a table: one row a (model, seed), one column a (benchmark, item); empty if there are none."""
     rows = scores_at(bundle, **axes)
-    table = rows.pivot_table(index=["model", "seed"], columns=["benchmark", "item"], values=value, aggfunc="mean")
+    table = rows.pivot_table(
+        index=["model", "seed"], columns=["benchmark", "item"], values=value, aggfunc="mean"
+    )
     return table.astype(float)
 
 
@@ -42,7 +47,9 @@ def accuracy(bundle: Bundle, **axes: Any) -> Estimate | None:
     return None if table.empty else mean_interval(_matrix(table))
 
 
-def difference(bundle: Bundle, first: dict[str, Any], second: dict[str, Any], **shared: Any) -> Estimate | None:
+def difference(
+    bundle: Bundle, first: dict[str, Any], second: dict[str, Any], **shared: Any
+) -> Estimate | None:
     """Return accuracy at `first` minus accuracy at `second`, paired by model, seed and item; None if nothing pairs.
 
     An arm that trains nothing has one seed; it is paired with every seed of the other.
@@ -57,7 +64,11 @@ def difference(bundle: Bundle, first: dict[str, Any], second: dict[str, Any], **
 
 
 def difference_of_gains(
-    bundle: Bundle, first: dict[str, Any], second: dict[str, Any], gain: dict[str, Any], against: dict[str, Any]
+    bundle: Bundle,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    gain: dict[str, Any],
+    against: dict[str, Any],
 ) -> Estimate | None:
     """Return (first - second) at `gain` minus (first - second) at `against`, paired by seed, item means within seeds."""
     parts = []

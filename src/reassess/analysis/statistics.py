@@ -62,7 +62,9 @@ def mean_interval(outcomes: Matrix, resamples: int = RESAMPLES) -> Estimate:
 
 
 @lru_cache(maxsize=8)
-def _draws(seeds: int, items: int, resamples: int) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+def _draws(
+    seeds: int, items: int, resamples: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
     """Return in blocks which seeds each resample takes, and how often each item: the same for all outcomes of one shape."""
     generator = np.random.default_rng(SEED)
     blocks = []
@@ -88,7 +90,9 @@ def pearson(first: Matrix, second: Matrix) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def correlation_interval(runs: Sequence[tuple[Matrix, Matrix]], resamples: int = RESAMPLES) -> Estimate | None:
+def correlation_interval(
+    runs: Sequence[tuple[Matrix, Matrix]], resamples: int = RESAMPLES
+) -> Estimate | None:
     """Return the mean over runs of the correlation of two series along a run, with its 95 % interval.
 
     The bootstrap draws runs with replacement, then for each drawn run the points of its series. Runs in which a series does not
@@ -105,11 +109,20 @@ def correlation_interval(runs: Sequence[tuple[Matrix, Matrix]], resamples: int =
         points = generator.integers(len(first), size=(int(mine.sum()), len(first)))
         found[mine] = _row_correlations(first[points], second[points])
     usable = np.isfinite(found)
-    draws = np.where(usable, found, 0).sum(axis=1)[usable.any(axis=1)] / usable.sum(axis=1)[usable.any(axis=1)]
+    draws = (
+        np.where(usable, found, 0).sum(axis=1)[usable.any(axis=1)]
+        / usable.sum(axis=1)[usable.any(axis=1)]
+    )
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
     value = float(np.mean([pearson(first, second) for first, second in known]))
-    return Estimate(value, min(float(low), value), max(float(high), value), len(known), min(len(first) for first, _ in known))
+    return Estimate(
+        value,
+        min(float(low), value),
+        max(float(high), value),
+        len(known),
+        min(len(first) for first, _ in known),
+    )
 
 
 def _row_correlations(first: Matrix, second: Matrix) -> Matrix:
@@ -117,7 +130,9 @@ def _row_correlations(first: Matrix, second: Matrix) -> Matrix:
     first, second = (rows - rows.mean(axis=1, keepdims=True) for rows in (first, second))
     scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(scale > 1e-12, (first * second).sum(axis=1) / scale, np.nan), dtype=np.float64)
+        return np.asarray(
+            np.where(scale > 1e-12, (first * second).sum(axis=1) / scale, np.nan), dtype=np.float64
+        )
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from reassess.analysis.bundle import BUDGETS, Bundle
 from reassess.analysis.select import accuracy, pick, scores_at
-from reassess.evaluation.second import sampled_scores
-from reassess.files import write_text
+from reassess.core.files import write_text
+from reassess.evaluation.sampling import sampled_scores
 
 ARM = ["model", "method", "distribution", "size"]
 STYLE = "body{font-family:sans-serif;font-size:14px}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:3px 8px}"
@@ -26,13 +26,19 @@ CAPTIONS = {
 def tabulate(bundle_dir: Path, out: Path) -> None:
     """Write every table of a bundle as CSV, Markdown and HTML."""
     bundle = Bundle.load(bundle_dir)
-    for name, make in (("main", main_table), ("budgets", budgets_table), ("costs", costs_table), ("cells", cells_table)):
+    for name, make in (
+        ("main", main_table),
+        ("budgets", budgets_table),
+        ("costs", costs_table),
+        ("cells", cells_table),
+    ):
         table = make(bundle)
         write_text(out / f"{name}.csv", table.to_csv(index=False))
         write_text(out / f"{name}.md", as_markdown(table))
         page = table.to_html(index=False, na_rep="", border=0)
         write_text(
-            out / f"{name}.html", f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>\n<p>{CAPTIONS[name]}</p>\n{page}\n"
+            out / f"{name}.html",
+            f"<!doctype html><meta charset='utf-8'><style>{STYLE}</style>\n<p>{CAPTIONS[name]}</p>\n{page}\n",
         )
 
 
@@ -76,9 +82,21 @@ def budgets_table(bundle: Bundle) -> pd.DataFrame:
         if cells["kind"].iloc[0] == "none":
             continue
         means = {name: float(cells[name].astype(float).mean()) for name in BUDGETS}
-        row = {**arm, "runs": len(cells), "samples": f"{means['samples']:.0f}", "updates": f"{means['updates']:.0f}"}
-        row |= {"tokens": f"{means['tokens']:.3g}", "FLOPs": f"{means['flops']:.3g}", "seconds": f"{means['seconds']:.0f}"}
-        row |= {"peak memory, MiB": f"{means['peak_memory_mb']:.0f}", "resumed": int(cells["resumed"].sum())}
+        row = {
+            **arm,
+            "runs": len(cells),
+            "samples": f"{means['samples']:.0f}",
+            "updates": f"{means['updates']:.0f}",
+        }
+        row |= {
+            "tokens": f"{means['tokens']:.3g}",
+            "FLOPs": f"{means['flops']:.3g}",
+            "seconds": f"{means['seconds']:.0f}",
+        }
+        row |= {
+            "peak memory, MiB": f"{means['peak_memory_mb']:.0f}",
+            "resumed": int(cells["resumed"].sum()),
+        }
         rows.append(_readable(row))
     return pd.DataFrame(rows)
 
@@ -89,7 +107,11 @@ def costs_table(bundle: Bundle) -> pd.DataFrame:
     for rule in sorted(costs, key=("sample_shard", "train", "evaluate").index):
         found = costs[rule]
         estimated, measured = found["estimated_hours"], found["measured_hours"]
-        row = {"rule": rule, "finished jobs": found["measured_jobs"], "measured, h": f"{measured:.3g}"}
+        row = {
+            "rule": rule,
+            "finished jobs": found["measured_jobs"],
+            "measured, h": f"{measured:.3g}",
+        }
         row["estimated, h"] = "" if estimated is None else f"{estimated:.3g}"
         row["measured / estimated"] = f"{measured / estimated:.2f}" if estimated else ""
         rows.append(row)
@@ -109,9 +131,14 @@ def arms_of_bundle(bundle: Bundle) -> list[dict[str, object]]:
     done = bundle.scored
     arms = done[[*ARM, "kind"]].drop_duplicates()
     rank = {"none": 0, "sft": 1, "rl": 2}
-    arms = arms.assign(rank=arms["kind"].map(rank)).sort_values(["model", "rank", "method", "distribution", "size"])
+    arms = arms.assign(rank=arms["kind"].map(rank)).sort_values(
+        ["model", "rank", "method", "distribution", "size"]
+    )
     rows = arms[ARM].astype(object).to_dict("records")
-    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
+    return [
+        {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def _readable(row: dict[str, object]) -> dict[str, object]:
@@ -121,5 +148,8 @@ def _readable(row: dict[str, object]) -> dict[str, object]:
 def as_markdown(table: pd.DataFrame) -> str:
     """Return a table in Markdown."""
     head = f"| {' | '.join(map(str, table.columns))} |\n|{'---|' * len(table.columns)}\n"
-    rows = [[str(value).replace("\n", "<br>").replace("|", "\\|") for value in row] for row in table.itertuples(index=False)]
+    rows = [
+        [str(value).replace("\n", "<br>").replace("|", "\\|") for value in row]
+        for row in table.itertuples(index=False)
+    ]
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
 
 
 def overlaps(train: Sequence[Any], tests: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
@@ -16,13 +16,17 @@ def overlaps(train: Sequence[Any], tests: Mapping[str, Sequence[Any]]) -> dict[s
         split: {
             "items": len(items),
             "same_scene": [item.id for item in items if item.scene_hash in scenes],
-            "same_picture": [item.id for item in items if item.image is not None and item.image_hash in pictures],
+            "same_picture": [
+                item.id for item in items if item.image is not None and item.image_hash in pictures
+            ],
         }
         for split, items in tests.items()
     }
 
 
-def require_disjoint(train: Sequence[Any], tests: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
+def require_disjoint(
+    train: Sequence[Any], tests: Mapping[str, Sequence[Any]]
+) -> dict[str, dict[str, Any]]:
     """Return `overlaps`, if there are none.
 
     Raises:

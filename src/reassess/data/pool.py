@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reassess.errors import ReassessError
-from reassess.files import read_parquet, write_parquet
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +35,9 @@ def read_pool(path: Path, item_type: type[ItemT]) -> list[ItemT]:
     columns = [field.name for field in fields(item_type)]  # type: ignore[arg-type]
     lacking = [name for name in columns if name not in frame.columns]
     if lacking:
-        raise ReassessError(f"{path} lacks the columns {', '.join(lacking)}; delete it and rerun to make it again")
+        raise ReassessError(
+            f"{path} lacks the columns {', '.join(lacking)}; delete it and rerun to make it again"
+        )
     rows = frame[columns].astype(object).where(frame[columns].notna(), None).to_dict("records")
     return [item_type(**{str(name): value for name, value in row.items()}) for row in rows]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
 from reassess.training.loading import quiet
 
 quiet()
@@ -16,20 +16,20 @@ quiet()
 from lm_eval import simple_evaluate  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 
-from reassess.answers import judge  # noqa: E402
-from reassess.config import Evaluation  # noqa: E402
+from reassess.config.schema import Evaluation  # noqa: E402
 from reassess.data.pool import read_pool  # noqa: E402
-from reassess.evaluation.language_model import (  # noqa: E402
+from reassess.evaluation.engine import (  # noqa: E402
     Answered,
     Drawing,
     ItemModel,
     answer_by_engine,
     answer_by_method,
 )
-from reassess.evaluation.pack import Benchmark  # noqa: E402
-from reassess.evaluation.second import sampled_scores  # noqa: E402
+from reassess.evaluation.sampling import sampled_scores  # noqa: E402
+from reassess.grid.benchmarks import Benchmark  # noqa: E402
+from reassess.grid.world import WorldRules  # noqa: E402
 from reassess.training.layout import Layout  # noqa: E402
-from reassess.world import World  # noqa: E402
+from reassess.verifier.grading import judge  # noqa: E402
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ PROPERTIES = ("hops", "filled")  # of an item, where its world has them
 def evaluate_checkpoint(
     checkpoint: Path,
     pool: Path,
-    world: World,
+    world: WorldRules[Any],
     benchmarks: Mapping[str, Benchmark],
     method: Any,
     layout: Layout,
@@ -66,7 +66,9 @@ def evaluate_checkpoint(
     items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
     asked = [item for split in items.values() for item in split]
     if method.respond(asked[:1], seed) is None:
-        answer = answer_by_engine(checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens)
+        answer = answer_by_engine(
+            checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens
+        )
     else:
         answer = answer_by_method(method, seed)
     model = ItemModel(answer, world.item_type)
@@ -78,9 +80,13 @@ def evaluate_checkpoint(
     return predictions, _scores(predictions, scored)
 
 
-def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]) -> dict[str, dict[str, float]]:
+def _run_lm_eval(
+    model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]
+) -> dict[str, dict[str, float]]:
     """Return lm-eval's own results by benchmark."""
-    folders: list[str | Path] = list(dict.fromkeys(str(one.source.parent) for one in benchmarks.values()))
+    folders: list[str | Path] = list(
+        dict.fromkeys(str(one.source.parent) for one in benchmarks.values())
+    )
     # The default index reads ten thousand task files that are not wanted here.
     tasks = TaskManager(include_path=folders, include_defaults=False, metadata={"pool": str(pool)})
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -136,14 +142,18 @@ def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _scores(predictions: pd.DataFrame, scored: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+def _scores(
+    predictions: pd.DataFrame, scored: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
     """Return the scores of each benchmark, having held lm-eval's accuracy against the predictions."""
     scores = {}
     for name, rows in predictions.groupby("benchmark", sort=False):
         count, correct = len(rows), int(rows["correct"].sum())
         accuracy = scored[str(name)]["acc,none"]
         if abs(accuracy * count - correct) > 1e-6 * count:
-            raise ReassessError(f"benchmark {name!r}: lm-eval scores {accuracy}, the verifier {correct} of {count}")
+            raise ReassessError(
+                f"benchmark {name!r}: lm-eval scores {accuracy}, the verifier {correct} of {count}"
+            )
         scores[str(name)] = {
             "n": count,
             "correct": correct,

@@ -17,10 +17,10 @@ import seaborn as sns
 from matplotlib import font_manager
 
 from reassess.analysis.bundle import Bundle
-from reassess.errors import ReassessError, unknown
+from reassess.core.errors import ReassessError, unknown
+from reassess.core.files import replacing
 from reassess.figures import figure_names
 from reassess.figures._style import STYLE
-from reassess.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,12 @@ def _save(make: Callable[[Bundle], Figure], bundle: Bundle, stem: Path) -> None:
         failed = len(bundle.failed)
         if failed:
             figure.text(
-                0.995, 0.002, f"{failed} cells of the grid failed and are missing here", ha="right", va="bottom", fontsize=7
+                0.995,
+                0.002,
+                f"{failed} cells of the grid failed and are missing here",
+                ha="right",
+                va="bottom",
+                fontsize=7,
             )
         for kind, metadata in METADATA.items():
             with replacing(stem.with_suffix(f".{kind}")) as temporary:

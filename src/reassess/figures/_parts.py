@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
 def models_of(bundle: Bundle, cells: set[str]) -> list[str]:
     """Return the models of those cells, weak before strong."""
-    rows = bundle.manifests[bundle.manifests["cell"].isin(cells)][["model", "tier"]].drop_duplicates()
-    return [str(name) for name in rows.assign(strong=rows["tier"] == "strong").sort_values(["strong", "model"])["model"]]
+    rows = bundle.manifests[bundle.manifests["cell"].isin(cells)][
+        ["model", "tier"]
+    ].drop_duplicates()
+    return [
+        str(name)
+        for name in rows.assign(strong=rows["tier"] == "strong").sort_values(["strong", "model"])[
+            "model"
+        ]
+    ]
 
 
 def arms_of(bundle: Bundle, cells: set[str]) -> list[str]:
@@ -35,13 +42,31 @@ def tier(bundle: Bundle, model: str) -> str:
     return f"{model} ({bundle.study['models'][model]['tier']})"
 
 
-def point(axes: Axes, place: float, estimate: Estimate | None, shown: Look, *, scale: float = 100, across: bool = False) -> None:
+def point(
+    axes: Axes,
+    place: float,
+    estimate: Estimate | None,
+    shown: Look,
+    *,
+    scale: float = 100,
+    across: bool = False,
+) -> None:
     """Draw an estimate with its interval at `place` on the x axis (`across`: on the y axis)."""
     if estimate is None:
         return
-    value, below, above = estimate.value, estimate.value - estimate.low, estimate.high - estimate.value
+    value, below, above = (
+        estimate.value,
+        estimate.value - estimate.low,
+        estimate.high - estimate.value,
+    )
     spread = [[scale * below], [scale * above]]
-    style: dict[str, Any] = {"fmt": shown.marker, "color": shown.colour, "capsize": 2.5, "elinewidth": 1.1, "markersize": 5.5}
+    style: dict[str, Any] = {
+        "fmt": shown.marker,
+        "color": shown.colour,
+        "capsize": 2.5,
+        "elinewidth": 1.1,
+        "markersize": 5.5,
+    }
     if across:
         axes.errorbar([scale * value], [place], xerr=spread, **style)
     else:
@@ -49,7 +74,10 @@ def point(axes: Axes, place: float, estimate: Estimate | None, shown: Look, *, s
 
 
 def grouped_points(
-    axes: Axes, bundle: Bundle, groups: Sequence[tuple[str, dict[str, Any]]], series: Sequence[tuple[Look, dict[str, Any]]]
+    axes: Axes,
+    bundle: Bundle,
+    groups: Sequence[tuple[str, dict[str, Any]]],
+    series: Sequence[tuple[Look, dict[str, Any]]],
 ) -> list[Estimate]:
     """Draw accuracy with intervals: one group a place on the x axis, one series a colour, side by side. Return what was drawn."""
     step = 0.7 / max(1, len(series))
@@ -68,7 +96,15 @@ def grouped_points(
 def legend(figure: Figure, shown: Sequence[Look], *, lines: bool = False) -> None:
     """Put one legend below the whole figure."""
     handles = [
-        Line2D([], [], color=one.colour, marker=one.marker, linestyle="-" if lines else "none", label=one.label) for one in shown
+        Line2D(
+            [],
+            [],
+            color=one.colour,
+            marker=one.marker,
+            linestyle="-" if lines else "none",
+            label=one.label,
+        )
+        for one in shown
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
 

@@ -55,5 +55,8 @@ def look(arm: str) -> Look:
         colour, marker = KNOWN[arm]
     else:
         number = int.from_bytes(hashlib.sha256(arm.encode()).digest()[:4], "big")
-        colour, marker = SPARE_COLOURS[number % len(SPARE_COLOURS)], SPARE_MARKERS[number % len(SPARE_MARKERS)]
+        colour, marker = (
+            SPARE_COLOURS[number % len(SPARE_COLOURS)],
+            SPARE_MARKERS[number % len(SPARE_MARKERS)],
+        )
     return Look(colour, marker, LABELS.get(arm, arm))

@@ -36,19 +36,31 @@ def draw(bundle: Bundle) -> Figure:
         return empty("capacity: no model has both SFT and GRPO scores")
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.6), width_ratios=[3, 2])
     where = {"size": size, "distribution": "same-family"}
-    series = [(look(arm), {"method": arm, **({} if _untrained(bundle, arm) else where)}) for arm in arms]
+    series = [
+        (look(arm), {"method": arm, **({} if _untrained(bundle, arm) else where)}) for arm in arms
+    ]
     main = bundle.benchmarks("main")
-    groups = [(tier(bundle, model).replace(" ", "\n"), {"model": model, "benchmark": main}) for model in models]
+    groups = [
+        (tier(bundle, model).replace(" ", "\n"), {"model": model, "benchmark": main})
+        for model in models
+    ]
     drawn = grouped_points(left, bundle, groups, series)
     left.set_ylabel("accuracy, held-out in-distribution (%)")
     left.set_ylim(0, 100)
     left.set_title(f"each arm at {size} rows")
     for row, model in enumerate(reversed(models)):
-        found = difference(bundle, {"method": "sft"}, {"method": "grpo"}, model=model, benchmark=main, **where)
+        found = difference(
+            bundle, {"method": "sft"}, {"method": "grpo"}, model=model, benchmark=main, **where
+        )
         point(right, row, found, Look(BLACK, "o", ""), across=True)
         if found:
             right.annotate(
-                f"{100 * found.value:+.0f}", (100 * found.value, row), (0, 6), textcoords="offset points", ha="center", fontsize=8
+                f"{100 * found.value:+.0f}",
+                (100 * found.value, row),
+                (0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
             )
     right.axvline(0, color=BLACK, linewidth=0.8)
     right.set_yticks(range(len(models)), list(reversed(models)))

@@ -10,7 +10,15 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
-from reassess.figures._parts import arms_of, empty, grouped_points, legend, looks, models_of, sample_sizes
+from reassess.figures._parts import (
+    arms_of,
+    empty,
+    grouped_points,
+    legend,
+    looks,
+    models_of,
+    sample_sizes,
+)
 from reassess.figures._style import look
 
 
@@ -23,11 +31,18 @@ def draw(bundle: Bundle) -> Figure:
     names = bundle.benchmarks()
     columns = min(2, len(models))
     lines = -(-len(models) // columns)
-    figure, panels = plt.subplots(lines, columns, figsize=(1.2 + 4.6 * columns, 1 + 2.6 * lines), squeeze=False, sharey=True)
+    figure, panels = plt.subplots(
+        lines, columns, figsize=(1.2 + 4.6 * columns, 1 + 2.6 * lines), squeeze=False, sharey=True
+    )
     drawn = []
     for axes, model in zip(panels.flat, models):
-        groups = [(bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
-        drawn += grouped_points(axes, bundle, groups, [(look(arm), _where(bundle, cells, arm)) for arm in arms])
+        groups = [
+            (bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name})
+            for name in names
+        ]
+        drawn += grouped_points(
+            axes, bundle, groups, [(look(arm), _where(bundle, cells, arm)) for arm in arms]
+        )
         axes.set_title(model)
         axes.set_ylim(0, 100)
     for axes in list(panels.flat)[len(models) :]:
@@ -40,5 +55,7 @@ def draw(bundle: Bundle) -> Figure:
 
 
 def _where(bundle: Bundle, cells: set[str], arm: str) -> dict[str, object]:
-    mine = bundle.manifests[bundle.manifests["cell"].isin(cells) & (bundle.manifests["method"] == arm)]
+    mine = bundle.manifests[
+        bundle.manifests["cell"].isin(cells) & (bundle.manifests["method"] == arm)
+    ]
     return {"method": arm, "cell": tuple(mine["cell"])}

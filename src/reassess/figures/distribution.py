@@ -28,19 +28,33 @@ def draw(bundle: Bundle) -> Figure:
     size = int(foreign.max())
     series: list[tuple[Look, dict[str, Any]]] = [
         (Look(GREY, "o", "base"), {"method": "base"}),
-        (Look(BLUE, "s", "SFT, same-family traces"), {"method": "sft", "distribution": "same-family", "size": size}),
-        (Look(PURPLE, "X", "SFT, foreign traces"), {"method": "sft", "distribution": "foreign", "size": size}),
+        (
+            Look(BLUE, "s", "SFT, same-family traces"),
+            {"method": "sft", "distribution": "same-family", "size": size},
+        ),
+        (
+            Look(PURPLE, "X", "SFT, foreign traces"),
+            {"method": "sft", "distribution": "foreign", "size": size},
+        ),
     ]
-    figure, panels = plt.subplots(1, len(models), figsize=(1.2 + 5.2 * len(models), 3.6), squeeze=False, sharey=True)
+    figure, panels = plt.subplots(
+        1, len(models), figsize=(1.2 + 5.2 * len(models), 3.6), squeeze=False, sharey=True
+    )
     drawn = []
     names = bundle.benchmarks("main") + bundle.benchmarks("shifted")
     for axes, model in zip(panels[0], models):
-        groups = [(bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name}) for name in names]
+        groups = [
+            (bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name})
+            for name in names
+        ]
         drawn += grouped_points(axes, bundle, groups, series)
         axes.axvline(len(bundle.benchmarks("main")) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_title(model)
     panels[0][0].set_ylabel("accuracy (%)")
     panels[0][0].set_ylim(0, 100)
-    figure.suptitle(f"Distribution, {size} rows; right of the dotted line: out of distribution. {sample_sizes(drawn)}", fontsize=9)
+    figure.suptitle(
+        f"Distribution, {size} rows; right of the dotted line: out of distribution. {sample_sizes(drawn)}",
+        fontsize=9,
+    )
     legend(figure, [shown for shown, _ in series])
     return figure

@@ -25,15 +25,22 @@ def draw(bundle: Bundle) -> Figure:
     arms = arms_of_bundle(bundle)
     if not arms:
         return empty("main: no cell has scores")
-    models = sorted({str(arm["model"]) for arm in arms}, key=lambda name: (bundle.study["models"][name]["tier"] == "strong", name))
+    models = sorted(
+        {str(arm["model"]) for arm in arms},
+        key=lambda name: (bundle.study["models"][name]["tier"] == "strong", name),
+    )
     rows = {model: [arm for arm in arms if arm["model"] == model] for model in models}
     names, heights = bundle.benchmarks(), [len(rows[model]) for model in models]
     size = (2.6 + 1.05 * len(names), 1.2 + 0.36 * sum(heights) + 0.3 * len(models))
-    figure, panels = plt.subplots(len(models), 1, figsize=size, height_ratios=heights, squeeze=False, sharex=True)
+    figure, panels = plt.subplots(
+        len(models), 1, figsize=size, height_ratios=heights, squeeze=False, sharex=True
+    )
     drawn = []
     for axes, model in zip(panels[:, 0], models):
         found = [[accuracy(bundle, **arm, benchmark=name) for name in names] for arm in rows[model]]
-        values = np.array([[np.nan if one is None else 100 * one.value for one in line] for line in found])
+        values = np.array(
+            [[np.nan if one is None else 100 * one.value for one in line] for line in found]
+        )
         words = [["" if one is None else one.in_percent() for one in line] for line in found]
         sns.heatmap(
             values,

@@ -30,14 +30,26 @@ def draw(bundle: Bundle) -> Figure:
         return empty("reward: no RL arm was run")
     arms = [arm for arm in bundle.study["arm_order"] if arm in set(runs["method"])]
     arms.sort(key=lambda arm: arm.startswith("sft-"))
-    rows = [(model, size) for model in models_of(bundle, cells) for size in sorted(set(pick(runs, model=model)["size"]))]
+    rows = [
+        (model, size)
+        for model in models_of(bundle, cells)
+        for size in sorted(set(pick(runs, model=model)["size"]))
+    ]
     found = deception_of(runs)
     figure, grid = plt.subplots(
-        len(rows), len(arms), figsize=(1 + 2.9 * len(arms), 0.9 + 2.1 * len(rows)), squeeze=False, sharex=True
+        len(rows),
+        len(arms),
+        figsize=(1 + 2.9 * len(arms), 0.9 + 2.1 * len(rows)),
+        squeeze=False,
+        sharex=True,
     )
     for panels, (model, size) in zip(grid, rows):
         for axes, arm in zip(panels, arms):
-            _panel(axes, pick(runs, model=model, size=size, method=arm), pick(found, model=model, size=size, method=arm))
+            _panel(
+                axes,
+                pick(runs, model=model, size=size, method=arm),
+                pick(found, model=model, size=size, method=arm),
+            )
             axes.set_ylim(0, 1.02)
         panels[0].set_ylabel(f"{model}\n{size} rows")
     for axes, arm in zip(grid[0], arms):
@@ -47,7 +59,15 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_xlabel("update")
     handles = [
         Line2D([], [], color=RED, label=f"training reward (mean of {WINDOW} updates)"),
-        Line2D([], [], color=BLUE, linestyle="--", marker="o", markersize=3, label="held-out accuracy (probe)"),
+        Line2D(
+            [],
+            [],
+            color=BLUE,
+            linestyle="--",
+            marker="o",
+            markersize=3,
+            label="held-out accuracy (probe)",
+        ),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     seeds = runs["seed"].nunique()
@@ -65,7 +85,15 @@ def _panel(axes: Axes, runs: pd.DataFrame, found: pd.DataFrame) -> None:
         probe = pick(run, metric="probe_accuracy").sort_values("step")
         smooth = reward["value"].rolling(WINDOW, min_periods=1).mean()
         axes.plot(reward["step"], smooth, color=RED, linewidth=1.1)
-        axes.plot(probe["step"], probe["value"], color=BLUE, linestyle="--", marker="o", markersize=2.5, linewidth=1.1)
+        axes.plot(
+            probe["step"],
+            probe["value"],
+            color=BLUE,
+            linestyle="--",
+            marker="o",
+            markersize=2.5,
+            linewidth=1.1,
+        )
     if len(found):
         deceptive = int(found["deceptive"].sum())
         known = correlation_of(runs)

@@ -11,17 +11,32 @@ from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import difference, shared_size
-from reassess.evaluation.pack import Role
-from reassess.figures._parts import arms_of, empty, legend, looks, models_of, point, resumed_note, sample_sizes
+from reassess.figures._parts import (
+    arms_of,
+    empty,
+    legend,
+    looks,
+    models_of,
+    point,
+    resumed_note,
+    sample_sizes,
+)
 from reassess.figures._style import BLACK, look
+from reassess.grid.benchmarks import Role
 
-PANELS: dict[Role, str] = {"main": "trained on pictures, tested on pictures", "text": "trained on pictures, tested in words"}
+PANELS: dict[Role, str] = {
+    "main": "trained on pictures, tested on pictures",
+    "text": "trained on pictures, tested in words",
+}
 
 
 def draw(bundle: Bundle) -> Figure:
     """Draw the transfer study."""
     cells = bundle.cells_of("transfer")
-    models, arms = models_of(bundle, cells), [arm for arm in arms_of(bundle, cells) if arm != "base"]
+    models, arms = (
+        models_of(bundle, cells),
+        [arm for arm in arms_of(bundle, cells) if arm != "base"],
+    )
     size = shared_size(bundle, *arms, distribution="same-family") if arms else None
     if size is None:
         return empty("transfer: the arms share no data size")
@@ -31,7 +46,13 @@ def draw(bundle: Bundle) -> Figure:
         for place, model in enumerate(models):
             for number, arm in enumerate(arms):
                 trained = {"method": arm, "size": size, "distribution": "same-family"}
-                found = difference(bundle, trained, {"method": "base"}, model=model, benchmark=bundle.benchmarks(role))
+                found = difference(
+                    bundle,
+                    trained,
+                    {"method": "base"},
+                    model=model,
+                    benchmark=bundle.benchmarks(role),
+                )
                 point(axes, place + (number - (len(arms) - 1) / 2) * 0.25, found, look(arm))
                 drawn += [found] if found else []
         axes.axhline(0, color=BLACK, linewidth=0.8)
@@ -40,6 +61,8 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_title(title)
         axes.grid(visible=False, axis="x")
     panels[0].set_ylabel("change from base (points)")
-    figure.suptitle(f"Transfer, {size} rows: {sample_sizes(drawn)}{resumed_note(bundle, cells)}", fontsize=9)
+    figure.suptitle(
+        f"Transfer, {size} rows: {sample_sizes(drawn)}{resumed_note(bundle, cells)}", fontsize=9
+    )
     legend(figure, looks(arms))
     return figure

@@ -2,10 +2,11 @@
 
 from typing import ClassVar
 
-from reassess.method import Kind, Method
+from reassess.methods import Kind, Method
+from reassess.training.settings import MethodSettings
 
 
-class Base(Method):
+class Base(Method[MethodSettings]):
     """The base checkpoint as it is: what every gain is measured against."""
 
     name = "base"

@@ -4,10 +4,11 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any, ClassVar
 
-from reassess.method import Kind, Method
+from reassess.methods import Kind, Method
+from reassess.training.settings import MethodSettings
 
 
-class BlankImage(Method):
+class BlankImage(Method[MethodSettings]):
     """The base checkpoint, shown an even grey of the picture's size: what the question alone gives away."""
 
     name = "blank-image"

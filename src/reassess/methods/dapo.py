@@ -1,13 +1,13 @@
 """DAPO: GRPO with four changes. TRL ships three; dynamic sampling of groups is `reassess.training.dynamic_sampling`.
 
-reassess train --cell llava-w64/same-family/2000/dapo/seed1
+reassess job train --cell llava-w64/same-family/2000/dapo/seed1
 """
 
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from reassess.method import Kind
+from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
 
@@ -15,12 +15,27 @@ from reassess.training.rl_settings import RlSettings
 class DapoSettings(RlSettings):
     """The settings that make GRPO into DAPO, with the paper's values where it gives them."""
 
-    epsilon_high: float | None = Field(0.28, gt=0, description="clip-higher (arXiv 2503.14476, section 3.1)")
+    epsilon_high: float | None = Field(
+        0.28, gt=0, description="clip-higher (arXiv 2503.14476, section 3.1)"
+    )
     loss_type: Literal["dapo"] = Field("dapo", description="token-level loss (section 3.3)")
     mask_truncated_completions: bool = Field(True, description="overlong filtering (section 3.4)")
-    overlong_cache: int = Field(8, ge=0, description="tokens before the budget in which the overlong penalty grows (ours; 3.4)")
-    format_weight: float = Field(0.1, ge=0, le=1, description="share of the format reward; DAPO itself has none (EasyR1: 0.1)")
-    resample_rounds: int = Field(2, ge=0, description="generation batches drawn to refill groups without variance (ours; 3.2)")
+    overlong_cache: int = Field(
+        8,
+        ge=0,
+        description="tokens before the budget in which the overlong penalty grows (ours; 3.4)",
+    )
+    format_weight: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of the format reward; DAPO itself has none (EasyR1: 0.1)",
+    )
+    resample_rounds: int = Field(
+        2,
+        ge=0,
+        description="generation batches drawn to refill groups without variance (ours; 3.2)",
+    )
 
 
 class Dapo(Grpo):
@@ -36,6 +51,7 @@ class Dapo(Grpo):
         *Grpo.deviations,
     )
     Settings = DapoSettings
+    settings: DapoSettings
 
     def options(self) -> dict[str, Any]:
         """Return the dynamic-sampling trainer and the soft overlong penalty."""
@@ -46,5 +62,12 @@ class Dapo(Grpo):
         settings = self.settings
         rewards = []
         if settings.overlong_cache:
-            rewards.append(get_soft_overlong_punishment(settings.max_completion_length, settings.overlong_cache))
-        return {"trainer_class": dynamic_sampling_trainer(settings.resample_rounds), "extra_rewards": rewards}
+            rewards.append(
+                get_soft_overlong_punishment(
+                    settings.max_completion_length, settings.overlong_cache
+                )
+            )
+        return {
+            "trainer_class": dynamic_sampling_trainer(settings.resample_rounds),
+            "extra_rewards": rewards,
+        }

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from reassess.method import Kind
+from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
 
@@ -12,7 +12,9 @@ from reassess.training.rl_settings import RlSettings
 class FormatRewardSettings(RlSettings):
     """GRPO's settings with a reward that never looks at the answer."""
 
-    format_weight: float = Field(1.0, ge=1, le=1, description="the whole reward is format; that is what makes it a control")
+    format_weight: float = Field(
+        1.0, ge=1, le=1, description="the whole reward is format; that is what makes it a control"
+    )
 
 
 class FormatReward(Grpo):

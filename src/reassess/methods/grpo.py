@@ -1,19 +1,21 @@
 """Group relative policy optimisation, as one `train_grpo` call.
 
-reassess train --cell llava-w64/same-family/200/grpo/seed1
+reassess job train --cell llava-w64/same-family/200/grpo/seed1
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reassess.method import Kind, Method, MethodSettings
+from reassess.methods import Kind, Method
 from reassess.training.rl_settings import RlSettings
+from reassess.training.settings import MethodSettings
 
 if TYPE_CHECKING:
+    from reassess.training.history import Outcome
     from reassess.training.run import TrainingRun
 
 
-class Grpo(Method):
+class Grpo(Method[RlSettings]):
     """Advantages relative to the group of completions of a prompt, clipped ratio, no value model (TRL's `GRPOTrainer`)."""
 
     name = "grpo"
@@ -25,25 +27,23 @@ class Grpo(Method):
     )
     Settings: ClassVar[type[MethodSettings]] = RlSettings
 
-    def train(self, run: "TrainingRun") -> None:
+    def fit(self, run: "TrainingRun") -> "Outcome":
         """Train on the cell's prompts."""
         from reassess.training.rl import train_grpo
 
-        model, processor = run.load()
-        outcome = train_grpo(
-            model,
-            processor,
+        return train_grpo(
+            run.model,
+            run.processor,
             run.rows,
             run.items,
             self.settings,
             order_seed=run.order_seed,
             sampling_seed=run.sampling_seed,
             work=run.work,
-            probe=run.probe(processor),
+            probe=run.probe,
             layout=run.layout,
             **self.options(),
         )
-        run.finish(model, processor, *outcome)
 
     def options(self) -> dict[str, Any]:
         """Return further arguments of `train_grpo`: what a descendant of this method changes beyond its settings."""

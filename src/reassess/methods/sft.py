@@ -1,18 +1,19 @@
 """Supervised fine-tuning on traces, as one `train_sft` call.
 
-reassess train --cell llava-w64/same-family/200/sft/seed1
+reassess job train --cell llava-w64/same-family/200/sft/seed1
 """
 
 from typing import TYPE_CHECKING, ClassVar
 
-from reassess.method import Kind, Method
+from reassess.methods import Kind, Method
 from reassess.training.sft_settings import SftSettings
 
 if TYPE_CHECKING:
+    from reassess.training.history import Outcome
     from reassess.training.run import TrainingRun
 
 
-class Sft(Method):
+class Sft(Method[SftSettings]):
     """Token cross-entropy on chain of thought and answer, prompt excluded (TRL's `SFTTrainer`)."""
 
     name = "sft"
@@ -24,19 +25,17 @@ class Sft(Method):
     )
     Settings = SftSettings
 
-    def train(self, run: "TrainingRun") -> None:
+    def fit(self, run: "TrainingRun") -> "Outcome":
         """Fine-tune on the cell's rows."""
         from reassess.training.sft import train_sft
 
-        model, processor = run.load()
-        outcome = train_sft(
-            model,
-            processor,
+        return train_sft(
+            run.model,
+            run.processor,
             run.rows,
             self.settings,
             order_seed=run.order_seed,
             work=run.work,
-            probe=run.probe(processor),
+            probe=run.probe,
             layout=run.layout,
         )
-        run.finish(model, processor, *outcome)

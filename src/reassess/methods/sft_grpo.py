@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from reassess.method import Kind
+from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
 
@@ -12,7 +12,10 @@ from reassess.training.rl_settings import RlSettings
 class SftGrpoSettings(RlSettings):
     """GRPO's settings, from another start."""
 
-    start: str = Field("sft", description="the cold start: the same cell's SFT checkpoint (arXiv 2512.12690, finding 7)")
+    start: str = Field(
+        "sft",
+        description="the cold start: the same cell's SFT checkpoint (arXiv 2512.12690, finding 7)",
+    )
 
 
 class SftGrpo(Grpo):

@@ -14,7 +14,9 @@ def add_adapters(model: Any, rank: int, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)  # the adapters' first factors are drawn
-    return get_peft_model(model, LoraConfig(r=rank, lora_alpha=ALPHA * rank, lora_dropout=0.0, target_modules=TARGETS))
+    return get_peft_model(
+        model, LoraConfig(r=rank, lora_alpha=ALPHA * rank, lora_dropout=0.0, target_modules=TARGETS)
+    )
 
 
 def bare(model: Any) -> Any:

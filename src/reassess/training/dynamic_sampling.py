@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reassess.seeds import derive_seed
+from reassess.core.seeds import derive_seed
 from reassess.training.rl import PreparedGrpoTrainer
 
 LEFT_PADDED = ("prompt_ids", "prompt_mask")
@@ -31,31 +31,52 @@ def dynamic_sampling_trainer(rounds: int) -> type[PreparedGrpoTrainer]:
         def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
             output = super()._generate_and_score_completions(inputs)
             wanted = len(inputs) // self.num_generations
-            batches, usable = [output], [groups_with_variance(output["advantages"], self.num_generations)]
+            batches, usable = (
+                [output],
+                [groups_with_variance(output["advantages"], self.num_generations)],
+            )
             drawn = 0
             while self._anyone(sum(map(len, usable)) < wanted) and drawn < rounds:
-                batches.append(super()._generate_and_score_completions(self._further_prompts(wanted, drawn)))
+                batches.append(
+                    super()._generate_and_score_completions(self._further_prompts(wanted, drawn))
+                )
                 usable.append(groups_with_variance(batches[-1]["advantages"], self.num_generations))
                 drawn += 1
             self._metrics["train"]["resampled_share"].append(1 - len(usable[0]) / wanted)
             chosen = choose_groups(usable, wanted)
-            merged = merge_groups(batches, chosen, self.num_generations, self._tokenizer.pad_token_id)
-            merged["num_items_in_batch"] = self.accelerator.gather(merged["completion_mask"].sum()).sum()
+            merged = merge_groups(
+                batches, chosen, self.num_generations, self._tokenizer.pad_token_id
+            )
+            merged["num_items_in_batch"] = self.accelerator.gather(
+                merged["completion_mask"].sum()
+            ).sum()
             return merged
 
         def _anyone(self, lacks: bool) -> bool:
             """Return whether a process lacks groups: all draw again then, since drawing is a step that they take together."""
-            return bool(self.accelerator.gather(torch.tensor([lacks], device=self.accelerator.device)).any())
+            return bool(
+                self.accelerator.gather(torch.tensor([lacks], device=self.accelerator.device)).any()
+            )
 
         def _further_prompts(self, count: int, drawn: int) -> list[dict[str, Any]]:
             # Drawn by step and round, not from a running state, so that a resumed run draws the same prompts.
             generator = np.random.default_rng(derive_seed(*self._draw(drawn)))
-            picked = generator.choice(len(self.train_dataset), size=count, replace=count > len(self.train_dataset))
-            return [self.train_dataset[int(index)] for index in picked for _ in range(self.num_generations)]
+            picked = generator.choice(
+                len(self.train_dataset), size=count, replace=count > len(self.train_dataset)
+            )
+            return [
+                self.train_dataset[int(index)]
+                for index in picked
+                for _ in range(self.num_generations)
+            ]
 
         def _draw(self, drawn: int) -> tuple[str | int, ...]:
             draw = ("resample", self.args.seed, self.state.global_step, drawn)
-            return draw if self.accelerator.num_processes == 1 else (*draw, self.accelerator.process_index)
+            return (
+                draw
+                if self.accelerator.num_processes == 1
+                else (*draw, self.accelerator.process_index)
+            )
 
     return DynamicSamplingTrainer
 
@@ -73,9 +94,15 @@ def choose_groups(usable: list[list[int]], wanted: int) -> list[tuple[int, int]]
     return chosen + [next(spare) for _ in range(wanted - len(chosen))]
 
 
-def merge_groups(batches: list[dict[str, Any]], chosen: list[tuple[int, int]], size: int, pad: int) -> dict[str, Any]:
+def merge_groups(
+    batches: list[dict[str, Any]], chosen: list[tuple[int, int]], size: int, pad: int
+) -> dict[str, Any]:
     """Return one generation batch of the chosen groups, padded to common widths: prompts left, completions right."""
-    rows = {name: [_rows(batches[batch][name], group, size) for batch, group in chosen] for name in batches[0] if _is_rowwise(name)}
+    rows = {
+        name: [_rows(batches[batch][name], group, size) for batch, group in chosen]
+        for name in batches[0]
+        if _is_rowwise(name)
+    }
     merged: dict[str, Any] = {}
     for name, parts in rows.items():
         fill = pad if name in ("prompt_ids", "completion_ids") else 0
@@ -99,5 +126,7 @@ def _to_width(parts: list[Tensor], fill: int, left: bool) -> list[Tensor]:
     grown = []
     for part in parts:
         missing = width - part.shape[1]
-        grown.append(torch.nn.functional.pad(part, (missing, 0) if left else (0, missing), value=fill))
+        grown.append(
+            torch.nn.functional.pad(part, (missing, 0) if left else (0, missing), value=fill)
+        )
     return grown

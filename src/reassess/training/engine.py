@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from reassess.errors import Interrupted, ReassessError
-from reassess.files import is_disk_full, write_json
-from reassess.state import HEARTBEAT
+from reassess.core.errors import Interrupted, ReassessError
+from reassess.core.files import is_disk_full, write_json
+from reassess.grid.state import HEARTBEAT
 from reassess.training.adapters import has_adapters
 from reassess.training.history import MARKER, History
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model
+from reassess.training.preemption import Stopper
 from reassess.training.probe import Probe
 from reassess.training.sharding import wait_for_all
-from reassess.training.stops import Stopper
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -62,7 +62,9 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
     """Return `count` row indices: one random permutation after another, the same for every method of a seed."""
     generator = np.random.default_rng(seed)
     passes = -(-count // rows)
-    order: list[int] = np.concatenate([generator.permutation(rows) for _ in range(passes)])[:count].tolist()
+    order: list[int] = np.concatenate([generator.permutation(rows) for _ in range(passes)])[
+        :count
+    ].tolist()
     return order
 
 
@@ -85,28 +87,47 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self.history, self.probe, self.probe_every = history, probe, probe_every
         self._clock, self._said = time.monotonic(), float("-inf")
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+    ) -> None:
         """Score the start of the run."""
         self._clock = time.monotonic()
         if state.global_step == 0:
             self._probe(0, kw["model"])
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+    ) -> None:
         """Score the probe when its turn has come, and at the end; say now and then how far the run is."""
         if state.is_world_process_zero and time.monotonic() - self._said > BEAT:
             self._said = time.monotonic()
-            said = {"step": state.global_step, "of": state.max_steps, "node": platform.node(), "time": time.time()}
+            said = {
+                "step": state.global_step,
+                "of": state.max_steps,
+                "node": platform.node(),
+                "time": time.time(),
+            }
             write_json(Path(args.output_dir) / HEARTBEAT, said)
         if state.global_step % self.probe_every == 0 or state.global_step == state.max_steps:
             self._probe(state.global_step, kw["model"])
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **kw: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float],
+        **kw: Any,
     ) -> None:
         """Record what the trainer logs."""
-        self.history.add(state.global_step, **{LOGGED[name]: value for name, value in logs.items() if name in LOGGED})
+        self.history.add(
+            state.global_step,
+            **{LOGGED[name]: value for name, value in logs.items() if name in LOGGED},
+        )
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+    ) -> None:
         """Make the trainer checkpoint complete, once every process has written its part."""
         self._tick()
         wait_for_all()
@@ -142,7 +163,9 @@ class ResumesWhole:
     is_deepspeed_enabled: bool
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if has_adapters(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled:  # saved under the names in memory
+        if (
+            has_adapters(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled
+        ):  # saved under the names in memory
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
             return
         saved = load_model(Path(resume_from_checkpoint))
@@ -157,8 +180,12 @@ def check_loss(loss: torch.Tensor, step: int, work: Path) -> None:
     """
     if not torch.isfinite(loss).all():
         good = last_checkpoint(work)
-        kept = f"the last good checkpoint is {good}" if good else "no checkpoint had been written yet"
-        raise ReassessError(f"the loss became {loss.item()} at update {step + 1}; training stopped, {kept}")
+        kept = (
+            f"the last good checkpoint is {good}" if good else "no checkpoint had been written yet"
+        )
+        raise ReassessError(
+            f"the loss became {loss.item()} at update {step + 1}; training stopped, {kept}"
+        )
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -172,7 +199,9 @@ def last_checkpoint(work: Path) -> Path | None:
     return max(complete)[1] if complete else None
 
 
-def train_to_end(trainer: Any, history: History, work: Path, layout: Layout, period: int = 1) -> bool:
+def train_to_end(
+    trainer: Any, history: History, work: Path, layout: Layout, period: int = 1
+) -> bool:
     """Train, from the newest complete trainer checkpoint if there is one. Return whether it was resumed.
 
     Raises:
@@ -191,12 +220,20 @@ def train_to_end(trainer: Any, history: History, work: Path, layout: Layout, per
         except Exception as error:
             if is_disk_full(error):
                 good = last_checkpoint(work)  # removes the half-written one
-                kept = f"{good.name} is whole, and the same command goes on from there" if good else "nothing had been saved yet"
-                raise ReassessError(f"no space left for trainer checkpoints in {work}; make room: {kept}") from error
+                kept = (
+                    f"{good.name} is whole, and the same command goes on from there"
+                    if good
+                    else "nothing had been saved yet"
+                )
+                raise ReassessError(
+                    f"no space left for trainer checkpoints in {work}; make room: {kept}"
+                ) from error
             raise
     if stopper.stopped:
         step, last = trainer.state.global_step, trainer.state.max_steps
-        raise Interrupted(f"stopped by a signal after update {step} of {last}; run the same command again to go on from there")
+        raise Interrupted(
+            f"stopped by a signal after update {step} of {last}; run the same command again to go on from there"
+        )
     return found is not None
 
 

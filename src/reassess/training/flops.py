@@ -67,7 +67,9 @@ class FlopsModel:
         language = (2 if self.frozen_body else 3) * self.language(lengths, scored)
         return language + (1 if self.frozen_tower else 3) * self.vision(patches)
 
-    def rollout(self, prompts: Iterable[int], completions: Iterable[int], group: int, patches: Sequence[int]) -> float:
+    def rollout(
+        self, prompts: Iterable[int], completions: Iterable[int], group: int, patches: Sequence[int]
+    ) -> float:
         """Return the FLOPs of generating: each prompt once for `group` consecutive completions, then token by token."""
         prompt_lengths, lengths = list(prompts), list(completions)
         decode = sum(
@@ -83,8 +85,14 @@ def flops_model(model: Any) -> FlopsModel:
     embedding = model.get_input_embeddings().weight
     language = {id(parameter) for parameter in model.get_decoder().parameters()}
     head = model.get_output_embeddings().weight
-    tower = {name: one for name, one in model.named_parameters() if id(one) not in language and one is not head}
-    merged = getattr(vision, "spatial_merge_size", 1) ** 2  # a merger works on so many patches at once
+    tower = {
+        name: one
+        for name, one in model.named_parameters()
+        if id(one) not in language and one is not head
+    }
+    merged = (
+        getattr(vision, "spatial_merge_size", 1) ** 2
+    )  # a merger works on so many patches at once
     found = FlopsModel(
         body=sum(one.numel() for one in model.get_decoder().parameters()) - embedding.numel(),
         head=head.numel(),
@@ -105,4 +113,9 @@ def tower_shape(vision: Any) -> dict[str, int]:
     if full is None:
         return {"tower_layers": layers, "tower_width": width}
     side = vision.window_size // vision.patch_size
-    return {"tower_layers": len(full), "windowed_layers": layers - len(full), "window": side * side, "tower_width": width}
+    return {
+        "tower_layers": len(full),
+        "windowed_layers": layers - len(full),
+        "window": side * side,
+        "tower_width": width,
+    }

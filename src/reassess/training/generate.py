@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from reassess.training.adapters import bare
-from reassess.training.prepared import PreparedRows
+from reassess.training.preprocessed import PreparedRows
 
 SHRINK = 0.6  # ended rows are dropped once fewer than this share of the batch goes on: dropping copies the cache
 
@@ -37,14 +37,22 @@ def generate(
     was_training = model.training
     model.eval()
     with torch.no_grad():
-        batch = {name: value.to(model.device) for name, value in rows.prompt_batch(indices, pad).items()}
+        batch = {
+            name: value.to(model.device) for name, value in rows.prompt_batch(indices, pad).items()
+        }
         found = _decode(model, batch, pad, end, max_new_tokens, temperature, samples)
     model.train(was_training)
     return [until_end(row, end) for row in found.cpu()]
 
 
 def _decode(
-    model: Any, batch: dict[str, Tensor], pad: int, end: int, max_new_tokens: int, temperature: float, samples: int
+    model: Any,
+    batch: dict[str, Tensor],
+    pad: int,
+    end: int,
+    max_new_tokens: int,
+    temperature: float,
+    samples: int,
 ) -> Tensor:
     """Return new tokens (B * samples, N), filled with `pad` after a row's end."""
     inner = bare(model).base_model
@@ -58,7 +66,11 @@ def _decode(
     mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
     shift = getattr(inner, "rope_deltas", None)
     # Models with three-dimensional positions want them spelled out after the prompt; the others count by themselves.
-    positions = None if shift is None else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
+    positions = (
+        None
+        if shift is None
+        else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
+    )
     active = torch.arange(len(logits), device=logits.device)
     tokens = torch.full((len(logits), max_new_tokens), pad, device=logits.device)
     ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
@@ -78,7 +90,13 @@ def _decode(
             positions = None if positions is None else positions[keep]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         place = {} if positions is None else {"position_ids": (positions + step).expand(3, -1, -1)}
-        output = model(input_ids=chosen[:, None], attention_mask=mask, past_key_values=cache, use_cache=True, **place)
+        output = model(
+            input_ids=chosen[:, None],
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+            **place,
+        )
         logits = output.logits[:, -1]
     return tokens
 
@@ -89,7 +107,9 @@ def placeholders(model: Any) -> list[int]:
     A model may give them any probability, but a completion with one could not be read back: there is no picture for it.
     """
     names = ("image_token_id", "image_token_index", "video_token_id")
-    return sorted({token for name in names if (token := getattr(model.config, name, None)) is not None})
+    return sorted(
+        {token for name in names if (token := getattr(model.config, name, None)) is not None}
+    )
 
 
 def _sample(logits: Tensor) -> Tensor:
@@ -104,4 +124,9 @@ def until_end(tokens: Tensor, end: int) -> Tensor:
 
 def decode(tokenizer: Any, completions: Sequence[Tensor]) -> list[str]:
     """Return the texts of completions, without special tokens."""
-    return [text.strip() for text in tokenizer.batch_decode([row.tolist() for row in completions], skip_special_tokens=True)]
+    return [
+        text.strip()
+        for text in tokenizer.batch_decode(
+            [row.tolist() for row in completions], skip_special_tokens=True
+        )
+    ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reassess.files import read_json, write_json
+from reassess.core.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MARKER = "history.json"  # written into a trainer checkpoint last: a checkpoint without it is incomplete
+MARKER = (
+    "history.json"  # written into a trainer checkpoint last: a checkpoint without it is incomplete
+)
 
 
 class History:
@@ -20,11 +22,18 @@ class History:
     def __init__(self) -> None:
         """Start empty."""
         self.rows: list[tuple[int, str, float]] = []
-        self.totals: dict[str, float] = {"samples": 0.0, "tokens": 0.0, "flops": 0.0, "seconds": 0.0}
+        self.totals: dict[str, float] = {
+            "samples": 0.0,
+            "tokens": 0.0,
+            "flops": 0.0,
+            "seconds": 0.0,
+        }
 
     def add(self, step: int, **values: float) -> None:
         """Record finite numbers of a step."""
-        self.rows += [(step, name, float(value)) for name, value in values.items() if math.isfinite(value)]
+        self.rows += [
+            (step, name, float(value)) for name, value in values.items() if math.isfinite(value)
+        ]
 
     def spend(self, **amounts: float) -> None:
         """Add to the running totals."""
@@ -59,5 +68,19 @@ class History:
         import pandas as pd
 
         frame = pd.DataFrame(self.rows, columns=["step", "metric", "value"])
-        frame = frame.drop_duplicates(["step", "metric"], keep="last").sort_values(["metric", "step"], kind="stable")
+        frame = frame.drop_duplicates(["step", "metric"], keep="last").sort_values(
+            ["metric", "step"], kind="stable"
+        )
         return frame.astype({"step": "int64", "value": "float64"}).reset_index(drop=True)
+
+
+class Outcome(NamedTuple):
+    """What training leaves besides the weights.
+
+    Attributes:
+        history: the curves, and the totals of samples, tokens, FLOPs and seconds.
+        resumed: whether the run continued from a trainer checkpoint.
+    """
+
+    history: History
+    resumed: bool

@@ -25,11 +25,15 @@ def images_once(model: Any, which: Tensor) -> Iterator[None]:
 
     def once(pixel_values: Tensor, image_grid_thw: Tensor | None = None, **kwargs: Any) -> Any:
         if image_grid_thw is not None:
-            kwargs["image_grid_thw"] = image_grid_thw[[slots.index(number) for number in range(max(slots) + 1)]]
+            kwargs["image_grid_thw"] = image_grid_thw[
+                [slots.index(number) for number in range(max(slots) + 1)]
+            ]
         output = encode(pixel_values=pixel_values, **kwargs)
         output.pooler_output = _repeat(output.pooler_output, slots)
         if getattr(output, "deepstack_features", None) is not None:
-            output.deepstack_features = [_repeat(layer, slots) for layer in output.deepstack_features]
+            output.deepstack_features = [
+                _repeat(layer, slots) for layer in output.deepstack_features
+            ]
         return output
 
     inner.get_image_features = once

@@ -8,15 +8,13 @@ import signal
 import subprocess
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
-from reassess.errors import Interrupted, ReassessError
-from reassess.manifest import ROOT
-from reassess.training.stops import hear_no_more
-
-if TYPE_CHECKING:
-    from reassess.training.layout import Layout
-    from reassess.training.run import TrainingRun
+from reassess.core.errors import Interrupted, ReassessError
+from reassess.core.manifest import ROOT
+from reassess.training.layout import Layout
+from reassess.training.preemption import ignore_signals
+from reassess.training.run import Fits, TrainingRun
+from reassess.training.sharding import keep_head_with_norm
 
 WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
 RAN_OUT = "out-of-memory"  # file that a worker leaves in its work folder
@@ -35,7 +33,13 @@ def micro_batch_of_worker() -> int | None:
     return int(os.environ[WORKER]) if os.environ.get(WORKER) else None
 
 
-def train(run: TrainingRun, method: Any) -> None:
+def fit(run: TrainingRun, method: Fits) -> None:
+    """Load, let the method train, and write what it leaves."""
+    run.load()
+    run.finish(method.fit(run))
+
+
+def train(run: TrainingRun, method: Fits) -> None:
     """Train by a method; where memory runs out, start again from the last trainer checkpoint with half the micro-batch.
 
     The rows of an update stay the same. Raises:
@@ -45,21 +49,19 @@ def train(run: TrainingRun, method: Any) -> None:
         before = run.layout
         run.halve()
         print(
-            f"out of memory with micro-batches of {before.split(run.settings.rows_per_update)[0]}: going on with "
-            f"{run.layout.micro_batch}, {run.settings.rows_per_update} rows an update as before",
+            f"out of memory with micro-batches of {before.split(run.rows_per_update)[0]}: going on with "
+            f"{run.layout.micro_batch}, {run.rows_per_update} rows an update as before",
             file=sys.stderr,
             flush=True,
         )
 
 
-def work(run: TrainingRun, method: Any) -> None:
+def work(run: TrainingRun, method: Fits) -> None:
     """Do the part of one process of a job; leave a file and fail where memory runs out, so that all start again together."""
-    from reassess.training.sharding import keep_head_with_norm
-
     if run.layout.sharding == "fsdp":
         keep_head_with_norm()
     try:
-        method.train(run)
+        fit(run, method)
     except Interrupted:
         (run.work / STOPPED).touch()
         raise
@@ -73,14 +75,16 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that GPU or host had no memory left."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(
+        error, torch.OutOfMemoryError | MemoryError
+    ) or "can't allocate memory" in str(error)
 
 
-def _here(run: TrainingRun, method: Any) -> bool:
+def _here(run: TrainingRun, method: Fits) -> bool:
     import torch
 
     try:
-        method.train(run)
+        fit(run, method)
     except Exception as error:
         if not ran_out_of_memory(error):
             raise
@@ -96,8 +100,10 @@ def _in_processes(run: TrainingRun) -> bool:
     for mark in (ran_out, stopped):
         mark.unlink(missing_ok=True)
     asked = "" if run.micro_batch is None else str(run.micro_batch)
-    command = [*launcher(run.layout), "reassess.cli", "train", "--cell", run.cell.id, "--config", str(run.grid.source)]
-    job = subprocess.Popen(command, env={**os.environ, WORKER: asked, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(PATIENCE)})
+    command = [*launcher(run.layout), "reassess.cli.entry", *run.command]
+    job = subprocess.Popen(
+        command, env={**os.environ, WORKER: asked, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(PATIENCE)}
+    )
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         job.send_signal(signal.SIGTERM)  # the launcher hands this one, and no other, to its workers
@@ -105,21 +111,45 @@ def _in_processes(run: TrainingRun) -> bool:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1)}
     code = job.wait()
     if code == 0 and not stopped.is_file():
-        hear_no_more()
+        ignore_signals()
         return True
     for number, handler in before.items():
         signal.signal(number, handler)
     if stopped.is_file():
-        raise Interrupted(f"cell {run.cell.id} was stopped by a signal; run the same command again to go on")
+        raise Interrupted(
+            f"cell {run.cell} was stopped by a signal; run the same command again to go on"
+        )
     if code and not ran_out.is_file():
-        raise ReassessError(f"a process of cell {run.cell.id} failed (exit code {code}); its words are above")
+        raise ReassessError(
+            f"a process of cell {run.cell} failed (exit code {code}); its words are above"
+        )
     return False
 
 
 def launcher(layout: Layout) -> list[str]:
     """Return the command that starts a module in all processes of a job."""
     if layout.sharding == "none":
-        return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={layout.processes}", "-m"]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / f"{layout.sharding}.yaml")]
+        return [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc_per_node={layout.processes}",
+            "-m",
+        ]
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        str(CONFIGS / f"{layout.sharding}.yaml"),
+    ]
     precision = "bf16" if layout.precision == "bfloat16" else "no"
-    return [*command, "--num_processes", str(layout.processes), "--mixed_precision", precision, "--module"]
+    return [
+        *command,
+        "--num_processes",
+        str(layout.processes),
+        "--mixed_precision",
+        precision,
+        "--module",
+    ]

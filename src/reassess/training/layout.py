@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,15 @@ class Layout:
             ReassessError: the rows cannot be divided so.
         """
         if rows % self.processes:
-            raise ReassessError(f"{rows} rows an update cannot be divided among {self.processes} processes")
+            raise ReassessError(
+                f"{rows} rows an update cannot be divided among {self.processes} processes"
+            )
         own = rows // self.processes
         once = min(self.micro_batch or own, own)
         if own % once:
-            raise ReassessError(f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a divisor")
+            raise ReassessError(
+                f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a divisor"
+            )
         return once, own // once
 
     def halved(self, rows: int) -> Layout:
@@ -70,7 +74,9 @@ class Layout:
                 "one row at a time does not fit into memory: set gradient_checkpointing, freeze_vision or lora_rank, lower "
                 "world.pixels.largest or the token budget, or give the model more GPUs with sharding"
             )
-        smaller = max(count for count in range(1, once // 2 + 1) if once * accumulation % count == 0)
+        smaller = max(
+            count for count in range(1, once // 2 + 1) if once * accumulation % count == 0
+        )
         return replace(self, micro_batch=smaller)
 
     def rollout_arguments(self) -> dict[str, Any]:

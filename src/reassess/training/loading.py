@@ -6,9 +6,15 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+
+Model: TypeAlias = "PreTrainedModel"  # an image-text model
+Processor: TypeAlias = "ProcessorMixin"
 
 
 def quiet() -> None:
@@ -22,7 +28,9 @@ def quiet() -> None:
     ):
         os.environ[name] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic matrix products on a GPU
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # deterministic matrix products on a GPU
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -37,15 +45,23 @@ def check_checkpoint(folder: Path) -> None:
         ReassessError: the folder, its config, its weights or a shard is missing; names it.
     """
     if not (folder / "config.json").is_file():
-        raise ReassessError(f"no checkpoint in {folder} (config.json is missing); rerun the job that makes it")
+        raise ReassessError(
+            f"no checkpoint in {folder} (config.json is missing); rerun the job that makes it"
+        )
     index = folder / "model.safetensors.index.json"
-    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    names = (
+        set(json.loads(index.read_text())["weight_map"].values())
+        if index.is_file()
+        else {"model.safetensors"}
+    )
     missing = sorted(name for name in names if not (folder / name).is_file())
     if missing:
-        raise ReassessError(f"checkpoint {folder} lacks {', '.join(missing)}; delete the folder and rerun to make it again")
+        raise ReassessError(
+            f"checkpoint {folder} lacks {', '.join(missing)}; delete the folder and rerun to make it again"
+        )
 
 
-def load_processor(folder: Path) -> Any:
+def load_processor(folder: Path) -> Processor:
     """Return the processor saved in a checkpoint folder."""
     quiet()
     from transformers import AutoProcessor
@@ -54,7 +70,7 @@ def load_processor(folder: Path) -> Any:
     return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def load_model(folder: Path, attention: str = "sdpa") -> Any:
+def load_model(folder: Path, attention: str = "sdpa") -> Model:
     """Return the image-text model saved in a checkpoint folder, in float32.
 
     Raises:
@@ -76,10 +92,12 @@ def load_model(folder: Path, attention: str = "sdpa") -> Any:
             attn_implementation=attention,
         )
     except SafetensorError as error:
-        raise ReassessError(f"the weights in {folder} are damaged ({error}); delete the folder and rerun") from error
+        raise ReassessError(
+            f"the weights in {folder} are damaged ({error}); delete the folder and rerun"
+        ) from error
 
 
-def freeze_vision(model: Any) -> None:
+def freeze_vision(model: Model) -> None:
     """Let vision tower and merger take no gradient. The language model's backward pass is not saved by it.
 
     Raises:
@@ -87,15 +105,21 @@ def freeze_vision(model: Any) -> None:
     """
     inner = getattr(model, "base_model", model)
     towers = [
-        part for name in ("visual", "vision_tower", "multi_modal_projector") if (part := getattr(inner, name, None)) is not None
+        part
+        for name in ("visual", "vision_tower", "multi_modal_projector")
+        if (part := getattr(inner, name, None)) is not None
     ]
     if not towers:
-        raise ReassessError(f"{type(model).__name__} has no vision tower under a known name; freeze_vision cannot be met")
+        raise ReassessError(
+            f"{type(model).__name__} has no vision tower under a known name; freeze_vision cannot be met"
+        )
     for tower in towers:
         tower.requires_grad_(False)
 
 
-def save_checkpoint(model: Any, processor: Any, folder: Path, precision: str | None = None) -> None:
+def save_checkpoint(
+    model: Model, processor: Processor, folder: Path, precision: str | None = None
+) -> None:
     """Write model and processor to `folder` so that it appears whole or not at all.
 
     Of the processes of a job all must call it, and the first writes. `precision` is what an engine that reads the folder shall
@@ -117,11 +141,15 @@ def save_checkpoint(model: Any, processor: Any, folder: Path, precision: str | N
         processor.save_pretrained(temporary)
         if precision is not None:
             config = temporary / "config.json"
-            config.write_text(json.dumps({**json.loads(config.read_text()), "dtype": precision}, indent=2) + "\n")
+            config.write_text(
+                json.dumps({**json.loads(config.read_text()), "dtype": precision}, indent=2) + "\n"
+            )
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except OSError as error:
-        raise ReassessError(f"cannot write checkpoint {folder}: {error.strerror or error}") from error
+        raise ReassessError(
+            f"cannot write checkpoint {folder}: {error.strerror or error}"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     wait_for_all()
@@ -129,6 +157,6 @@ def save_checkpoint(model: Any, processor: Any, folder: Path, precision: str | N
 
 def weights_hash(folder: Path) -> str:
     """Return one hash of all weight files of a checkpoint."""
-    from reassess.files import sha256_file, sha256_text
+    from reassess.core.files import sha256_file, sha256_text
 
     return sha256_text("".join(sha256_file(path) for path in sorted(folder.glob("*.safetensors"))))

@@ -111,7 +111,7 @@ class LazyPictures(Pictures):
         Raises:
             ReassessError: it does not decode, or gives another grid than when the row was prepared.
         """
-        from reassess.errors import ReassessError
+        from reassess.core.errors import ReassessError
 
         output = self.process(images=[self.decode(self.items[index])], return_tensors="pt")
         expected = self.grid_of[index]
@@ -134,5 +134,8 @@ class LazyPictures(Pictures):
     def select(self, indices: Sequence[int]) -> LazyPictures:
         """Return the pictures of those rows, in that order."""
         return LazyPictures(
-            [self.items[index] for index in indices], [self.grid_of[index] for index in indices], self.process, self.decode
+            [self.items[index] for index in indices],
+            [self.grid_of[index] for index in indices],
+            self.process,
+            self.decode,
         )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reassess.answers import judge
 from reassess.training.generate import decode, generate
-from reassess.training.prepared import PreparedRows
+from reassess.training.preprocessed import PreparedRows
+from reassess.verifier.grading import judge
 
 
 @dataclass
@@ -32,7 +32,10 @@ class Probe:
             max_new_tokens=self.max_new_tokens,
         )
         texts = decode(self.tokenizer, completions)
-        verdicts = [judge(text, item.answer, item.answer_kind) for text, item in zip(texts, self.items, strict=True)]
+        verdicts = [
+            judge(text, item.answer, item.answer_kind)
+            for text, item in zip(texts, self.items, strict=True)
+        ]
         count = len(verdicts)
         return {
             "probe_accuracy": sum(verdict.correct for verdict in verdicts) / count,

@@ -11,20 +11,33 @@ import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
+from reassess.core.errors import ReassessError
 from reassess.data.pool import decode_image
-from reassess.errors import ReassessError
-from reassess.rewards import accuracy_reward, format_reward
-from reassess.training.engine import COMMON_ARGUMENTS, ResumesWhole, Watcher, check_loss, row_order, seed_everything, train_to_end
+from reassess.training.engine import (
+    COMMON_ARGUMENTS,
+    ResumesWhole,
+    Watcher,
+    check_loss,
+    row_order,
+    seed_everything,
+    train_to_end,
+)
 from reassess.training.flops import flops_model
 from reassess.training.generate import generate
-from reassess.training.history import History
+from reassess.training.history import History, Outcome
 from reassess.training.images import images_once
 from reassess.training.layout import Layout
 from reassess.training.pictures import GRID
-from reassess.training.prepared import IGNORED, PreparedRows
+from reassess.training.preprocessed import IGNORED, PreparedRows
 from reassess.training.probe import Probe
 from reassess.training.rl_settings import RlSettings
-from reassess.training.vllm_engine import ban_placeholders, check_prompt, collapse, image_placeholder
+from reassess.training.vllm_engine import (
+    ban_placeholders,
+    check_prompt,
+    collapse,
+    image_placeholder,
+)
+from reassess.verifier.rewards import accuracy_reward, format_reward
 
 Reward = Callable[..., list[float]]
 ONE_CPU = Layout()
@@ -42,7 +55,14 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
     knows pictures and not weights; and the prompts that it read are held against ours.
     """
 
-    def __init__(self, rows: PreparedRows, history: History, work: Path, items: Sequence[Any] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        rows: PreparedRows,
+        history: History,
+        work: Path,
+        items: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> None:
         """Train on the prompts of `rows`; the keyword arguments are `GRPOTrainer`'s.
 
         `items`, those of the rows, are where vLLM gets its pictures from.
@@ -92,7 +112,10 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
             self._synced_at = self.state.global_step
         placeholder = image_placeholder(self.processing_class)
         prompts = [self.rows.prompts[index].tolist() for index in self._group]
-        images = [[decode_image(self.items[index])] if self.rows.images.has(index) else None for index in self._group]
+        images = [
+            [decode_image(self.items[index])] if self.rows.images.has(index) else None
+            for index in self._group
+        ]
         read, completions, logps, _ = engine.generate(
             prompts=[collapse(prompt, placeholder) for prompt in prompts] if colocated else prompts,
             images=images if any(images) else None,
@@ -126,10 +149,21 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         """Return log-probabilities and entropies of the completion's tokens, (B, C), zero where the mask is."""
         rows = range(0, len(input_ids), batch_size or len(input_ids))
         parts = [
-            self._score(model, input_ids[part], attention_mask[part], logits_to_keep, self._group[part], compute_entropy)
+            self._score(
+                model,
+                input_ids[part],
+                attention_mask[part],
+                logits_to_keep,
+                self._group[part],
+                compute_entropy,
+            )
             for part in (slice(start, start + rows.step) for start in rows)
         ]
-        entropies = torch.cat([entropy for _, entropy in parts if entropy is not None]) if compute_entropy else None
+        entropies = (
+            torch.cat([entropy for _, entropy in parts if entropy is not None])
+            if compute_entropy
+            else None
+        )
         return torch.cat([logps for logps, _ in parts]), entropies, None
 
     def _score(
@@ -146,17 +180,35 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         The stock trainer's tiled head scores every position of prompt and padding where there is no GPU kernel; here only the
         tokens of completions are scored. A test holds loss and gradient against the stock trainer's.
         """
-        fields, shared = self._vision(group, input_ids.shape[1], input_ids.shape[1] - logits_to_keep)
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **_to(fields, input_ids.device)}
+        fields, shared = self._vision(
+            group, input_ids.shape[1], input_ids.shape[1] - logits_to_keep
+        )
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            **_to(fields, input_ids.device),
+        }
         scored = attention_mask[:, -logits_to_keep:].bool()
-        with nullcontext() if shared is None else images_once(self.accelerator.unwrap_model(model), shared):
-            if input_ids.device.type == "cuda":  # there the stock trainer's head has a kernel, and logits would not fit
+        with (
+            nullcontext()
+            if shared is None
+            else images_once(self.accelerator.unwrap_model(model), shared)
+        ):
+            if (
+                input_ids.device.type == "cuda"
+            ):  # there the stock trainer's head has a kernel, and logits would not fit
                 labels = torch.full_like(input_ids, IGNORED)
-                labels[:, -logits_to_keep:] = input_ids[:, -logits_to_keep:].masked_fill(~scored, IGNORED)
+                labels[:, -logits_to_keep:] = input_ids[:, -logits_to_keep:].masked_fill(
+                    ~scored, IGNORED
+                )
                 with self.accelerator.autocast():
                     output = model(**inputs, labels=labels, fused_lm_head=True)
-                return output.log_probs[:, -logits_to_keep:], output.entropy[:, -logits_to_keep:] if compute_entropy else None
-            logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[:, :-1]
+                return output.log_probs[:, -logits_to_keep:], output.entropy[
+                    :, -logits_to_keep:
+                ] if compute_entropy else None
+            logits = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False).logits[
+                :, :-1
+            ]
         distribution = (logits[scored] / self.temperature).log_softmax(dim=-1)
         chosen = distribution.gather(1, input_ids[:, -logits_to_keep:][scored][:, None]).squeeze(1)
         logps = torch.zeros(scored.shape, dtype=chosen.dtype).masked_scatter(scored, chosen)
@@ -166,7 +218,9 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
             entropy = -(distribution.exp() * distribution).sum(dim=-1)
         return logps, torch.zeros(scored.shape, dtype=entropy.dtype).masked_scatter(scored, entropy)
 
-    def _vision(self, group: list[int], width: int, prompt_width: int) -> tuple[dict[str, Any], torch.Tensor | None]:
+    def _vision(
+        self, group: list[int], width: int, prompt_width: int
+    ) -> tuple[dict[str, Any], torch.Tensor | None]:
         """Return the vision inputs of the current rows and, for each picture of a row, which distinct picture it is."""
         pictured = [index for index in group if self.rows.images.has(index)]
         distinct = sorted(set(pictured))
@@ -187,13 +241,19 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         prompts = output["prompt_mask"].sum(dim=1).tolist()
         # Truncated completions may be masked out of the loss, but they were generated: count real tokens.
         completions = (output["completion_ids"] != self._tokenizer.pad_token_id).sum(dim=1).tolist()
-        patches = [self.rows.images.patches(index) for index in self._group[:: self.num_generations]]
+        patches = [
+            self.rows.images.patches(index) for index in self._group[:: self.num_generations]
+        ]
         whole = [prompt + completion for prompt, completion in zip(prompts, completions)]
         flops = self._flops.rollout(prompts, completions, self.num_generations, patches)
         flops += self._flops.training(whole, sum(completions), patches)
-        self.history.spend_everywhere(self.args.device, samples=len(whole), tokens=sum(whole), flops=flops)
+        self.history.spend_everywhere(
+            self.args.device, samples=len(whole), tokens=sum(whole), flops=flops
+        )
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         """Take a step; stop at a loss that is no number."""
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         check_loss(loss, self.state.global_step, self.work)
@@ -205,7 +265,12 @@ def _to(fields: dict[str, Any], device: torch.device) -> dict[str, Any]:
 
 
 def grpo_arguments(
-    settings: RlSettings, rows: int, sampling_seed: int, work: Path, extra_rewards: int = 0, layout: Layout = ONE_CPU
+    settings: RlSettings,
+    rows: int,
+    sampling_seed: int,
+    work: Path,
+    extra_rewards: int = 0,
+    layout: Layout = ONE_CPU,
 ) -> GRPOConfig:
     """Return TRL's arguments for the settings on so many prompts; `extra_rewards` further reward functions have weight 1.
 
@@ -267,7 +332,7 @@ def train_grpo(
     trainer_class: type[PreparedGrpoTrainer] = PreparedGrpoTrainer,
     extra_rewards: Sequence[Reward] = (),
     layout: Layout = ONE_CPU,
-) -> tuple[History, bool]:
+) -> Outcome:
     """Train `model` in place with group-relative advantages; return the history and whether the run was resumed.
 
     Args:
@@ -317,4 +382,4 @@ def train_grpo(
         callbacks=[Watcher(history, probe, settings.probe_every)],
     )
     resumed = train_to_end(trainer, history, work, layout, period=settings.updates_per_batch)
-    return history, resumed
+    return Outcome(history, resumed)

@@ -1,79 +1,144 @@
-"""One training job: what a method is given, and what it leaves behind."""
+"""One training job: everything a method may use, and what it leaves behind."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from reassess.core.errors import ReassessError
+from reassess.core.files import (
+    read_json,
+    read_parquet,
+    sha256_file,
+    sha256_text,
+    write_json,
+    write_parquet,
+    write_text,
+)
+from reassess.core.manifest import Manifest
+from reassess.core.seeds import derive_seed
+from reassess.data.items import Item, Prompts
 from reassess.data.pool import decode_image, read_pool
-from reassess.errors import ReassessError
-from reassess.files import read_json, read_parquet, sha256_file, sha256_text, write_json, write_parquet, write_text
-from reassess.grid import Cell, Grid
-from reassess.manifest import Manifest
-from reassess.seeds import derive_seed
 from reassess.training.adapters import add_adapters, merged
 from reassess.training.flops import FORMULA
-from reassess.training.history import History
-from reassess.training.launch import micro_batch_of_worker
+from reassess.training.history import Outcome
 from reassess.training.layout import Layout
-from reassess.training.loading import freeze_vision, load_model, load_processor, save_checkpoint, weights_hash
-from reassess.training.prepared import PreparedRows, prepare
+from reassess.training.loading import (
+    Model,
+    Processor,
+    freeze_vision,
+    load_model,
+    load_processor,
+    save_checkpoint,
+    weights_hash,
+)
+from reassess.training.preemption import ignore_signals
+from reassess.training.preprocessed import PreparedRows, prepare
 from reassess.training.probe import Probe
+from reassess.training.settings import TrainedSettings
 from reassess.training.sharding import rank, wait_for_all
-from reassess.training.stops import hear_no_more
 
 
-class TrainingRun:
-    """A cell's job: its rows, its start, its folders. A method's `train` gets this and nothing else.
+@dataclass(frozen=True)
+class Place:
+    """The files of one training job.
 
     Attributes:
-        micro_batch: rows of a forward pass in place of the layout's own, once memory has run out.
+        start: the checkpoint it starts from.
+        template: the checkpoint whose processor the rows were preprocessed with.
+        rows: the frozen rows of the model's family.
+        preprocessed: those rows, tokenised.
+        pool: the split that the rows are from.
+        probe: the split of held-out items scored during training.
+        work: trainer checkpoints; they outlive a killed job.
+        checkpoint: the finished checkpoint.
+        history: the finished curves.
+        manifest: written last.
     """
 
-    def __init__(self, grid: Grid, cell: Cell) -> None:
-        """Set up the job of `cell`; nothing is read yet."""
-        self.grid, self.cell = grid, cell
-        self.settings: Any = grid.arms[cell.arm].settings
-        self.manifest = Manifest("train", grid.spec(cell), grid.spec_hash(cell))
-        self.micro_batch = micro_batch_of_worker()
+    start: Path
+    template: Path
+    rows: Path
+    preprocessed: Path
+    pool: Path
+    probe: Path
+    work: Path
+    checkpoint: Path
+    history: Path
+    manifest: Path
+
+
+class ItemPrompts(Prompts, Protocol):
+    """Prompts of items that can be read from a pool."""
 
     @property
-    def start(self) -> Path:
-        """The checkpoint the job starts from."""
-        start = self.grid.start(self.cell)
-        return self.grid.base_dir(self.cell.model) if start is None else self.grid.checkpoint_dir(start)
+    def item_type(self) -> type[Any]:
+        """The dataclass of the items."""
 
-    @property
-    def checkpoint(self) -> Path:
-        """The folder of the finished checkpoint."""
-        return self.grid.checkpoint_dir(self.cell)
 
-    @cached_property
-    def work(self) -> Path:
-        """The folder of trainer checkpoints. Emptied if it belongs to another spec; kept across a kill."""
-        folder, mark = self.grid.work_dir(self.cell), {"spec_hash": self.grid.spec_hash(self.cell)}
-        note = folder / "spec.json"
-        if note.is_file() and note.read_text() == json.dumps(mark):
-            return folder  # not written again: another process of the job could find it empty, and clear the folder
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(note, json.dumps(mark))
-        return folder
+@dataclass
+class TrainingRun:
+    """A cell's training job, as a method's `fit` gets it.
+
+    `model` and `processor` are loaded before `fit` is called, and saved after it; a method trains
+    `model` in place, on `rows` (tokenised prompts and completions) or on `rows` and `items` (their
+    questions and reference answers).
+
+    Attributes:
+        cell: the cell's id.
+        kind: `sft` or `rl`.
+        size: rows of the pool.
+        distribution: where the traces come from.
+        seed: the fine-tuning seed; methods use `order_seed` and `sampling_seed`.
+        settings: the arm's settings.
+        place: the job's files.
+        prompts: makes prompts from items.
+        spec: everything that can change the result.
+        spec_hash: its hash.
+        base_layout: how the job uses its hardware; `layout` once memory has run out.
+        max_new_tokens: token budget of a completion in evaluation.
+        command: the words after `reassess` that start this job again.
+        micro_batch: rows of a forward pass instead of the layout's own, once memory has run out.
+    """
+
+    cell: str
+    kind: str
+    size: int
+    distribution: str
+    seed: int
+    settings: TrainedSettings
+    place: Place
+    prompts: ItemPrompts
+    spec: dict[str, Any]
+    spec_hash: str
+    base_layout: Layout
+    max_new_tokens: int
+    command: Sequence[str]
+    micro_batch: int | None = None
+    manifest: Manifest = field(init=False)
+    model: Model = field(init=False)
+    processor: Processor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self.manifest = Manifest("train", self.spec, self.spec_hash)
+
+    # --- what a method uses ------------------------------------------------------------------
 
     @property
     def order_seed(self) -> int:
         """Seed of the order of rows: the same for every method of a (distribution, size, seed)."""
-        return derive_seed("order", self.cell.distribution, self.cell.size, self.cell.seed)
+        return derive_seed("order", self.distribution, self.size, self.seed)
 
     @property
     def sampling_seed(self) -> int:
         """Seed of rollouts."""
-        return derive_seed("sampling", self.cell.distribution, self.cell.size, self.cell.seed)
+        return derive_seed("sampling", self.distribution, self.size, self.seed)
 
     @cached_property
     def row_ids(self) -> list[str]:
@@ -82,43 +147,78 @@ class TrainingRun:
         Raises:
             ReassessError: there are fewer rows than `size`.
         """
-        family = self.grid.family(self.cell.model)
-        frozen = read_parquet(self.grid.rows_file(family, str(self.cell.distribution)))["id"].tolist()
-        size = self.cell.size or 0
-        if len(frozen) < size:
+        frozen = read_parquet(self.place.rows)["id"].tolist()
+        if len(frozen) < self.size:
             raise ReassessError(
-                f"cell {self.cell.id} wants {size} rows but only {len(frozen)} rows of the pool have a trace in every distribution "
-                f"of family {family!r}; raise world.pool_rows or distributions.*.samples, or lower the size"
+                f"cell {self.cell} wants {self.size} rows, but only {len(frozen)} rows of the pool "
+                "have a trace in every distribution of its family; raise world.pool_rows or "
+                "distributions.*.samples, or lower the size"
             )
-        return [str(row) for row in frozen[:size]]
+        return [str(row) for row in frozen[: self.size]]
 
     @cached_property
     def rows(self) -> PreparedRows:
         """The cell's rows, tokenised, with the traces of its distribution."""
-        family = self.grid.family(self.cell.model)
-        rows = PreparedRows.load(self.grid.prepared_file(family, str(self.cell.distribution))).select(self.row_ids)
-        if self.grid.world.keep_pixels:
+        rows = PreparedRows.load(self.place.preprocessed).select(self.row_ids)
+        if self.prompts.keep_pixels:
             return rows
-        return rows.process_later(self.items, load_processor(self.start), decode_image)
+        return rows.process_later(self.items, load_processor(self.place.start), decode_image)
 
     @cached_property
-    def items(self) -> list[Any]:
+    def items(self) -> list[Item]:
         """The pool items of the cell's rows."""
-        split = self.grid.world.train_split(str(self.cell.distribution))
-        pool = {item.id: item for item in read_pool(self.grid.pool_file(split), self.grid.world.item_type)}
-        return [pool[row] for row in self.row_ids]
+        items: list[Item] = read_pool(self.place.pool, self.prompts.item_type)
+        by_id = {item.id: item for item in items}
+        return [by_id[row] for row in self.row_ids]
 
-    def is_finished(self) -> bool:
-        """Return whether another job has finished this very spec: manifest, history and checkpoint are there."""
-        manifest = self.grid.cell_dir(self.cell) / "train.json"
-        whole = manifest.is_file() and (self.checkpoint / "config.json").is_file()
-        return whole and read_json(manifest)["spec_hash"] == self.grid.spec_hash(self.cell)
+    @cached_property
+    def probe(self) -> Probe:
+        """The held-out items scored during training, prepared for `processor`."""
+        items: list[Item] = read_pool(self.place.probe, self.prompts.item_type)
+        rows = prepare(
+            items,
+            None,
+            self.processor,
+            self.prompts.prompt,
+            decode_image,
+            keep_pixels=self.prompts.keep_pixels,
+        )
+        return Probe(items, rows, self.processor.tokenizer, self.max_new_tokens)
 
     @property
     def layout(self) -> Layout:
-        """The job's layout on its hardware."""
-        layout = self.grid.world.layout(self.cell.model)
-        return replace(layout, micro_batch=self.micro_batch) if self.micro_batch else layout
+        """How the job uses its hardware."""
+        if self.micro_batch is None:
+            return self.base_layout
+        return replace(self.base_layout, micro_batch=self.micro_batch)
+
+    @cached_property
+    def work(self) -> Path:
+        """The folder of trainer checkpoints, emptied if it belongs to another spec."""
+        folder, mark = self.place.work, json.dumps({"spec_hash": self.spec_hash})
+        note = folder / "spec.json"
+        if note.is_file() and note.read_text() == mark:
+            # Not written again: another process of the job could read it empty, and clear the folder.
+            return folder
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(note, mark)
+        return folder
+
+    # --- what the job does around a method ---------------------------------------------------
+
+    def is_finished(self) -> bool:
+        """Whether another job has finished this very spec: manifest and checkpoint are there."""
+        complete = (
+            self.place.manifest.is_file() and (self.place.checkpoint / "config.json").is_file()
+        )
+        return complete and read_json(self.place.manifest)["spec_hash"] == self.spec_hash
+
+    @property
+    def rows_per_update(self) -> int:
+        """Rows (SFT) or completions (RL) that an update sees."""
+        return self.settings.rows_per_update
 
     def halve(self) -> None:
         """Work on half as many rows at once from here on, with as many an update as before.
@@ -126,82 +226,83 @@ class TrainingRun:
         Raises:
             ReassessError: it is one row already; says what can be done.
         """
-        self.micro_batch = self.layout.halved(self.settings.rows_per_update).micro_batch
+        self.micro_batch = self.layout.halved(self.rows_per_update).micro_batch
 
-    def load(self) -> tuple[Any, Any]:
-        """Return the model to train and its processor, with what the settings freeze frozen.
+    def load(self) -> None:
+        """Load the model to train and its processor, with what the settings freeze frozen.
 
         Raises:
-            ReassessError: rows and model do not share tokenizer and template, there is no vision tower to freeze, or adapters are
-                asked for on sharded weights.
+            ReassessError: rows and model do not share tokenizer and template, there is no vision
+                tower to freeze, or adapters are asked for on sharded weights.
         """
-        processor = load_processor(self.start)
-        self._check_template(processor)
-        model = load_model(self.start, attention=self.layout.attention)
+        self.__dict__.pop("probe", None)
+        self.processor = load_processor(self.place.start)
+        self._check_template()
+        self.model = load_model(self.place.start, attention=self.layout.attention)
         if self.settings.freeze_vision:
-            freeze_vision(model)
+            freeze_vision(self.model)
         if self.settings.lora_rank is not None:
             if self.layout.sharding != "none":
                 raise ReassessError(
-                    f"cell {self.cell.id}: adapters cannot be merged into sharded weights; lora_rank needs `sharding: none` for "
-                    f"model {self.cell.model!r}"
+                    f"cell {self.cell}: adapters cannot be merged into sharded weights; lora_rank "
+                    "needs `sharding: none` for its model"
                 )
-            model = add_adapters(model, self.settings.lora_rank, derive_seed("adapters", self.cell.seed))
-        return model, processor
+            seed = derive_seed("adapters", self.seed)
+            self.model = add_adapters(self.model, self.settings.lora_rank, seed)
 
-    def _check_template(self, processor: Any) -> None:
-        """Hold the template that the rows were prepared with against the model's own: families share it, by assumption."""
-        family = self.grid.family(self.cell.model)
-        prepared = load_processor(self.grid.base_dir(self.grid.teacher_model(family)))
-        ours, theirs = (sha256_text(str(one.chat_template)) for one in (processor, prepared))
-        if ours != theirs or len(processor.tokenizer) != len(prepared.tokenizer):
+    def _check_template(self) -> None:
+        """Compare the model's template with the one its rows were preprocessed with."""
+        other = load_processor(self.place.template)
+        same = self.processor.chat_template == other.chat_template
+        if not same or len(self.processor.tokenizer) != len(other.tokenizer):
             raise ReassessError(
-                f"model {self.cell.model!r} has another chat template or tokenizer than {self.grid.teacher_model(family)!r}, with "
-                f"which the rows of family {family!r} were prepared; give it a family of its own"
+                f"cell {self.cell}: its model has another chat template or tokenizer than "
+                f"{self.place.template}, with which the rows of its family were preprocessed; "
+                "give it a family of its own"
             )
 
-    def probe(self, processor: Any) -> Probe:
-        """Return the held-out probe, prepared for `processor`."""
-        items = read_pool(self.grid.pool_file("probe"), self.grid.world.item_type)
-        rows = prepare(items, None, processor, self.grid.world.prompt, decode_image, keep_pixels=self.grid.world.keep_pixels)
-        return Probe(items, rows, processor.tokenizer, self.grid.config.evaluation.max_new_tokens)
-
-    def finish(self, model: Any, processor: Any, history: History, resumed: bool) -> None:
-        """Write checkpoint, history and, last of all, the manifest; then drop the trainer checkpoints.
+    def finish(self, outcome: Outcome) -> None:
+        """Write checkpoint, history and, last, the manifest; then remove the trainer checkpoints.
 
         Every process of a job must call it; the first one writes.
         """
-        hear_no_more()
-        layout = self.layout
-        precision = None if layout.precision == "float32" else layout.precision
-        save_checkpoint(merged(model), processor, self.checkpoint, precision)
-        if rank() != 0:
-            wait_for_all()
-            return
-        folder = self.grid.cell_dir(self.cell)
-        frame = history.frame()
-        write_parquet(folder / "history.parquet", frame)
+        ignore_signals()
+        precision = None if self.layout.precision == "float32" else self.layout.precision
+        save_checkpoint(merged(self.model), self.processor, self.place.checkpoint, precision)
+        if rank() == 0:
+            self._record(outcome)
+            shutil.rmtree(self.work, ignore_errors=True)
+        wait_for_all()
+
+    def _record(self, outcome: Outcome) -> None:
+        frame, totals = outcome.history.frame(), outcome.history.totals
+        write_parquet(self.place.history, frame)
         self.manifest.add(
-            cell=self.cell.id,
-            kind=self.grid.kind(self.cell),
+            cell=self.cell,
+            kind=self.kind,
             rows_hash=sha256_text("\n".join(self.row_ids)),
             rows=len(self.row_ids),
             order_seed=self.order_seed,
             sampling_seed=self.sampling_seed,
-            template_hash=sha256_text(str(processor.chat_template)),
-            processor_hash=sha256_file(self.checkpoint / "processor_config.json"),
-            start_weights_hash=weights_hash(self.start),
-            weights_hash=weights_hash(self.checkpoint),
-            samples=history.totals["samples"],
+            template_hash=sha256_text(str(self.processor.chat_template)),
+            processor_hash=sha256_file(self.place.checkpoint / "processor_config.json"),
+            start_weights_hash=weights_hash(self.place.start),
+            weights_hash=weights_hash(self.place.checkpoint),
+            samples=totals["samples"],
             updates=int(frame["step"].max()),
-            tokens=history.totals["tokens"],
-            flops=history.totals["flops"],
+            tokens=totals["tokens"],
+            flops=totals["flops"],
             flops_formula=FORMULA,
-            training_seconds=round(history.totals["seconds"], 3),
-            resumed=resumed,
-            layout=asdict(layout),
+            training_seconds=round(totals["seconds"], 3),
+            resumed=outcome.resumed,
+            layout=asdict(self.layout),
             micro_batch_halved=self.micro_batch is not None,
         )
-        write_json(folder / "train.json", self.manifest.close())
-        shutil.rmtree(self.work, ignore_errors=True)
-        wait_for_all()
+        write_json(self.place.manifest, self.manifest.close())
+
+
+class Fits(Protocol):
+    """What a training job needs of a method."""
+
+    def fit(self, run: TrainingRun) -> Outcome:
+        """Train `run.model` in place."""

@@ -23,9 +23,9 @@ from reassess.training.engine import (
     train_to_end,
 )
 from reassess.training.flops import flops_model
-from reassess.training.history import History
+from reassess.training.history import History, Outcome
 from reassess.training.layout import Layout
-from reassess.training.prepared import IGNORED, PreparedRows
+from reassess.training.preprocessed import IGNORED, PreparedRows
 from reassess.training.probe import Probe
 from reassess.training.sft_settings import SftSettings
 
@@ -37,10 +37,14 @@ ONE_CPU = Layout()
 class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` whose batches are indexed from prepared rows, in the order given, with tokens and FLOPs counted."""
 
-    def __init__(self, rows: PreparedRows, order: list[int], history: History, work: Path, **kwargs: Any) -> None:
+    def __init__(
+        self, rows: PreparedRows, order: list[int], history: History, work: Path, **kwargs: Any
+    ) -> None:
         """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s."""
         self.rows, self.history, self.work = rows, history, work
-        super().__init__(train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs)
+        super().__init__(
+            train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs
+        )
         # transformers marks Qwen2-VL's relatives as if their loss could not be told the tokens of the whole update, and then takes
         # the mean of micro-batch means. It can: their forward hands it on to the loss.
         self.model_accepts_loss_kwargs = True
@@ -49,12 +53,17 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
 
     def _collate(self, batch: list[dict[str, int]]) -> dict[str, Any]:
         rows = [example["row"] for example in batch]
-        return {**self.rows.sft_batch(rows, self._end), "patches": [self.rows.images.patches(row) for row in rows]}
+        return {
+            **self.rows.sft_batch(rows, self._end),
+            "patches": [self.rows.images.patches(row) for row in rows],
+        }
 
     def _get_train_sampler(self, *_: Any) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         """Return the mean token cross-entropy: by TRL's fused head on a GPU, as transformers' `Trainer` computes it elsewhere.
 
         The fused head gives the same loss in tiles; without a GPU kernel it scores every position twice, and takes
@@ -65,7 +74,9 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
         """Take a step and count it."""
         scored = int((inputs["labels"] != IGNORED).sum())
         sizes = lengths(inputs)
@@ -73,7 +84,10 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
         loss = super().training_step(model, inputs, num_items_in_batch)
         check_loss(loss, self.state.global_step, self.work)
         self.history.spend_everywhere(
-            self.args.device, samples=len(sizes), tokens=sum(sizes), flops=self._flops.training(sizes, scored, patches)
+            self.args.device,
+            samples=len(sizes),
+            tokens=sum(sizes),
+            flops=self._flops.training(sizes, scored, patches),
         )
         return loss
 
@@ -88,7 +102,7 @@ def train_sft(
     work: Path,
     probe: Probe | None = None,
     layout: Layout = ONE_CPU,
-) -> tuple[History, bool]:
+) -> Outcome:
     """Fine-tune `model` in place; return the history and whether the run was resumed.
 
     Args:
@@ -117,7 +131,9 @@ def train_sft(
         max_grad_norm=settings.max_grad_norm,
         loss_type="nll",
         max_length=None,
-        logging_steps=min(gcd(10, settings.save_every), updates),  # a resumed run then logs the same means
+        logging_steps=min(
+            gcd(10, settings.save_every), updates
+        ),  # a resumed run then logs the same means
         save_steps=settings.save_every,
         seed=order_seed,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -135,4 +151,4 @@ def train_sft(
         callbacks=[Watcher(history, probe, settings.probe_every)],
     )
     resumed = train_to_end(trainer, history, work, layout)
-    return history, resumed
+    return Outcome(history, resumed)

@@ -8,7 +8,11 @@ from torch import Tensor, nn
 
 def rank() -> int:
     """Return the number of this process in its job; 0 where there is one."""
-    return torch.distributed.get_rank() if torch.distributed.is_available() and torch.distributed.is_initialized() else 0
+    return (
+        torch.distributed.get_rank()
+        if torch.distributed.is_available() and torch.distributed.is_initialized()
+        else 0
+    )
 
 
 def wait_for_all() -> None:
@@ -46,7 +50,9 @@ def whole_state(model: nn.Module) -> dict[str, Tensor] | None:
     if any(isinstance(one, torch.distributed.tensor.DTensor) for one in parameters.values()):
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-        found: dict[str, Tensor] = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+        found: dict[str, Tensor] = get_model_state_dict(
+            model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)
+        )
     elif any(hasattr(one, "ds_id") for one in parameters.values()):
         from deepspeed.zero import GatheredParameters
 
@@ -55,7 +61,11 @@ def whole_state(model: nn.Module) -> dict[str, Tensor] | None:
             with GatheredParameters([one]):
                 if rank() == 0:
                     found[name] = one.detach().cpu().clone()
-        found |= {name: buffer.cpu() for name, buffer in model.state_dict().items() if name not in parameters}
+        found |= {
+            name: buffer.cpu()
+            for name, buffer in model.state_dict().items()
+            if name not in parameters
+        }
     else:
         return None
     if getattr(model.config.get_text_config(), "tie_word_embeddings", False):

@@ -15,11 +15,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from reassess.core.errors import ReassessError
+from reassess.data.items import Prompts
 from reassess.data.pool import decode_image
-from reassess.errors import ReassessError
 from reassess.training.layout import Layout
 from reassess.training.loading import check_checkpoint, load_processor
-from reassess.world import Prompts
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,11 @@ class Sampled:
 
 def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
     """Return token ids with every run of the picture's placeholder made one."""
-    return [token for token, run in groupby(tokens) for token in ([token] if token == placeholder else run)]
+    return [
+        token
+        for token, run in groupby(tokens)
+        for token in ([token] if token == placeholder else run)
+    ]
 
 
 class Completer:
@@ -50,14 +54,22 @@ class Completer:
         if layout.processes <= 1:  # requests then reach the engine in one order
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         if find_spec("vllm") is None:
-            raise ReassessError("vllm is not installed: `make setup-gpu`, or set execution.rollouts to hf")
+            raise ReassessError(
+                "vllm is not installed: `make setup-gpu`, or set execution.rollouts to hf"
+            )
         check_checkpoint(checkpoint)
         self.checkpoint, self.world, self.layout = checkpoint, world, layout
         self.processor = load_processor(checkpoint)
         self._engine: Any = None
 
     def complete(
-        self, items: Sequence[Any], *, samples: int, temperature: float, max_new_tokens: int, seed: int
+        self,
+        items: Sequence[Any],
+        *,
+        samples: int,
+        temperature: float,
+        max_new_tokens: int,
+        seed: int,
     ) -> list[list[Sampled]]:
         """Return `samples` completions of each item; `temperature` 0 is greedy.
 
@@ -77,7 +89,10 @@ class Completer:
         }  # fmt: skip
         sampling = [SamplingParams(seed=seed + place, **shared) for place in range(len(items))]
         outputs = self._started(items, max_new_tokens).generate(requests, sampling)
-        return [_sampled(output, item, self.processor, placeholder) for output, item in zip(outputs, items, strict=True)]
+        return [
+            _sampled(output, item, self.processor, placeholder)
+            for output, item in zip(outputs, items, strict=True)
+        ]
 
     def _started(self, items: Sequence[Any], max_new_tokens: int) -> Any:
         if self._engine is None:
@@ -98,12 +113,16 @@ class Completer:
 
 
 def _text(world: Prompts, processor: Any, item: Any) -> str:
-    text: str = processor.apply_chat_template(world.prompt(item), add_generation_prompt=True, tokenize=False)
+    text: str = processor.apply_chat_template(
+        world.prompt(item), add_generation_prompt=True, tokenize=False
+    )
     return text
 
 
 def _request(world: Prompts, processor: Any, item: Any, placeholder: int) -> dict[str, Any]:
-    tokens = processor.tokenizer(_text(world, processor, item), add_special_tokens=False)["input_ids"]
+    tokens = processor.tokenizer(_text(world, processor, item), add_special_tokens=False)[
+        "input_ids"
+    ]
     request: dict[str, Any] = {"prompt_token_ids": collapse(tokens, placeholder)}
     if item.image is not None:
         request["multi_modal_data"] = {"image": decode_image(item)}
@@ -114,13 +133,17 @@ def _visual_tokens(processor: Any, item: Any) -> int:
     if item.image is None:
         return 0
     picture = decode_image(item)
-    found: list[int] = processor._get_num_multimodal_tokens(image_sizes=[(picture.height, picture.width)]).num_image_tokens
+    found: list[int] = processor._get_num_multimodal_tokens(
+        image_sizes=[(picture.height, picture.width)]
+    ).num_image_tokens
     return found[0]
 
 
 def _longest(world: Prompts, processor: Any, items: Sequence[Any]) -> int:
     return max(
-        len(processor.tokenizer(_text(world, processor, item))["input_ids"]) + _visual_tokens(processor, item) for item in items
+        len(processor.tokenizer(_text(world, processor, item))["input_ids"])
+        + _visual_tokens(processor, item)
+        for item in items
     )
 
 
@@ -133,7 +156,10 @@ def image_placeholder(processor: Any) -> int:
 def ban_placeholders(processor: Any) -> dict[int, float]:
     """Return the logit bias that keeps placeholders out of completions, as transformers' side bans them."""
     names = [name for name in ("image_token", "video_token") if getattr(processor, name, None)]
-    return {processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)): -100.0 for name in names}
+    return {
+        processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)): -100.0
+        for name in names
+    }
 
 
 def check_prompt(prompt: Sequence[int], expected: int, placeholder: int, item: str) -> None:

@@ -6,9 +6,9 @@ import difflib
 import tempfile
 from pathlib import Path
 
-from reassess.analysis.archive import DRAWN, DRAWN_WITH, draw_all, drawn_with, opened, tampered
-from reassess.errors import ReassessError
-from reassess.files import read_json
+from reassess.bundles.archive import DRAWN, DRAWN_WITH, draw_all, drawn_with, opened, tampered
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
 from reassess.verify.report import Report
 
 EXCERPT = 90  # characters of a differing line that are shown
@@ -29,7 +29,12 @@ def verify_figures(path: Path) -> Report:
         names = [name for name in _drawn(root) if name != DRAWN_WITH]
         if not names:
             raise ReassessError(f"{path}: nothing drawn is stored beside the bundle")
-        for name in sorted({*names, *(one for one in _drawn(fresh) if one.split("/")[0] in {*DRAWN, "claims.json"})}):
+        for name in sorted(
+            {
+                *names,
+                *(one for one in _drawn(fresh) if one.split("/")[0] in {*DRAWN, "claims.json"}),
+            }
+        ):
             report.add(_difference(name, root / name, fresh / name))
     report.checked = f"{len(names)} drawn files"
     return report
@@ -38,7 +43,9 @@ def verify_figures(path: Path) -> Report:
 def _drawn(root: Path) -> list[str]:
     inside = (path for folder in DRAWN for path in (root / folder).rglob("*") if path.is_file())
     beside = (root / name for name in ("claims.json", "claims.html"))
-    return sorted(path.relative_to(root).as_posix() for path in (*inside, *beside) if path.is_file())
+    return sorted(
+        path.relative_to(root).as_posix() for path in (*inside, *beside) if path.is_file()
+    )
 
 
 def surroundings(root: Path) -> list[str]:
@@ -78,7 +85,9 @@ def _pixels(old: bytes, new: bytes) -> str:
         return f"the stored picture cannot be read ({error})"
     first, second = pictures
     if first.size != second.size:
-        return f"{first.width} x {first.height} pixels stored, {second.width} x {second.height} drawn"
+        return (
+            f"{first.width} x {first.height} pixels stored, {second.width} x {second.height} drawn"
+        )
     gap = np.abs(np.asarray(first, dtype=np.int16) - np.asarray(second, dtype=np.int16)).max(axis=2)
     if not gap.any():
         return "the same pixels in other bytes (compression or metadata)"
@@ -90,17 +99,29 @@ def _pixels(old: bytes, new: bytes) -> str:
 
 
 def _bytes(old: bytes, new: bytes) -> str:
-    first = next((place for place, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)))
+    first = next(
+        (place for place, (one, other) in enumerate(zip(old, new, strict=False)) if one != other),
+        min(len(old), len(new)),
+    )
     return f"{len(old)} bytes stored, {len(new)} drawn; the first difference is at byte {first}"
 
 
 def _lines(old: bytes, new: bytes) -> str:
     """Say which lines of a text differ, and show the first."""
     mine, yours = (content.decode(errors="replace").splitlines() for content in (old, new))
-    blocks = [block for block in difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes() if block[0] != "equal"]
+    blocks = [
+        block
+        for block in difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes()
+        if block[0] != "equal"
+    ]
     if not blocks:
         return "the same lines with other line ends"
     _, start, end, fresh_start, fresh_end = blocks[0]
     count = sum(max(block[2] - block[1], block[4] - block[3]) for block in blocks)
-    shown = [(" / ".join(lines) or "nothing")[:EXCERPT] for lines in (mine[start:end], yours[fresh_start:fresh_end])]
-    return f"{count} lines differ, first at line {start + 1}: stored {shown[0]!r}, drawn {shown[1]!r}"
+    shown = [
+        (" / ".join(lines) or "nothing")[:EXCERPT]
+        for lines in (mine[start:end], yours[fresh_start:fresh_end])
+    ]
+    return (
+        f"{count} lines differ, first at line {start + 1}: stored {shown[0]!r}, drawn {shown[1]!r}"
+    )

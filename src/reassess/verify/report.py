@@ -20,7 +20,10 @@ class Report:
         lines = [f"note: {note}" for note in self.notes]
         lines += [f"DIFFERS: {difference}" for difference in self.differences]
         return "\n".join(
-            [*lines, f"{self.checked}: {'identical' if not self.differences else f'{len(self.differences)} differences'}"]
+            [
+                *lines,
+                f"{self.checked}: {'identical' if not self.differences else f'{len(self.differences)} differences'}",
+            ]
         )
 
     def add(self, found: list[str]) -> None:

@@ -9,11 +9,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reassess.analysis.archive import opened, tampered
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.stored_answers import ANSWERS, KEYS, answers_by_cell
-from reassess.answers import Verdict, judge
-from reassess.errors import ReassessError
+from reassess.bundles.archive import opened, tampered
+from reassess.bundles.stored_answers import ANSWERS, KEYS, answers_by_cell
+from reassess.core.errors import ReassessError
+from reassess.verifier.grading import Verdict, judge
 from reassess.verify.report import Report
 
 if TYPE_CHECKING:
@@ -37,16 +37,24 @@ def verify_scores(path: Path) -> Report:
         scores = Bundle.load(root / "bundle").scores
         answers = root / "bundle" / ANSWERS
         if not answers.is_file():
-            raise ReassessError(f"{path} holds scores but no answers ({ANSWERS}): they cannot be recomputed")
+            raise ReassessError(
+                f"{path} holds scores but no answers ({ANSWERS}): they cannot be recomputed"
+            )
         scores[KEYS] = scores[KEYS].astype(str)
         unseen = dict(iter(scores.groupby("cell")))
         again = lru_cache(maxsize=REMEMBERED)(judge)
         found, count, cells, opinion = [], 0, len(unseen), SecondOpinion()
         for cell, rows in answers_by_cell(answers):
-            differences, judged = _judged_again(unseen.pop(cell, scores.iloc[:0]), rows, again, opinion)
+            differences, judged = _judged_again(
+                unseen.pop(cell, scores.iloc[:0]), rows, again, opinion
+            )
             found += differences
             count += judged
-        found += [f"{_item(row)}: a score without a stored answer" for rows in unseen.values() for row in rows.itertuples()]
+        found += [
+            f"{_item(row)}: a score without a stored answer"
+            for rows in unseen.values()
+            for row in rows.itertuples()
+        ]
     report.add(found)
     report.add(opinion.differences)
     report.notes += opinion.notes()
@@ -54,19 +62,33 @@ def verify_scores(path: Path) -> Report:
     return report
 
 
-def _judged_again(scores: pd.DataFrame, answers: pd.DataFrame, again: Judge, opinion: SecondOpinion) -> tuple[list[str], int]:
+def _judged_again(
+    scores: pd.DataFrame, answers: pd.DataFrame, again: Judge, opinion: SecondOpinion
+) -> tuple[list[str], int]:
     """Hold a cell's scores against its answers; return what differs and the number of answers judged."""
     both = scores.merge(answers, on=KEYS, how="outer", indicator=True, validate="one_to_one")
     found = []
-    for side, what in (("left_only", "a score without a stored answer"), ("right_only", "a stored answer without a score")):
+    for side, what in (
+        ("left_only", "a score without a stored answer"),
+        ("right_only", "a stored answer without a score"),
+    ):
         found += [f"{_item(row)}: {what}" for row in both[both["_merge"] == side].itertuples()]
     both = both[both["_merge"] == "both"]
     judged = _verdicts(both, again)
-    for column, what in (("correct", "verdict"), ("extracted", "extracted answer"), ("format_ok", "format")):
+    for column, what in (
+        ("correct", "verdict"),
+        ("extracted", "extracted answer"),
+        ("format_ok", "format"),
+    ):
         mine, stored = judged[column], both[column]
-        differs = ~((mine == stored.to_numpy()) | (mine.isna() & stored.isna().to_numpy())).to_numpy(dtype=bool)
+        differs = ~(
+            (mine == stored.to_numpy()) | (mine.isna() & stored.isna().to_numpy())
+        ).to_numpy(dtype=bool)
         rows = zip(both[differs].itertuples(), mine[differs], strict=True)
-        found += [f"{_item(row)}: {what} stored as {getattr(row, column)!r}, recomputed as {value!r}" for row, value in rows]
+        found += [
+            f"{_item(row)}: {what} stored as {getattr(row, column)!r}, recomputed as {value!r}"
+            for row, value in rows
+        ]
     opinion.ask(both, judged)
     return found, len(both)
 
@@ -78,9 +100,13 @@ def _item(row: Any) -> str:
 def _verdicts(rows: pd.DataFrame, again: Judge) -> pd.DataFrame:
     import pandas as pd
 
-    verdicts = [again(*one) for one in zip(rows["completion"], rows["answer"], rows["answer_kind"], strict=True)]
+    verdicts = [
+        again(*one)
+        for one in zip(rows["completion"], rows["answer"], rows["answer_kind"], strict=True)
+    ]
     content = {
-        name: pd.Series([getattr(one, name) for one in verdicts], dtype=object) for name in ("correct", "extracted", "format_ok")
+        name: pd.Series([getattr(one, name) for one in verdicts], dtype=object)
+        for name in ("correct", "extracted", "format_ok")
     }
     return pd.DataFrame(content)
 
@@ -130,7 +156,11 @@ def _by_symbols(extracted: str, answer: str) -> bool:
         )  # it warns that no time limit is set: texts here are whole numbers
     try:
         return bool(
-            verify(parse(f"${answer}$", parsing_timeout=None), parse(f"${extracted}$", parsing_timeout=None), timeout_seconds=None)
+            verify(
+                parse(f"${answer}$", parsing_timeout=None),
+                parse(f"${extracted}$", parsing_timeout=None),
+                timeout_seconds=None,
+            )
         )
     except Exception:
         return False  # what it cannot parse is wrong for it

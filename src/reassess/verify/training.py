@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from reassess.analysis.archive import opened, tampered
 from reassess.analysis.bundle import Bundle
-from reassess.errors import ReassessError, unknown
-from reassess.files import read_json, read_parquet
+from reassess.bundles.archive import opened, tampered
+from reassess.core.errors import ReassessError, unknown
+from reassess.core.files import read_json, read_parquet
 from reassess.verify.report import Report
 
 if TYPE_CHECKING:
@@ -75,25 +75,32 @@ class Again:
 
 def _train_again(bundle: Bundle, cells: list[str], folder: Path) -> Callable[[str], Again]:
     """Run the cells' jobs through the real rules in a folder of its own; return how to read what came of them."""
-    from reassess.grid import Grid
-    from reassess.manifest import ROOT
+    from reassess.core.manifest import ROOT
+    from reassess.grid.study import Grid
 
     places: dict[str, Grid] = {}
     sources = bundle.study.get("merged", [bundle.study])
     for number, source in enumerate(sources):
         config = folder / f"config-{number}.yaml"
         config.parent.mkdir(parents=True, exist_ok=True)
-        own = {"results": str(folder / f"results-{number}"), "scratch": str(folder / f"scratch-{number}")}
+        own = {
+            "results": str(folder / f"results-{number}"),
+            "scratch": str(folder / f"scratch-{number}"),
+        }
         config.write_text(yaml.safe_dump({**source["config"], **own}))
         grid = Grid.load(config)
         here = [cell for cell in cells if cell in grid.cells and cell not in places]
         if not here:
             continue
-        words = [sys.executable, "-m", "reassess.cli", "run", "--config", str(config)]
-        words += [str(grid.cell_dir(grid.cell(cell)) / "scores.json") for cell in here]
-        done = subprocess.run(words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=sys.stderr)
+        words = [sys.executable, "-m", "reassess.cli.entry", "run", "--config", str(config)]
+        words += [str(grid.paths.scores(grid.cell(cell).id)) for cell in here]
+        done = subprocess.run(
+            words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=sys.stderr
+        )
         if done.returncode:
-            raise ReassessError(f"training again failed (exit code {done.returncode}); what it said stands above")
+            raise ReassessError(
+                f"training again failed (exit code {done.returncode}); what it said stands above"
+            )
         places.update(dict.fromkeys(here, grid))
     lost = [cell for cell in cells if cell not in places]
     if lost:
@@ -101,15 +108,25 @@ def _train_again(bundle: Bundle, cells: list[str], folder: Path) -> Callable[[st
 
     def read(cell: str) -> Again:
         grid = places[cell]
-        where = grid.cell_dir(grid.cell(cell))
+        where = grid.paths.cell(grid.cell(cell).id)
         trained = where / "train.json"
-        history = read_parquet(where / "history.parquet") if trained.is_file() else bundle.history.iloc[:0]
-        return Again(read_json(trained) if trained.is_file() else {}, history, read_parquet(where / "predictions.parquet"))
+        history = (
+            read_parquet(where / "history.parquet")
+            if trained.is_file()
+            else bundle.history.iloc[:0]
+        )
+        return Again(
+            read_json(trained) if trained.is_file() else {},
+            history,
+            read_parquet(where / "predictions.parquet"),
+        )
 
     return read
 
 
-def _compare_cell(report: Report, bundle: Bundle, cell: str, stored: dict[str, Any], again: Again) -> None:
+def _compare_cell(
+    report: Report, bundle: Bundle, cell: str, stored: dict[str, Any], again: Again
+) -> None:
     then, now = stored["train"], again.trained
     if then and then["spec_hash"] != now["spec_hash"]:
         report.differences.append(
@@ -118,9 +135,16 @@ def _compare_cell(report: Report, bundle: Bundle, cell: str, stored: dict[str, A
         return
     kinds = list(_other_kind(then or stored["evaluate"], now or {}))
     report.notes += [f"{cell}: {one}" for one in kinds] if now else []
-    if then and then.get("kind", "sft") in ("sft", "merge") and not kinds and not then.get("resumed"):
+    if (
+        then
+        and then.get("kind", "sft") in ("sft", "merge")
+        and not kinds
+        and not then.get("resumed")
+    ):
         if then["weights_hash"] != now["weights_hash"]:
-            report.differences.append(f"{cell}: other weights ({then['weights_hash'][:12]} stored, {now['weights_hash'][:12]} now)")
+            report.differences.append(
+                f"{cell}: other weights ({then['weights_hash'][:12]} stored, {now['weights_hash'][:12]} now)"
+            )
             report.add(list(_trajectory(cell, bundle.history, again.history)))
             return
         report.notes.append(f"{cell}: the same weights, bit by bit ({now['weights_hash'][:12]})")
@@ -135,7 +159,14 @@ def _other_kind(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
             yield f"another kind of machine: {name} was {before}, is {after}; weights cannot be expected to be identical"
     for name, before in then["versions"].items():
         after = now.get("versions", {}).get(name)
-        if before != after and name in ("torch", "transformers", "trl", "numpy", "accelerate", "peft"):
+        if before != after and name in (
+            "torch",
+            "transformers",
+            "trl",
+            "numpy",
+            "accelerate",
+            "peft",
+        ):
             yield f"{name} was {before}, is {after}; weights cannot be expected to be identical"
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reassess.files import write_json
-from reassess.manifest import Manifest
+from reassess.core.files import write_json
+from reassess.core.manifest import Manifest
 from reassess.worlds.hub.fetch import snapshot
 
 if TYPE_CHECKING:
-    from reassess.grid import Grid
+    from reassess.grid.study import Grid
     from reassess.worlds.hub.world import HubWorld
 
 PREPROCESSOR = "preprocessor_config.json"
@@ -26,20 +26,24 @@ def lay_out(grid: Grid, world: HubWorld, model: str) -> None:
     config would give trainer and rollout engine different numbers of visual tokens, and nothing would say so.
     """
     found = world.config.models[model]
-    manifest = Manifest("build_base", grid.base_spec(model), grid.base_hash(model))
-    source = snapshot("model", found.hub, world.pin("model", found.hub).revision, world.config.world.cache)
-    folder = grid.base_dir(model)
+    manifest = Manifest("build_base", grid.specs.base(model), grid.specs.base_hash(model))
+    source = snapshot(
+        "model", found.hub, world.pin("model", found.hub).revision, world.config.world.cache
+    )
+    folder = grid.paths.base(model)
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for path in sorted(source.iterdir()):
         if path.is_file() and path.name not in (PREPROCESSOR, "processor_config.json"):
             (temporary / path.name).symlink_to(path.resolve())
-    write_json(temporary / PREPROCESSOR, with_pixels(read_preprocessor(source), world.config.world.pixels))
+    write_json(
+        temporary / PREPROCESSOR, with_pixels(read_preprocessor(source), world.config.world.pixels)
+    )
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
     manifest.add(repo=found.hub)
-    write_json(grid.results / "models" / model / "base.json", manifest.close())
+    write_json(grid.paths.results / "models" / model / "base.json", manifest.close())
 
 
 def read_preprocessor(source: Path) -> dict[str, Any]:
@@ -47,7 +51,9 @@ def read_preprocessor(source: Path) -> dict[str, Any]:
     if (source / PREPROCESSOR).is_file():
         found: dict[str, Any] = json.loads((source / PREPROCESSOR).read_text())
         return found
-    inside: dict[str, Any] = json.loads((source / "processor_config.json").read_text())["image_processor"]
+    inside: dict[str, Any] = json.loads((source / "processor_config.json").read_text())[
+        "image_processor"
+    ]
     return inside
 
 
@@ -64,12 +70,26 @@ def measure(folder: Path, prompt: Callable[[Any], Any]) -> Callable[[Sequence[An
     processor = load_processor(folder)
 
     def lengths(items: Sequence[Any]) -> list[int]:
-        texts = [processor.apply_chat_template(prompt(item), add_generation_prompt=True, tokenize=False) for item in items]
-        counted = [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+        texts = [
+            processor.apply_chat_template(prompt(item), add_generation_prompt=True, tokenize=False)
+            for item in items
+        ]
+        counted = (
+            [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+            if texts
+            else []
+        )
         sizes = [_size(item.image) for item in items if item.image is not None]
-        visual = iter(processor._get_num_multimodal_tokens(image_sizes=sizes).num_image_tokens if sizes else ())
+        visual = iter(
+            processor._get_num_multimodal_tokens(image_sizes=sizes).num_image_tokens
+            if sizes
+            else ()
+        )
         # The picture's one placeholder in the text becomes as many tokens as it has merged patches.
-        return [count + (next(visual) - 1 if item.image is not None else 0) for item, count in zip(items, counted, strict=True)]
+        return [
+            count + (next(visual) - 1 if item.image is not None else 0)
+            for item, count in zip(items, counted, strict=True)
+        ]
 
     return lengths
 

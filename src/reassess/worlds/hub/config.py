@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from reassess.config import Config, Distribution, Model, Names, Rate, Share, Strict, World
+from reassess.config.schema import Config, Distribution, Model, Names, Rate, Share, Strict, World
 
 HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 
@@ -15,8 +15,14 @@ HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 class Pixels(Strict):
     """One pixel budget for training, rollouts and evaluation; written into every base checkpoint's preprocessor config."""
 
-    smallest: int = Field(3136, gt=0, description="pixels; smaller pictures are enlarged (the checkpoints' own value)")
-    largest: int = Field(262144, gt=0, description="pixels; larger pictures are reduced (LLaMA-Factory's example: 262144)")
+    smallest: int = Field(
+        3136, gt=0, description="pixels; smaller pictures are enlarged (the checkpoints' own value)"
+    )
+    largest: int = Field(
+        262144,
+        gt=0,
+        description="pixels; larger pictures are reduced (LLaMA-Factory's example: 262144)",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Pixels:
@@ -42,17 +48,42 @@ class HubWorld(World):
     """Public data sets, models and benchmarks."""
 
     kind: Literal["hub"] = Field(description="which world: a folder below src/reassess/worlds")
-    pins: Path = Field(Path("config/pins.yaml"), description="commits of models and data sets; `reassess pin` writes it")
-    cache: Path | None = Field(None, description="folder of the hub cache; null: where the hub's client keeps it")
-    stand_in: bool = Field(False, description="make tiny repositories of the same names and layouts here instead of downloading")
-    sources: Names = Field(min_length=1, description="adapter files below worlds/hub/sources whose rows make the pool")
+    pins: Path = Field(
+        Path("config/pins.yaml"),
+        description="commits of models and data sets; `reassess pin` writes it",
+    )
+    cache: Path | None = Field(
+        None, description="folder of the hub cache; null: where the hub's client keeps it"
+    )
+    stand_in: bool = Field(
+        False,
+        description="make tiny repositories of the same names and layouts here instead of downloading",
+    )
+    sources: Names = Field(
+        min_length=1, description="adapter files below worlds/hub/sources whose rows make the pool"
+    )
     pixels: Pixels = Field(default_factory=Pixels, description="pixel budget")
     prompt: Prompt = Field(default_factory=Prompt, description="prompt")
-    max_prompt_tokens: int = Field(2048, gt=0, description="longer prompts are dropped from the pool, never cut (EasyR1: 2048)")
-    ngram: int = Field(13, gt=1, description="words; a row that shares so long a run with a benchmark question is dropped (ours)")
-    image_distance: int = Field(10, ge=0, le=256, description="bits of 256; pictures nearer than this count as the same (ours)")
-    benchmark_items: int | None = Field(None, gt=0, description="only the first items of each benchmark; null: all")
-    workers: int = Field(2, gt=0, description="processes that decode pictures while the pool is built")
+    max_prompt_tokens: int = Field(
+        2048, gt=0, description="longer prompts are dropped from the pool, never cut (EasyR1: 2048)"
+    )
+    ngram: int = Field(
+        13,
+        gt=1,
+        description="words; a row that shares so long a run with a benchmark question is dropped (ours)",
+    )
+    image_distance: int = Field(
+        10,
+        ge=0,
+        le=256,
+        description="bits of 256; pictures nearer than this count as the same (ours)",
+    )
+    benchmark_items: int | None = Field(
+        None, gt=0, description="only the first items of each benchmark; null: all"
+    )
+    workers: int = Field(
+        2, gt=0, description="processes that decode pictures while the pool is built"
+    )
 
 
 class HubModel(Model):
@@ -61,7 +92,9 @@ class HubModel(Model):
     hub: HubName = Field(description="name on the hub; its commit stands in the pins")
     gpus: int = Field(1, ge=0, description="GPUs of a training job")
     micro_batch: int = Field(1, gt=0, description="rows, or completions, a GPU works on at once")
-    sharding: Literal["none", "fsdp", "zero3"] = Field("none", description="how states are spread over the GPUs of a job")
+    sharding: Literal["none", "fsdp", "zero3"] = Field(
+        "none", description="how states are spread over the GPUs of a job"
+    )
 
 
 class HubDistribution(Distribution):
@@ -70,8 +103,12 @@ class HubDistribution(Distribution):
     source: Literal["teacher", "adapter"] = Field(
         description="`teacher`: rejection-sampled on the pool; `adapter`: a public set with its own questions and traces"
     )
-    teacher: str | None = Field(None, description="teacher: the model that is sampled; null: the family's")
-    adapter: str | None = Field(None, description="adapter: name of the file below worlds/hub/sources")
+    teacher: str | None = Field(
+        None, description="teacher: the model that is sampled; null: the family's"
+    )
+    adapter: str | None = Field(
+        None, description="adapter: name of the file below worlds/hub/sources"
+    )
 
     @model_validator(mode="after")
     def _has_its_own(self) -> HubDistribution:
@@ -84,13 +121,27 @@ class Execution(Strict):
     """The hardware and engines of this grid's jobs."""
 
     device: Literal["cpu", "cuda"] = Field("cuda", description="where models run")
-    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="of the arithmetic; master weights stay float32")
-    gradient_checkpointing: bool = Field(True, description="compute activations again instead of keeping them")
-    attention: Literal["eager", "sdpa", "flash_attention_2"] = Field("sdpa", description="implementation; the same in all arms")
-    rollouts: Literal["hf", "vllm"] = Field("vllm", description="engine of rollouts, traces and evaluation")
-    vllm_mode: Literal["colocate", "server"] = Field("colocate", description="vLLM inside the training processes, or its own")
-    vllm_memory: Share = Field(0.3, description="share of a GPU's memory for a colocated vLLM (TRL: 0.3)")
-    engine_memory: Share = Field(0.9, description="the same for traces and evaluation, where vLLM has the GPU to itself")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="of the arithmetic; master weights stay float32"
+    )
+    gradient_checkpointing: bool = Field(
+        True, description="compute activations again instead of keeping them"
+    )
+    attention: Literal["eager", "sdpa", "flash_attention_2"] = Field(
+        "sdpa", description="implementation; the same in all arms"
+    )
+    rollouts: Literal["hf", "vllm"] = Field(
+        "vllm", description="engine of rollouts, traces and evaluation"
+    )
+    vllm_mode: Literal["colocate", "server"] = Field(
+        "colocate", description="vLLM inside the training processes, or its own"
+    )
+    vllm_memory: Share = Field(
+        0.3, description="share of a GPU's memory for a colocated vLLM (TRL: 0.3)"
+    )
+    engine_memory: Share = Field(
+        0.9, description="the same for traces and evaluation, where vLLM has the GPU to itself"
+    )
 
 
 class Costs(Strict):
@@ -98,21 +149,39 @@ class Costs(Strict):
 
     price: float = Field(2.5, ge=0, description="of a GPU-hour, in `currency` (ours; put your own)")
     currency: str = Field("USD", description="of the price")
-    peak_tflops: float = Field(989, gt=0, description="dense bfloat16 peak of a GPU (H100 and H200)")
+    peak_tflops: float = Field(
+        989, gt=0, description="dense bfloat16 peak of a GPU (H100 and H200)"
+    )
     gpu_gb: float = Field(80, gt=0, description="memory of a GPU")
     text_tokens: int = Field(150, ge=0, description="of a prompt (ours)")
     visual_tokens: int = Field(300, ge=0, description="of a picture under the pixel budget (ours)")
     trace_tokens: int = Field(350, gt=0, description="of a trace (ours)")
-    rollout_tokens: int = Field(325, gt=0, description="of a rollout (EasyR1's published runs come to about 700 tokens a sequence)")
+    rollout_tokens: int = Field(
+        325,
+        gt=0,
+        description="of a rollout (EasyR1's published runs come to about 700 tokens a sequence)",
+    )
     answer_tokens: int = Field(400, gt=0, description="of an answer in evaluation (ours)")
-    sft_mfu: Rate = Field(0.25, description="share of the peak that SFT reaches, of 1 (ours: par for padded batches with pictures)")
-    rl_mfu_small: Rate = Field(0.037, description="training FLOPs over the whole RL step, of 1 (from EasyR1's 3B run, 8 H100)")
+    sft_mfu: Rate = Field(
+        0.25,
+        description="share of the peak that SFT reaches, of 1 (ours: par for padded batches with pictures)",
+    )
+    rl_mfu_small: Rate = Field(
+        0.037,
+        description="training FLOPs over the whole RL step, of 1 (from EasyR1's 3B run, 8 H100)",
+    )
     rl_mfu_large: Rate = Field(0.074, description="the same for 7B (from EasyR1's 7B run, 8 H100)")
     small_parameters: Rate = Field(5e9, description="models below this take `rl_mfu_small`")
-    resampling: float = Field(0.5, ge=0, description="extra rollouts of dynamic sampling, as a share (ours)")
-    engine_tokens_7b: Rate = Field(2500, description="tokens a second and GPU that vLLM generates with a 7B model (ours)")
+    resampling: float = Field(
+        0.5, ge=0, description="extra rollouts of dynamic sampling, as a share (ours)"
+    )
+    engine_tokens_7b: Rate = Field(
+        2500, description="tokens a second and GPU that vLLM generates with a 7B model (ours)"
+    )
     startup_minutes: float = Field(3, ge=0, description="of a job, on every one of its GPUs (ours)")
-    data_set_gb: float = Field(1, ge=0, description="size of a data set whose files were not asked for yet (ours)")
+    data_set_gb: float = Field(
+        1, ge=0, description="size of a data set whose files were not asked for yet (ours)"
+    )
     benchmark_items: dict[str, int] = Field(
         default={
             "mathvista": 1000, "mathverse": 3940, "mathvision": 3040, "mmmu": 900, "mmstar": 1500, "logicvista": 447,
@@ -120,7 +189,9 @@ class Costs(Strict):
         },
         description="items of benchmarks, as published",
     )  # fmt: skip
-    other_benchmark_items: int = Field(1000, gt=0, description="items of a benchmark that is not listed")
+    other_benchmark_items: int = Field(
+        1000, gt=0, description="items of a benchmark that is not listed"
+    )
 
 
 class HubConfig(Config):
@@ -128,7 +199,9 @@ class HubConfig(Config):
 
     world: HubWorld = Field(description="the hub world")
     models: dict[str, HubModel] = Field(min_length=1, description="backbones and teachers by name")
-    distributions: dict[str, HubDistribution] = Field(min_length=1, description="where traces come from")
+    distributions: dict[str, HubDistribution] = Field(
+        min_length=1, description="where traces come from"
+    )
     costs: Costs = Field(default_factory=Costs, description="what an estimate of cost rests on")
     execution: Execution = Field(default_factory=Execution, description="hardware and engines")
 

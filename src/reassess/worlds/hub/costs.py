@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from reassess.plan import Estimate
+from reassess.grid.costs import Estimate
 from reassess.worlds.hub.shapes import PATCHES_A_TOKEN, Shape, shape_of
 
 if TYPE_CHECKING:
-    from reassess.grid import Cell, Grid
+    from reassess.grid.cells import Cell
+    from reassess.grid.study import Grid
     from reassess.worlds.hub.pins import Kind
     from reassess.worlds.hub.world import HubWorld
 
@@ -21,7 +22,11 @@ SERVED = 2  # bytes of a weight in the engine
 def of_training(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
     """Return the cost of training a cell."""
     settings: Any = grid.arms[cell.arm].settings
-    shape, model, costs = _shape(grid, world, cell.model), world.config.models[cell.model], world.config.costs
+    shape, model, costs = (
+        _shape(grid, world, cell.model),
+        world.config.models[cell.model],
+        world.config.costs,
+    )
     rows, kind = cell.size or 0, grid.kind(cell)
     flops = shape.flops(settings.freeze_vision)
     patches = PATCHES_A_TOKEN * costs.visual_tokens
@@ -35,8 +40,12 @@ def of_training(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
         batches = settings.updates(rows) / settings.updates_per_batch
         seen = batches * settings.prompts_per_step * settings.num_generations
         seen *= 1 + costs.resampling * min(1, getattr(settings, "resample_rounds", 0))
-        work = seen * flops.training([prompt + costs.rollout_tokens], costs.rollout_tokens, [patches])
-        rate = costs.rl_mfu_small if shape.parameters < costs.small_parameters else costs.rl_mfu_large
+        work = seen * flops.training(
+            [prompt + costs.rollout_tokens], costs.rollout_tokens, [patches]
+        )
+        rate = (
+            costs.rl_mfu_small if shape.parameters < costs.small_parameters else costs.rl_mfu_large
+        )
         seconds = work / (peak * rate)
     hours = seconds / 3600 + max(1, model.gpus) * costs.startup_minutes / 60
     kept, states = MASTER * shape.parameters / 1e9, 2 * STATES * shape.parameters / 1e9
@@ -48,13 +57,20 @@ def of_evaluation(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
     costs, shape = world.config.costs, _shape(grid, world, cell.model)
     seconds = items_scored(grid, world) * costs.answer_tokens / _rate(costs, shape)
     gpus = engine_gpus(costs, shape)
-    return Estimate(gpus=gpus, gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60), disk_gb=0.01, scratch_gb=0)
+    return Estimate(
+        gpus=gpus,
+        gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60),
+        disk_gb=0.01,
+        scratch_gb=0,
+    )
 
 
 def items_scored(grid: Grid, world: HubWorld) -> int:
     """Return how many items a cell is scored on."""
     costs, limit = world.config.costs, world.config.world.benchmark_items
-    sizes = [costs.benchmark_items.get(name, costs.other_benchmark_items) for name in grid.benchmarks]
+    sizes = [
+        costs.benchmark_items.get(name, costs.other_benchmark_items) for name in grid.benchmarks
+    ]
     return sum(min(size, limit) if limit else size for size in sizes)
 
 
@@ -65,7 +81,12 @@ def of_shard(grid: Grid, world: HubWorld, family: str, distribution: str) -> Est
     prompts = world.config.world.pool_rows / found.shards
     seconds = prompts * found.samples * costs.trace_tokens / _rate(costs, shape)
     gpus = engine_gpus(costs, shape)
-    return Estimate(gpus=gpus, gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60), disk_gb=0.01, scratch_gb=0)
+    return Estimate(
+        gpus=gpus,
+        gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60),
+        disk_gb=0.01,
+        scratch_gb=0,
+    )
 
 
 def of_fetch(grid: Grid, world: HubWorld, kind: Kind, repo: str) -> Estimate:
@@ -82,7 +103,7 @@ def of_fetch(grid: Grid, world: HubWorld, kind: Kind, repo: str) -> Estimate:
 
 
 def _shape(grid: Grid, world: HubWorld, model: str) -> Shape:
-    return shape_of(world.config.models[model].hub, grid.base_dir(model))
+    return shape_of(world.config.models[model].hub, grid.paths.base(model))
 
 
 def _rate(costs: Any, shape: Shape) -> float:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from reassess.errors import ReassessError
-from reassess.files import sha256_file
-from reassess.worlds.hub.pins import Kind, Pin
+from reassess.core.errors import ReassessError
+from reassess.core.files import sha256_file
+from reassess.worlds.hub.pins import Kind, Pin, Pins
 
-MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.jinja")  # weights only as safetensors; never code
+MODEL_FILES = (
+    "*.safetensors",
+    "*.json",
+    "*.txt",
+    "*.jinja",
+)  # weights only as safetensors; never code
 
 
 def info(kind: Kind, repo: str, revision: str | None) -> Any:
@@ -34,7 +39,13 @@ def download(kind: Kind, repo: str, pin: Pin, patterns: Sequence[str], cache: Pa
     from huggingface_hub import snapshot_download
 
     with explained(kind, repo, pin.revision):
-        folder = snapshot_download(repo, repo_type=kind, revision=pin.revision, cache_dir=cache, allow_patterns=list(patterns))
+        folder = snapshot_download(
+            repo,
+            repo_type=kind,
+            revision=pin.revision,
+            cache_dir=cache,
+            allow_patterns=list(patterns),
+        )
     check(Path(folder), repo, pin, patterns)
     return Path(folder)
 
@@ -52,7 +63,9 @@ def check(folder: Path, repo: str, pin: Pin, patterns: Sequence[str]) -> None:
         if not path.is_file():
             raise ReassessError(f"{repo}: {name} is missing from {folder}; fetch it again")
         if path.stat().st_size != size or (digest and sha256_file(path) != digest):
-            raise ReassessError(f"{repo}: {name} is not the file of commit {pin.revision}; delete it and fetch it again")
+            raise ReassessError(
+                f"{repo}: {name} is not the file of commit {pin.revision}; delete it and fetch it again"
+            )
 
 
 def snapshot(kind: Kind, repo: str, revision: str, cache: Path | None) -> Path:
@@ -89,13 +102,50 @@ def explained(kind: Kind, repo: str, revision: str | None) -> Iterator[None]:
             f"{kind} {repo} is gated: ask for access on its page while logged in, then set HF_TOKEN to a token of that account"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise ReassessError(f"{kind} {repo} has no commit {revision}; correct its pin or run `reassess pin`") from error
+        raise ReassessError(
+            f"{kind} {repo} has no commit {revision}; correct its pin or run `reassess pin`"
+        ) from error
     except errors.RepositoryNotFoundError as error:
-        raise ReassessError(f"the hub has no {kind} {repo}, or it is private: check the name, or set HF_TOKEN") from error
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
+        raise ReassessError(
+            f"the hub has no {kind} {repo}, or it is private: check the name, or set HF_TOKEN"
+        ) from error
+    except (
+        errors.HfHubHTTPError,
+        errors.LocalEntryNotFoundError,
+        errors.OfflineModeIsEnabled,
+        OSError,
+    ) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
         said = str(error).partition("\n")[0] or repr(error)
         raise ReassessError(
             f"{kind} {repo} could not be fetched: the hub cannot be reached{offline}: {said}. Fetch it on a machine with access "
             "(`reassess fetch`) and carry the cache folder over"
         ) from error
+
+
+def resolve(
+    wanted: Iterable[tuple[Kind, str]], pins: Pins, revisions: dict[str, str]
+) -> Iterable[str]:
+    """Ask the hub for the commit of each repository and keep it; yield a line on each.
+
+    Args:
+        wanted: repositories.
+        pins: where commits are kept; one that is pinned already keeps its commit and gets its file list.
+        revisions: repositories to move, by name, to a branch, tag or commit.
+
+    Raises:
+        ReassessError: the hub cannot be reached, or a repository or revision is not there.
+    """
+    for kind, repo in wanted:
+        known = pins.found.get((kind, repo))
+        revision = revisions.get(repo) or (known.revision if known else None)
+        with explained(kind, repo, revision):
+            found = info(kind, repo, revision)
+        files = {
+            one.rfilename: [one.size, one.lfs.sha256 if one.lfs else None]
+            for one in found.siblings or ()
+            if one.size is not None
+        }
+        pins.found[kind, repo] = Pin(str(found.sha), files)
+        pins.save()
+        yield f"{kind:8} {repo} {found.sha}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
+from reassess.data.items import Message, Part
 from reassess.worlds.hub.config import Prompt
 
 
@@ -23,7 +24,7 @@ class Row:
     Attributes:
         question: words of the question, without options and picture markers.
         answer: the right answer; for `option` the letter.
-        answer_kind: how it is verified (`reassess.answers`).
+        answer_kind: how it is verified (`reassess.verifier.grading`).
         image: encoded picture, or None.
         options: texts of the options in order; empty for a free question.
         family: category, as the source names it.
@@ -75,14 +76,16 @@ def option_letter(answer: str, options: Sequence[str]) -> str:
     return ascii_uppercase[places[0]]
 
 
-def messages_of(item: HubItem, prompt: Prompt) -> list[dict[str, Any]]:
+def messages_of(item: HubItem, prompt: Prompt) -> list[Message]:
     """Return the chat messages of an item: the picture, then the question with its options and the suffix."""
     options = item.option_texts()
     lines = "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, options))
     template = prompt.choice if options else prompt.question
-    words = template.replace("{options}", lines).replace("{question}", item.question) + prompt.suffix
-    content = [{"type": "image"}] if item.image is not None else []
-    turns: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    words = (
+        template.replace("{options}", lines).replace("{question}", item.question) + prompt.suffix
+    )
+    content: list[Part] = [{"type": "image"}] if item.image is not None else []
+    turns: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
     return [*turns, {"role": "user", "content": [*content, {"type": "text", "text": words}]}]
 
 

@@ -27,8 +27,12 @@ def image_hash(encoded: bytes) -> str:
     from PIL import Image
 
     with Image.open(BytesIO(encoded)) as picture:
-        picture.draft("L", (4 * SIDE, 4 * SIDE))  # a JPEG is then decoded at an eighth of its size or so
-        grey = np.asarray(picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16)
+        picture.draft(
+            "L", (4 * SIDE, 4 * SIDE)
+        )  # a JPEG is then decoded at an eighth of its size or so
+        grey = np.asarray(
+            picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16
+        )
     bits = (grey[:, 1:] > grey[:, :-1] + MARGIN).reshape(-1)
     return np.packbits(bits).tobytes().hex()
 
@@ -39,7 +43,9 @@ def as_bits(hashes: Sequence[str]) -> Hashes:
     return np.frombuffer(raw, dtype=np.uint64).reshape(-1, 4)
 
 
-def near(first: Sequence[str], second: Sequence[str], distance: int, chunk: int = 512) -> NDArray[np.bool_]:
+def near(
+    first: Sequence[str], second: Sequence[str], distance: int, chunk: int = 512
+) -> NDArray[np.bool_]:
     """Return, for each hash of `first`, whether one of `second` is of the same picture.
 
     It is where they differ in at most `distance` bits and in at most `SHARE` of the bits that either has set. A hash
@@ -55,7 +61,9 @@ def near(first: Sequence[str], second: Sequence[str], distance: int, chunk: int 
         for word in range(right.shape[1]):
             differ += np.bitwise_count(part[:, word, None] ^ right[None, :, word])
             either += np.bitwise_count(part[:, word, None] | right[None, :, word])
-        found[start : start + chunk] = ((differ <= distance) & (differ <= SHARE * either) & (either > 0)).any(axis=1)
+        found[start : start + chunk] = (
+            (differ <= distance) & (differ <= SHARE * either) & (either > 0)
+        ).any(axis=1)
     return found
 
 

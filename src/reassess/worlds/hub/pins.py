@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from reassess.errors import ReassessError
-from reassess.files import write_text
+from reassess.core.errors import ReassessError
+from reassess.core.files import write_text
 
 Kind = Literal["model", "dataset"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -56,8 +55,12 @@ class Pins:
             for repo, pin in ((content or {}).get(key) or {}).items():
                 revision = str(pin.get("revision") if isinstance(pin, dict) else pin)
                 if COMMIT.fullmatch(revision) is None:
-                    raise ReassessError(f"{path}: {key}.{repo}: {revision!r} is no commit: 40 hexadecimal digits are wanted")
-                found[kind, repo] = Pin(revision, dict(pin.get("files") or {}) if isinstance(pin, dict) else {})
+                    raise ReassessError(
+                        f"{path}: {key}.{repo}: {revision!r} is no commit: 40 hexadecimal digits are wanted"
+                    )
+                found[kind, repo] = Pin(
+                    revision, dict(pin.get("files") or {}) if isinstance(pin, dict) else {}
+                )
         return cls(path, found)
 
     def of(self, kind: Kind, repo: str) -> Pin:
@@ -67,43 +70,22 @@ class Pins:
             ReassessError: it has none.
         """
         if (kind, repo) not in self.found:
-            raise ReassessError(f"{kind} {repo} is not pinned in {self.path}; run `reassess pin` where the hub can be reached")
+            raise ReassessError(
+                f"{kind} {repo} is not pinned in {self.path}; run `reassess pin` where the hub can be reached"
+            )
         return self.found[kind, repo]
 
     def save(self) -> None:
         """Write the file, sorted."""
         content: dict[str, Any] = {"models": {}, "datasets": {}}
         for (kind, repo), pin in sorted(self.found.items()):
-            content[f"{kind}s"][repo] = {"revision": pin.revision, **({"files": pin.files} if pin.files else {})}
+            content[f"{kind}s"][repo] = {
+                "revision": pin.revision,
+                **({"files": pin.files} if pin.files else {}),
+            }
         write_text(self.path, HEADER + yaml.safe_dump(content, width=120))
 
 
 def stand_in_revision(kind: Kind, repo: str) -> str:
     """Return the made-up commit of a repository that stands in for a public one."""
     return hashlib.sha1(f"stand-in {kind} {repo}".encode()).hexdigest()
-
-
-def resolve(wanted: Iterable[tuple[Kind, str]], pins: Pins, revisions: dict[str, str]) -> Iterable[str]:
-    """Ask the hub for the commit of each repository and keep it; yield a line on each.
-
-    Args:
-        wanted: repositories.
-        pins: where commits are kept; one that is pinned already keeps its commit and gets its file list.
-        revisions: repositories to move, by name, to a branch, tag or commit.
-
-    Raises:
-        ReassessError: the hub cannot be reached, or a repository or revision is not there.
-    """
-    from reassess.worlds.hub.fetch import explained, info
-
-    for kind, repo in wanted:
-        known = pins.found.get((kind, repo))
-        revision = revisions.get(repo) or (known.revision if known else None)
-        with explained(kind, repo, revision):
-            found = info(kind, repo, revision)
-        files = {
-            one.rfilename: [one.size, one.lfs.sha256 if one.lfs else None] for one in found.siblings or () if one.size is not None
-        }
-        pins.found[kind, repo] = Pin(str(found.sha), files)
-        pins.save()
-        yield f"{kind:8} {repo} {found.sha}"

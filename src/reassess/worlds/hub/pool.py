@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reassess.core.errors import ReassessError
+from reassess.core.files import write_json
+from reassess.core.seeds import derive_seed
 from reassess.data.pool import write_pool
-from reassess.errors import ReassessError
-from reassess.files import write_json
-from reassess.grid import Grid
-from reassess.seeds import derive_seed
+from reassess.grid.study import Grid
 from reassess.worlds.hub.items import Dropped, HubItem, Row
 from reassess.worlds.hub.overlap import all_ngrams, image_hash, near, ngrams
 from reassess.worlds.hub.source import Source, find_source, read_rows
@@ -57,13 +57,20 @@ def build(grid: Grid) -> None:
         ReassessError: too few rows are left for the pool.
     """
     world, report = hub_of(grid), Report()
-    config, folder = world.config.world, grid.pool_file("train").parent
+    config, folder = world.config.world, grid.paths.pool("train").parent
     tests: dict[str, list[HubItem]] = {}
     with ProcessPoolExecutor(config.workers) as workers:
         for name, benchmark in grid.benchmarks.items():
             source = benchmark_source(benchmark)
             tests[name] = list(
-                read_items(name, find_source(source), world.snapshot_of(source), report, workers, config.benchmark_items)
+                read_items(
+                    name,
+                    find_source(source),
+                    world.snapshot_of(source),
+                    report,
+                    workers,
+                    config.benchmark_items,
+                )
             )
             write_pool(folder / f"{name}.parquet", tests[name])
         screen = Screen(tests, config.ngram, config.image_distance)
@@ -83,11 +90,20 @@ def build(grid: Grid) -> None:
         write_pool(folder / "probe.parquet", _numbered(found[config.pool_rows : needed]))
         for name, distribution in world.config.distributions.items():
             if distribution.adapter is not None:
-                rows = read_items(name, find_source(distribution.adapter), world.snapshot_of(distribution.adapter), report, workers)
+                rows = read_items(
+                    name,
+                    find_source(distribution.adapter),
+                    world.snapshot_of(distribution.adapter),
+                    report,
+                    workers,
+                )
                 own = list(_screened(rows, name, screen, lengths, config.max_prompt_tokens, report))
                 own.sort(key=lambda item: derive_seed("pool", config.seed, item.id))
                 write_pool(folder / f"{name}.parquet", _numbered(own))
-    write_json(folder / "disjointness.json", {**report.content(), "screen": screen.content(), "revisions": world.revisions(grid)})
+    write_json(
+        folder / "disjointness.json",
+        {**report.content(), "screen": screen.content(), "revisions": world.revisions(grid)},
+    )
 
 
 def _numbered(items: Sequence[HubItem]) -> list[HubItem]:
@@ -95,7 +111,12 @@ def _numbered(items: Sequence[HubItem]) -> list[HubItem]:
 
 
 def read_items(
-    name: str, source: Source, snapshot: Path, report: Report, workers: ProcessPoolExecutor, limit: int | None = None
+    name: str,
+    source: Source,
+    snapshot: Path,
+    report: Report,
+    workers: ProcessPoolExecutor,
+    limit: int | None = None,
 ) -> Iterator[HubItem]:
     """Yield the items of a source, its pictures decoded and hashed; rows that cannot be used are counted."""
     count = 0
@@ -169,7 +190,9 @@ class Screen:
     def __init__(self, tests: dict[str, list[HubItem]], size: int, distance: int) -> None:
         """Take in the items of all benchmarks."""
         self.size, self.distance = size, distance
-        self.pictures = sorted({item.image_hash for items in tests.values() for item in items if item.image_hash})
+        self.pictures = sorted(
+            {item.image_hash for items in tests.values() for item in items if item.image_hash}
+        )
         self.runs = all_ngrams((item.question for items in tests.values() for item in items), size)
 
     def clean(self, items: Sequence[HubItem]) -> list[str]:
@@ -185,10 +208,17 @@ class Screen:
 
     def content(self) -> dict[str, int]:
         """Return what the report says of the screen."""
-        return {"pictures": len(self.pictures), "runs": len(self.runs), "ngram": self.size, "image_distance": self.distance}
+        return {
+            "pictures": len(self.pictures),
+            "runs": len(self.runs),
+            "ngram": self.size,
+            "image_distance": self.distance,
+        }
 
 
-def _screened(rows: Iterable[HubItem], name: str, screen: Screen, lengths: Any, longest: int, report: Report) -> Iterator[HubItem]:
+def _screened(
+    rows: Iterable[HubItem], name: str, screen: Screen, lengths: Any, longest: int, report: Report
+) -> Iterator[HubItem]:
     """Yield the items that are in no benchmark and whose prompt is not too long."""
     items = list(rows)
     for item, why, length in zip(items, screen.clean(items), lengths(items), strict=True):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from reassess.errors import ReassessError
+from reassess.core.errors import ReassessError
 from reassess.training.flops import FlopsModel
 
 PATCHES_A_TOKEN = 4  # patches that the merger makes one visual token of
@@ -51,7 +51,9 @@ class Shape:
     def tower(self) -> float:
         """Parameters of the tower that each patch meets; the merger's count a quarter, since it works on four patches at once."""
         width = self.tower_width
-        blocks = self.tower_depth * (4 * width * width + (3 if self.gated else 2) * width * self.tower_mlp)
+        blocks = self.tower_depth * (
+            4 * width * width + (3 if self.gated else 2) * width * self.tower_mlp
+        )
         merged = PATCHES_A_TOKEN * width
         return blocks + 1176 * width + (merged * merged + merged * self.hidden) / PATCHES_A_TOKEN
 
@@ -60,7 +62,12 @@ class Shape:
         """Parameters in all, norms and biases aside."""
         merged = PATCHES_A_TOKEN * self.tower_width
         merger = merged * merged + merged * self.hidden
-        return self.body + self.head * (1 if self.tied else 2) + self.tower + merger * (1 - 1 / PATCHES_A_TOKEN)
+        return (
+            self.body
+            + self.head * (1 if self.tied else 2)
+            + self.tower
+            + merger * (1 - 1 / PATCHES_A_TOKEN)
+        )
 
     def flops(self, frozen_tower: bool) -> FlopsModel:
         """Return the model for the count of FLOPs."""
@@ -84,7 +91,9 @@ SHAPES = {
     "Qwen/Qwen2-VL-7B-Instruct": Shape(3584, 28, 28, 4, 18944, 152064, False),
     "Qwen/Qwen2.5-VL-3B-Instruct": Shape(2048, 36, 16, 2, 11008, 151936, True, **NEWER),  # type: ignore[arg-type]
     "Qwen/Qwen2.5-VL-7B-Instruct": Shape(3584, 28, 28, 4, 18944, 152064, False, **NEWER),  # type: ignore[arg-type]
-    "Qwen/Qwen2.5-VL-32B-Instruct": Shape(5120, 64, 40, 8, 27648, 152064, False, tower_mlp=3456, tower_full=4, gated=True),
+    "Qwen/Qwen2.5-VL-32B-Instruct": Shape(
+        5120, 64, 40, 8, 27648, 152064, False, tower_mlp=3456, tower_full=4, gated=True
+    ),
 }
 
 
@@ -98,7 +107,9 @@ def shape_of(repo: str, base: Path | None = None) -> Shape:
         return SHAPES[repo]
     path = None if base is None else base / "config.json"
     if path is None or not path.is_file():
-        raise ReassessError(f"the shape of {repo} is not known: add it to worlds/hub/shapes.py, or make its base checkpoint first")
+        raise ReassessError(
+            f"the shape of {repo} is not known: add it to worlds/hub/shapes.py, or make its base checkpoint first"
+        )
     found = json.loads(path.read_text())
     text, vision = found.get("text_config", found), found["vision_config"]
     newer = "fullatt_block_indexes" in vision

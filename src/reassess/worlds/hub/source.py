@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from reassess.errors import ReassessError, unknown
+from reassess.core.errors import ReassessError, unknown
 from reassess.worlds.hub.items import Dropped, Row
 
 SOURCES = Path(__file__).parent / "sources"
@@ -69,7 +69,12 @@ def read_rows(snapshot: Path, source: Source) -> Iterator[dict[str, Any]]:
     Raises:
         ReassessError: no file matches, a file is damaged, or a column is not there.
     """
-    readers = {".parquet": _read_parquet, ".csv": _read_csv, ".json": _read_json, ".jsonl": _read_json}
+    readers = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".json": _read_json,
+        ".jsonl": _read_json,
+    }
     with _archive(snapshot, source) as files:
         for path in _files(snapshot, source):
             for row in readers[path.suffix](path, source):
@@ -94,7 +99,9 @@ def _archive(snapshot: Path, source: Source) -> Iterator[Callable[[str], bytes]]
 
             yield read
     except (OSError, zipfile.BadZipFile) as error:
-        raise ReassessError(f"{path} is missing or damaged ({error}); fetch {source.repo} again") from error
+        raise ReassessError(
+            f"{path} is missing or damaged ({error}); fetch {source.repo} again"
+        ) from error
 
 
 def _files(snapshot: Path, source: Source) -> list[Path]:
@@ -102,7 +109,9 @@ def _files(snapshot: Path, source: Source) -> list[Path]:
         found = sorted(snapshot.glob(pattern))
         if found:
             return found
-    there = sorted(str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file())
+    there = sorted(
+        str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file()
+    )
     raise ReassessError(
         f"{source.repo}: no file matches {' or '.join(source.files)}; the snapshot has {', '.join(there[:10]) or 'none'}"
     )
@@ -115,7 +124,9 @@ def _read_parquet(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     try:
         opened = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ReassessError(f"{path} is not a readable parquet file ({error}); fetch {source.repo} again") from error
+        raise ReassessError(
+            f"{path} is not a readable parquet file ({error}); fetch {source.repo} again"
+        ) from error
     _require(source, opened.schema_arrow.names, path)
     for batch in opened.iter_batches(batch_size=64):
         yield from batch.to_pylist()
@@ -126,9 +137,15 @@ def _read_json(path: Path, source: Source) -> Iterator[dict[str, Any]]:
 
     text = path.read_text(encoding="utf-8")
     try:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()] if path.suffix == ".jsonl" else json.loads(text)
+        rows = (
+            [json.loads(line) for line in text.splitlines() if line.strip()]
+            if path.suffix == ".jsonl"
+            else json.loads(text)
+        )
     except ValueError as error:
-        raise ReassessError(f"{path} is not valid JSON ({error}); fetch {source.repo} again") from error
+        raise ReassessError(
+            f"{path} is not valid JSON ({error}); fetch {source.repo} again"
+        ) from error
     if rows:
         _require(source, list(rows[0]), path)
     yield from rows

@@ -6,32 +6,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from reassess.errors import ReassessError, unknown
-from reassess.plan import Estimate
-from reassess.world import World
+from reassess.core.errors import ReassessError, unknown
+from reassess.data.items import Message
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.cells import Cell
+from reassess.grid.costs import Estimate
+from reassess.grid.study import Grid
+from reassess.training.layout import Layout
+from reassess.worlds.base import World
 from reassess.worlds.hub import costs
+from reassess.worlds.hub.config import HubConfig
 from reassess.worlds.hub.fetch import MODEL_FILES, snapshot
 from reassess.worlds.hub.pins import Kind, Pin, Pins, stand_in_revision
 from reassess.worlds.hub.shapes import shape_of
 from reassess.worlds.hub.source import find_source
 
-if TYPE_CHECKING:
-    from reassess.evaluation.pack import Benchmark
-    from reassess.grid import Cell, Grid
-    from reassess.training.layout import Layout
-    from reassess.worlds.hub.config import HubConfig
-
 VERSION = 1  # raised when the pool's making changes its meaning
 
 
-class HubWorld(World):
+class HubWorld(World[HubConfig]):
     """See docs/paper-grid.md."""
 
     pack: ClassVar[str] = "paper"
     keep_pixels: ClassVar[bool] = False
-    config: HubConfig
 
     # --- repositories ---------------------------------------------------------------------------------------------------
 
@@ -57,7 +56,9 @@ class HubWorld(World):
 
     def sources(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
         """Return the adapters this grid reads: of the pool, of distributions and of benchmarks."""
-        adapters = [one.adapter for one in self.config.distributions.values() if one.adapter is not None]
+        adapters = [
+            one.adapter for one in self.config.distributions.values() if one.adapter is not None
+        ]
         tests = [benchmark_source(one) for one in benchmarks.values()]
         return list(dict.fromkeys([*self.config.world.sources, *adapters, *tests]))
 
@@ -65,7 +66,10 @@ class HubWorld(World):
         """Yield every repository of the grid, each once."""
         models = {model.hub for model in self.config.models.values()}
         yield from (("model", repo) for repo in sorted(models))
-        yield from (("dataset", repo) for repo in sorted({find_source(name).repo for name in self.sources(grid.benchmarks)}))
+        yield from (
+            ("dataset", repo)
+            for repo in sorted({find_source(name).repo for name in self.sources(grid.benchmarks)})
+        )
 
     def wanted(self, grid: Grid, repo: str | None) -> list[tuple[Kind, str]]:
         """Return the repositories to fetch: all, or the one named as kind/org/name.
@@ -76,7 +80,9 @@ class HubWorld(World):
         every = list(self.repositories(grid))
         chosen = [(kind, name) for kind, name in every if repo in (None, f"{kind}/{name}")]
         if not chosen:
-            raise ReassessError(unknown("repository", repo, [f"{kind}/{name}" for kind, name in every]))
+            raise ReassessError(
+                unknown("repository", repo, [f"{kind}/{name}" for kind, name in every])
+            )
         return chosen
 
     def revisions(self, grid: Grid) -> dict[str, str]:
@@ -86,7 +92,9 @@ class HubWorld(World):
     def snapshot_of(self, source: str) -> Path:
         """Return the folder of an adapter's files in the cache."""
         repo = find_source(source).repo
-        return snapshot("dataset", repo, self.pin("dataset", repo).revision, self.config.world.cache)
+        return snapshot(
+            "dataset", repo, self.pin("dataset", repo).revision, self.config.world.cache
+        )
 
     def patterns(self, grid: Grid, kind: Kind, repo: str) -> tuple[str, ...]:
         """Return which files of a repository are fetched."""
@@ -94,23 +102,37 @@ class HubWorld(World):
             return MODEL_FILES
         found = [find_source(name) for name in self.sources(grid.benchmarks)]
         mine = [source for source in found if source.repo == repo]
-        return tuple(pattern for source in mine for pattern in (*source.files, *([source.archive] if source.archive else [])))
+        return tuple(
+            pattern
+            for source in mine
+            for pattern in (*source.files, *([source.archive] if source.archive else []))
+        )
 
     def receipt(self, grid: Grid, kind: Kind, repo: str) -> Path:
         """Return the file that says a repository was fetched."""
-        return grid.scratch / "fetched" / kind / f"{repo.replace('/', '--')}.json"
+        return grid.paths.receipt(kind, *repo.split("/"))
 
     # --- what decides a result --------------------------------------------------------------------------------------------
 
     def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, Any]:
         """Return the commits of all sources, and every setting that decides which rows are kept and how they are asked."""
         world = self.config.world
-        names = ("seed", "pool_rows", "probe_items", "max_prompt_tokens", "ngram", "image_distance", "benchmark_items")
+        names = (
+            "seed",
+            "pool_rows",
+            "probe_items",
+            "max_prompt_tokens",
+            "ngram",
+            "image_distance",
+            "benchmark_items",
+        )
         repos = {name: find_source(name).repo for name in self.sources(benchmarks)}
         return {
             "world": "hub",
             "version": VERSION,
-            "sources": {name: [repo, self.revision("dataset", repo)] for name, repo in repos.items()},
+            "sources": {
+                name: [repo, self.revision("dataset", repo)] for name, repo in repos.items()
+            },
             "train": list(world.sources),
             "benchmarks": {name: benchmark_source(one) for name, one in benchmarks.items()},
             **{name: getattr(world, name) for name in names},
@@ -121,9 +143,15 @@ class HubWorld(World):
     def base_spec(self, model: str, pool_hash: str) -> dict[str, Any]:
         """Return name and commit of the public checkpoint, and the pixel budget written into it."""
         repo = self.config.models[model].hub
-        return {"hub": repo, "revision": self.revision("model", repo), "pixels": self.config.world.pixels.model_dump()}
+        return {
+            "hub": repo,
+            "revision": self.revision("model", repo),
+            "pixels": self.config.world.pixels.model_dump(),
+        }
 
-    def teacher_spec(self, family: str, distribution: str, base_hash: Any) -> dict[str, Any]:
+    def teacher_spec(
+        self, family: str, distribution: str, base_hash: Callable[[str], str]
+    ) -> dict[str, Any]:
         """Return the hash of the model that is sampled."""
         return {"base": base_hash(self.teacher_model(family, distribution))}
 
@@ -135,22 +163,33 @@ class HubWorld(World):
     def training_spec(self, model: str) -> dict[str, Any]:
         """Return what of the hardware can change weights beyond their last bits: precision and the engine of rollouts."""
         execution = self.config.execution
-        return {"execution": {"precision": execution.precision, "rollouts": execution.rollouts, "attention": execution.attention}}
+        return {
+            "execution": {
+                "precision": execution.precision,
+                "rollouts": execution.rollouts,
+                "attention": execution.attention,
+            }
+        }
 
     def layout(self, model: str) -> Layout:
         """Return the layout that execution and model give."""
-        from reassess.training.layout import Layout
-
         execution, found = self.config.execution, self.config.models[model]
-        layout = Layout(**execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch)
-        return replace(layout, sharding=found.sharding, checkpoint_minutes=self.config.checkpoint_minutes)
+        layout = Layout(
+            **execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch
+        )
+        return replace(
+            layout, sharding=found.sharding, checkpoint_minutes=self.config.checkpoint_minutes
+        )
 
     def engine_layout(self, model: str) -> Layout:
         """Return the layout with as many GPUs as hold the model's weights with as much room again."""
         layout = self.layout(model)
         if layout.rollouts != "vllm":
             return layout
-        return replace(layout, processes=costs.engine_gpus(self.config.costs, shape_of(self.config.models[model].hub)))
+        return replace(
+            layout,
+            processes=costs.engine_gpus(self.config.costs, shape_of(self.config.models[model].hub)),
+        )
 
     def teacher_model(self, family: str, distribution: str) -> str:
         """Return the model that a distribution's traces are sampled from."""
@@ -161,13 +200,23 @@ class HubWorld(World):
 
     def pool_inputs(self, grid: Grid) -> list[Path]:
         """Return the receipts of all data sets, and of the model whose tokenizer measures prompts."""
-        data = [self.receipt(grid, kind, repo) for kind, repo in self.repositories(grid) if kind == "dataset"]
-        return [*data, *(grid.base_dir(self.config.teachers[family]) for family in sorted(self.config.teachers))]
+        data = [
+            self.receipt(grid, kind, repo)
+            for kind, repo in self.repositories(grid)
+            if kind == "dataset"
+        ]
+        return [
+            *data,
+            *(
+                grid.paths.base(self.config.teachers[family])
+                for family in sorted(self.config.teachers)
+            ),
+        ]
 
-    def pool_splits(self, grid: Grid) -> list[str]:
+    def pool_splits(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
         """Return the splits, with one more for each distribution that brings its own questions."""
         own = [name for name, one in self.config.distributions.items() if one.adapter is not None]
-        return [*super().pool_splits(grid), *own]
+        return [*super().pool_splits(benchmarks), *own]
 
     def base_inputs(self, grid: Grid, model: str) -> list[Path]:
         """Return the receipt of the checkpoint."""
@@ -175,7 +224,7 @@ class HubWorld(World):
 
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
         """Return the base folder of the model that is sampled."""
-        return grid.base_dir(self.teacher_model(family, distribution))
+        return grid.paths.base(self.teacher_model(family, distribution))
 
     def train_split(self, distribution: str) -> str:
         """Return the pool, or the distribution's own rows."""
@@ -183,9 +232,9 @@ class HubWorld(World):
 
     # --- what jobs cost -----------------------------------------------------------------------------------------------------
 
-    def download_costs(self, grid: Grid) -> list[Estimate]:
-        """Return the size of every repository."""
-        return [costs.of_fetch(grid, self, kind, repo) for kind, repo in self.repositories(grid)]
+    def download_cost(self, grid: Grid, kind: Kind, repo: str) -> Estimate:
+        """Return the size of a repository."""
+        return costs.of_fetch(grid, self, kind, repo)
 
     def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
         """Return the cost of sampling a shard of traces."""
@@ -207,17 +256,20 @@ class HubWorld(World):
 
     def fetch(self, grid: Grid, kind: Kind, repo: str) -> None:
         """Download a repository, or make its stand-in, and write the receipt."""
-        from reassess.files import write_json
+        from reassess.core.files import write_json
         from reassess.worlds.hub.fetch import download
 
         pin, cache = self.pin(kind, repo), self.config.world.cache
         if self.config.world.stand_in:
-            from reassess.worlds.hub.stand_in import make_repository
+            from reassess.worlds.hub.testing.stand_in import make_repository
 
             make_repository(grid, self, kind, repo, pin.revision)
         else:
             download(kind, repo, pin, self.patterns(grid, kind, repo), cache)
-        write_json(self.receipt(grid, kind, repo), {"kind": kind, "repo": repo, "revision": pin.revision, "bytes": pin.size})
+        write_json(
+            self.receipt(grid, kind, repo),
+            {"kind": kind, "repo": repo, "revision": pin.revision, "bytes": pin.size},
+        )
 
     def build_pool(self, grid: Grid) -> None:
         """Read, screen and order the rows of all sources."""
@@ -239,7 +291,7 @@ class HubWorld(World):
         """Return a function that measures prompts in tokens, the picture's included, by the first family's processor."""
         from reassess.worlds.hub.base import measure
 
-        return measure(grid.base_dir(next(iter(self.config.teachers.values()))), self.prompt)
+        return measure(grid.paths.base(next(iter(self.config.teachers.values()))), self.prompt)
 
     @property
     def about(self) -> str:
@@ -261,7 +313,7 @@ class HubWorld(World):
 
         return HubItem
 
-    def prompt(self, item: Any) -> list[dict[str, Any]]:
+    def prompt(self, item: Any) -> list[Message]:
         """Return the picture, then the question with its options and the suffix."""
         from reassess.worlds.hub.items import messages_of
 
@@ -275,7 +327,9 @@ def hub_of(grid: Grid) -> HubWorld:
         ReassessError: the grid is of another world.
     """
     if not isinstance(grid.world, HubWorld):
-        raise ReassessError(f"{grid.source} is a grid of the {grid.config.world.kind} world, which has no public repositories")
+        raise ReassessError(
+            f"{grid.source} is a grid of the {grid.config.world.kind} world, which has no public repositories"
+        )
     return grid.world
 
 
@@ -287,7 +341,9 @@ def benchmark_source(benchmark: Benchmark) -> str:
     """
     name = benchmark.metadata.get("source")
     if not isinstance(name, str):
-        raise ReassessError(f"{benchmark.source}: metadata.source is missing: name the adapter of its rows")
+        raise ReassessError(
+            f"{benchmark.source}: metadata.source is missing: name the adapter of its rows"
+        )
     return name
 
 

@@ -16,12 +16,16 @@ REASONED = {1: 0.5, 2: 0.1}  # share of chains of thought by stage
 Pair = tuple[Item, str]
 
 
-def base_items(seed: int, count: int, stage: int, forbidden: Container[str] = frozenset()) -> list[Pair]:
+def base_items(
+    seed: int, count: int, stage: int, forbidden: Container[str] = frozenset()
+) -> list[Pair]:
     """Return (item, completion) pairs of a base stage: 1, half with a chain of thought; 2, mostly direct answers."""
     split = f"base{stage}"
     pairs = []
     for index in range(count):
-        in_words, reasoned = np.random.default_rng([seed, RULES[split].stream, index, 1]).random(2) < (TEXT_ONLY, REASONED[stage])
+        in_words, reasoned = np.random.default_rng([seed, RULES[split].stream, index, 1]).random(
+            2
+        ) < (TEXT_ONLY, REASONED[stage])
         item = make_item(split, seed, index, forbidden)
         completion = render_trace(item, "native") if reasoned else f"Answer: {item.answer}"
         pairs.append((replace(item, image=None) if in_words else item, completion))

@@ -6,20 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from reassess.core.files import read_parquet, write_json
+from reassess.core.manifest import Manifest
+from reassess.core.seeds import derive_seed
 from reassess.data.pool import decode_image
-from reassess.files import read_parquet, write_json
-from reassess.grid import Grid
-from reassess.manifest import Manifest
-from reassess.seeds import derive_seed
+from reassess.grid.study import Grid
 from reassess.worlds.micro.prompts import prompt
-from reassess.worlds.micro.world import teacher_dir, tokenizer_dir
-
-
-def train_tokenizer(grid: Grid) -> None:
-    """Train the world's tokenizer."""
-    from reassess.worlds.micro.models import build_tokenizer
-
-    build_tokenizer(tokenizer_dir(grid))
 
 
 def train_base(grid: Grid, model_name: str) -> None:
@@ -31,11 +23,13 @@ def train_base(grid: Grid, model_name: str) -> None:
     from reassess.worlds.micro.models import build_model
 
     world, model_config = grid.world.config.world, grid.world.config.models[model_name]
-    manifest = Manifest("build_base", grid.base_spec(model_name), grid.base_hash(model_name))
+    manifest = Manifest("build_base", grid.specs.base(model_name), grid.specs.base_hash(model_name))
     seed = derive_seed("base", world.seed, model_config.family, model_config.width)
-    model, processor = build_model(model_config.family, model_config.width, seed, tokenizer_dir(grid))
+    model, processor = build_model(
+        model_config.family, model_config.width, seed, grid.paths.tokenizer
+    )
     forbidden = _test_scenes(grid)
-    recipe, work = world.base, grid.scratch / "trainer" / "base" / model_name
+    recipe, work = world.base, grid.paths.scratch / "trainer" / "base" / model_name
     stages = (
         (1, recipe.rows, recipe.steps, recipe.learning_rate),
         (2, recipe.direct_rows, recipe.direct_steps, recipe.direct_learning_rate),
@@ -44,9 +38,18 @@ def train_base(grid: Grid, model_name: str) -> None:
     for stage, rows, steps, rate in stages:
         items = base_items(world.seed, rows, stage, forbidden)
         folder = work / f"stage{stage}"
-        history = _fit(model, processor, items, steps, rate, derive_seed(seed, stage), folder, manifest)
+        history = _fit(
+            model, processor, items, steps, rate, derive_seed(seed, stage), folder, manifest
+        )
         spent[f"stage{stage}"] = history
-    _finish(manifest, model, processor, grid.base_dir(model_name), grid.results / "models" / model_name / "base.json", spent)
+    _finish(
+        manifest,
+        model,
+        processor,
+        grid.paths.base(model_name),
+        grid.paths.results / "models" / model_name / "base.json",
+        spent,
+    )
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -55,26 +58,51 @@ def train_teacher(grid: Grid, family: str) -> None:
     from reassess.training.loading import load_model, load_processor
     from reassess.worlds.micro.base_mix import teacher_items
 
-    world, start = grid.world.config.world, grid.base_dir(grid.teacher_model(family))
-    manifest = Manifest("build_teacher", grid.teacher_spec(family, ""), grid.teacher_hash(family, ""))
+    world, start = grid.world.config.world, grid.paths.base(grid.teacher_model(family))
+    manifest = Manifest(
+        "build_teacher", grid.specs.teacher(family, ""), grid.specs.teacher_hash(family, "")
+    )
     model, processor = load_model(start), load_processor(start)
-    items = teacher_items(world.seed, world.teacher.rows, _test_scenes(grid) | _scenes(grid, "train"))
-    seed, work = derive_seed("teacher", world.seed, family), grid.scratch / "trainer" / "teacher" / family
-    spent = _fit(model, processor, items, world.teacher.steps, world.teacher.learning_rate, seed, work, manifest)
-    report = grid.results / "models" / family / "teacher.json"
-    _finish(manifest, model, processor, teacher_dir(grid, family), report, {"teacher": spent})
+    items = teacher_items(
+        world.seed, world.teacher.rows, _test_scenes(grid) | _scenes(grid, "train")
+    )
+    seed, work = (
+        derive_seed("teacher", world.seed, family),
+        grid.paths.scratch / "trainer" / "teacher" / family,
+    )
+    spent = _fit(
+        model,
+        processor,
+        items,
+        world.teacher.steps,
+        world.teacher.learning_rate,
+        seed,
+        work,
+        manifest,
+    )
+    report = grid.paths.results / "models" / family / "teacher.json"
+    _finish(manifest, model, processor, grid.paths.teacher(family), report, {"teacher": spent})
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _fit(
-    model: Any, processor: Any, pairs: Any, steps: int, rate: float, seed: int, work: Path, manifest: Manifest
+    model: Any,
+    processor: Any,
+    pairs: Any,
+    steps: int,
+    rate: float,
+    seed: int,
+    work: Path,
+    manifest: Manifest,
 ) -> dict[str, float]:
     """Train in place by `train_sft` on (item, completion) pairs, resuming in `work`; return the running totals."""
-    from reassess.training.prepared import prepare
+    from reassess.training.preprocessed import prepare
     from reassess.training.sft import train_sft
     from reassess.training.sft_settings import SftSettings
 
-    rows = prepare([item for item, _ in pairs], [text for _, text in pairs], processor, prompt, decode_image)
+    rows = prepare(
+        [item for item, _ in pairs], [text for _, text in pairs], processor, prompt, decode_image
+    )
     settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
     work.mkdir(parents=True, exist_ok=True)
     history, resumed = train_sft(model, processor, rows, settings, order_seed=seed, work=work)
@@ -82,7 +110,14 @@ def _fit(
     return dict(history.totals)
 
 
-def _finish(manifest: Manifest, model: Any, processor: Any, folder: Path, report: Path, spent: dict[str, Any]) -> None:
+def _finish(
+    manifest: Manifest,
+    model: Any,
+    processor: Any,
+    folder: Path,
+    report: Path,
+    spent: dict[str, Any],
+) -> None:
     from reassess.training.loading import save_checkpoint, weights_hash
 
     save_checkpoint(model, processor, folder)
@@ -92,7 +127,7 @@ def _finish(manifest: Manifest, model: Any, processor: Any, folder: Path, report
 
 
 def _scenes(grid: Grid, split: str) -> set[str]:
-    return set(read_parquet(grid.pool_file(split), ["scene_hash"])["scene_hash"])
+    return set(read_parquet(grid.paths.pool(split), ["scene_hash"])["scene_hash"])
 
 
 def _test_scenes(grid: Grid) -> set[str]:

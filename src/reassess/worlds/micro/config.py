@@ -6,16 +6,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from reassess.config import Config, Distribution, Model, Rate, Strict, World
+from reassess.config.schema import Config, Distribution, Model, Rate, Strict, World
 
 
 class BaseRecipe(Strict):
     """How the base checkpoints of the micro world are made, before any post-training."""
 
-    rows: int = Field(12000, gt=0, description="stage 1: rows, half with a chain of thought, a quarter text-only")
+    rows: int = Field(
+        12000, gt=0, description="stage 1: rows, half with a chain of thought, a quarter text-only"
+    )
     steps: int = Field(1000, gt=0, description="stage 1: updates")
     learning_rate: Rate = Field(2e-3, description="stage 1: peak learning rate, cosine to 0")
-    direct_rows: int = Field(6000, gt=0, description="stage 2 (answer directly): rows, a tenth with a chain of thought")
+    direct_rows: int = Field(
+        6000, gt=0, description="stage 2 (answer directly): rows, a tenth with a chain of thought"
+    )
     direct_steps: int = Field(150, gt=0, description="stage 2: updates")
     direct_learning_rate: Rate = Field(1e-3, description="stage 2: peak learning rate")
 
@@ -23,7 +27,9 @@ class BaseRecipe(Strict):
 class TeacherRecipe(Strict):
     """How a family's teacher is made: its strongest base, trained further on chains of thought only."""
 
-    rows: int = Field(6000, gt=0, description="rows, all with a chain of thought, none of them in the pool")
+    rows: int = Field(
+        6000, gt=0, description="rows, all with a chain of thought, none of them in the pool"
+    )
     steps: int = Field(400, gt=0, description="updates")
     learning_rate: Rate = Field(2e-3, description="peak learning rate, cosine to 0")
 
@@ -31,17 +37,25 @@ class TeacherRecipe(Strict):
 class MicroWorld(World):
     """The generated world: sizes of its splits and its recipes. All values are ours."""
 
-    kind: Literal["micro"] = Field("micro", description="which world: a folder below src/reassess/worlds")
+    kind: Literal["micro"] = Field(
+        "micro", description="which world: a folder below src/reassess/worlds"
+    )
     seed: int = Field(2512, ge=0, description="seed of every scene, question and initial weight")
     split_items: int = Field(300, gt=0, description="items of each benchmark")
-    base: BaseRecipe = Field(default_factory=BaseRecipe, description="recipe of the base checkpoints")
-    teacher: TeacherRecipe = Field(default_factory=TeacherRecipe, description="recipe of the teachers")
+    base: BaseRecipe = Field(
+        default_factory=BaseRecipe, description="recipe of the base checkpoints"
+    )
+    teacher: TeacherRecipe = Field(
+        default_factory=TeacherRecipe, description="recipe of the teachers"
+    )
 
 
 class MicroModel(Model):
     """One backbone, built here."""
 
-    family: Literal["llava", "qwen3-vl"] = Field(description="architecture; a family shares a teacher")
+    family: Literal["llava", "qwen3-vl"] = Field(
+        description="architecture; a family shares a teacher"
+    )
     width: int = Field(gt=0, multiple_of=16, description="hidden size")
 
 
@@ -51,7 +65,9 @@ class MicroDistribution(Distribution):
     source: Literal["teacher", "rendered"] = Field(
         description="`teacher`: rejection-sampled from the family's teacher; `rendered`: written out by the world"
     )
-    style: Literal["native", "words"] = Field("words", description="rendered: spelling of the chain of thought")
+    style: Literal["native", "words"] = Field(
+        "words", description="rendered: spelling of the chain of thought"
+    )
 
 
 class MicroConfig(Config):
@@ -59,7 +75,9 @@ class MicroConfig(Config):
 
     world: MicroWorld = Field(default_factory=MicroWorld, description="the micro world")
     models: dict[str, MicroModel] = Field(min_length=1, description="backbones by name")
-    distributions: dict[str, MicroDistribution] = Field(min_length=1, description="where traces come from")
+    distributions: dict[str, MicroDistribution] = Field(
+        min_length=1, description="where traces come from"
+    )
 
 
 CONFIG = MicroConfig

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from reassess.errors import ReassessError, unknown
-from reassess.seeds import derive_seed
+from reassess.core.errors import ReassessError, unknown
+from reassess.core.seeds import derive_seed
 from reassess.worlds.micro.questions import COUNTING, FAMILIES, HOPS, Question, draw_question
 from reassess.worlds.micro.scenes import (
     ALL_COMBINATIONS,
@@ -60,7 +60,9 @@ class SplitRule:
     families: tuple[str, ...] = FAMILIES
     smallest_answer: int = 0
     unseen_cells: int = 0
-    hashed: bool = True  # pictures of streams that no test split is compared with by picture need no hash
+    hashed: bool = (
+        True  # pictures of streams that no test split is compared with by picture need no hash
+    )
 
 
 # Streams 2 to 6 belong to benchmarks, whose files say their rules.
@@ -84,17 +86,33 @@ def benchmark_rule(name: str, scenes: Mapping[str, Any]) -> SplitRule:
         "questions": {"all": FAMILIES, "counting": COUNTING},
     }
     settings: dict[str, Any] = {"stream": derive_seed("benchmark", name)}
-    allowed = ("stream", "fill", "jitter", "combinations", "unseen_cells", "questions", "smallest_answer")
+    allowed = (
+        "stream",
+        "fill",
+        "jitter",
+        "combinations",
+        "unseen_cells",
+        "questions",
+        "smallest_answer",
+    )
     for key, value in scenes.items():
         if key not in allowed:
             raise ReassessError(f"benchmark {name!r}: {unknown('key of scenes', key, allowed)}")
         if key in choices and value not in choices[key]:
             raise ReassessError(f"benchmark {name!r}: {unknown(key, str(value), choices[key])}")
-        settings["families" if key == "questions" else key] = choices[key][value] if key in choices else value
+        settings["families" if key == "questions" else key] = (
+            choices[key][value] if key in choices else value
+        )
     return SplitRule(**settings)
 
 
-def make_item(split: str, seed: int, index: int, forbidden: Container[str] = frozenset(), rule: SplitRule | None = None) -> Item:
+def make_item(
+    split: str,
+    seed: int,
+    index: int,
+    forbidden: Container[str] = frozenset(),
+    rule: SplitRule | None = None,
+) -> Item:
     """Return item `index` of a split, drawn by `rule` (default: the split's own in `RULES`).
 
     Depends on nothing but its arguments: not on the process, nor on which items were made before. A draw that breaks the
@@ -102,7 +120,9 @@ def make_item(split: str, seed: int, index: int, forbidden: Container[str] = fro
     """
     rule = rule or RULES[split]
     for attempt in range(ATTEMPTS):
-        generator = np.random.default_rng(np.random.SeedSequence([seed, rule.stream, index, attempt]))
+        generator = np.random.default_rng(
+            np.random.SeedSequence([seed, rule.stream, index, attempt])
+        )
         scene = draw_scene(generator, rule.fill, rule.combinations)
         question = draw_question(generator, scene, rule.families)
         if not _allowed(rule, scene, question) or scene_hash(scene) in forbidden:
@@ -119,7 +139,14 @@ def _allowed(rule: SplitRule, scene: Scene, question: Question) -> bool:
     return not rule.smallest_answer or int(question.answer(scene)) >= rule.smallest_answer
 
 
-def _item(split: str, rule: SplitRule, index: int, scene: Scene, question: Question, generator: np.random.Generator) -> Item:
+def _item(
+    split: str,
+    rule: SplitRule,
+    index: int,
+    scene: Scene,
+    question: Question,
+    generator: np.random.Generator,
+) -> Item:
     encoded = BytesIO()
     picture = render(scene, generator, rule.jitter)
     picture.save(encoded, format="PNG", compress_level=1)

@@ -35,7 +35,15 @@ from transformers import (  # noqa: E402
 VOCABULARY = 420
 PICTURE = 48  # pixels a side
 PATCH = 16  # one image token a cell
-SPECIAL = ("<|pad|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+SPECIAL = (
+    "<|pad|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 INITIALIZER_RANGE = 0.08  # at the usual 0.02 models this small hardly start to learn
 
 TEMPLATE = (
@@ -64,7 +72,9 @@ def build_tokenizer(folder: Path) -> None:
         tokenizer_object=tokenizer,
         pad_token="<|pad|>",
         eos_token="<|im_end|>",
-        additional_special_tokens=[name for name in SPECIAL if name not in ("<|pad|>", "<|im_end|>")],
+        additional_special_tokens=[
+            name for name in SPECIAL if name not in ("<|pad|>", "<|im_end|>")
+        ],
         chat_template=TEMPLATE,
     )
     temporary = folder.with_name(f".{folder.name}.partial")
@@ -77,18 +87,35 @@ def build_tokenizer(folder: Path) -> None:
 def corpus() -> list[str]:
     """Return texts that hold every word of questions, traces in all spellings, and scene descriptions."""
     questions = [
-        Question(family, *pair).text for family in FAMILIES for pair in product([*COLOURS], [*COLOURS]) if family != "shape"
+        Question(family, *pair).text
+        for family in FAMILIES
+        for pair in product([*COLOURS], [*COLOURS])
+        if family != "shape"
     ]
     questions += [Question("both", *pair).text for pair in ALL_COMBINATIONS]
     questions += [Question("shape", shape).text for shape in SHAPES]
     lines = []
     states = [*map(str, range(10)), *(f"less{number}" for number in range(1, 10))]
     for (colour, shape), state in product(ALL_COMBINATIONS, states):
-        lines += [f" {colour[0]}{shape[0]} {state} no {state}", f" {colour} {shape} {state} nothing {state}"]
-        lines += [f"{colour[0]}{shape[0]} {state}", f"{colour} {shape} {state}", f"no {state}", f"nothing {state}"]
+        lines += [
+            f" {colour[0]}{shape[0]} {state} no {state}",
+            f" {colour} {shape} {state} nothing {state}",
+        ]
+        lines += [
+            f"{colour[0]}{shape[0]} {state}",
+            f"{colour} {shape} {state}",
+            f"no {state}",
+            f"nothing {state}",
+        ]
         lines += [f" Scene: {colour} {shape}, nothing, {colour} {shape}."]
     answers = [f". Answer: {word}" for word in [*map(str, range(10)), *COLOURS, "equal"]]
-    return questions * 4 + lines + answers * 8 + [f"user\n{text}" for text in questions] + ["assistant\nAnswer: 1"] * 50
+    return (
+        questions * 4
+        + lines
+        + answers * 8
+        + [f"user\n{text}" for text in questions]
+        + ["assistant\nAnswer: 1"] * 50
+    )
 
 
 def build_model(family: str, width: int, seed: int, tokenizer_dir: Path) -> tuple[Any, Any]:
@@ -147,7 +174,11 @@ def _llava(width: int, tokenizer: Any) -> tuple[Any, Any]:
         initializer_range=INITIALIZER_RANGE,
     )
     images = CLIPImageProcessor(
-        do_resize=False, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3, do_convert_rgb=True
+        do_resize=False,
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+        do_convert_rgb=True,
     )
     processor = LlavaProcessor(
         image_processor=images,
@@ -165,7 +196,11 @@ def _qwen3_vl(width: int, tokenizer: Any) -> tuple[Any, Any]:
     quarter = width // 4
     sections = [quarter - 2 * (quarter // 3), quarter // 3, quarter // 3]
     text = _text(width, tokenizer) | {
-        "rope_scaling": {"rope_type": "default", "mrope_section": sections, "mrope_interleaved": True}
+        "rope_scaling": {
+            "rope_type": "default",
+            "mrope_section": sections,
+            "mrope_interleaved": True,
+        }
     }
     vision = {
         "depth": 1,
@@ -192,7 +227,13 @@ def _qwen3_vl(width: int, tokenizer: Any) -> tuple[Any, Any]:
         initializer_range=INITIALIZER_RANGE,
     )
     budget = {"shortest_edge": PICTURE * PICTURE, "longest_edge": PICTURE * PICTURE}
-    common = {"patch_size": PATCH // 2, "merge_size": 2, "temporal_patch_size": 1, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    common = {
+        "patch_size": PATCH // 2,
+        "merge_size": 2,
+        "temporal_patch_size": 1,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
     processor = Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(size=budget, **common),
         tokenizer=tokenizer,

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from reassess.core.errors import ReassessError, unknown
 from reassess.data.disjoint import require_disjoint
-from reassess.errors import ReassessError, unknown
 from reassess.worlds.micro.items import Item, benchmark_rule, make_item
 
 TRAIN, PROBE = "train", "probe"
 
 
 def make_splits(
-    seed: int, pool_rows: int, split_items: int, probe_items: int, scenes: Mapping[str, Mapping[str, Any]]
+    seed: int,
+    pool_rows: int,
+    split_items: int,
+    probe_items: int,
+    scenes: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, list[Item]], dict[str, Any]]:
     """Return every split, and the report on what training and test share: nothing.
 
@@ -35,14 +39,20 @@ def make_splits(
     for split, drawn in scenes.items():
         if "in_words" not in drawn:
             rule = benchmark_rule(split, drawn)
-            splits[split] = [make_item(split, seed, index, taken, rule) for index in range(split_items)]
+            splits[split] = [
+                make_item(split, seed, index, taken, rule) for index in range(split_items)
+            ]
     for split, drawn in scenes.items():
         if "in_words" in drawn:
             splits[split] = _in_words(split, str(drawn["in_words"]), splits)
-    report = require_disjoint(splits[TRAIN], {name: items for name, items in splits.items() if name != TRAIN})
+    report = require_disjoint(
+        splits[TRAIN], {name: items for name, items in splits.items() if name != TRAIN}
+    )
     report |= {
         f"{name} against {PROBE}": found
-        for name, found in require_disjoint(splits[PROBE], {name: splits[name] for name in scenes}).items()
+        for name, found in require_disjoint(
+            splits[PROBE], {name: splits[name] for name in scenes}
+        ).items()
     }
     return splits, report
 
@@ -50,5 +60,7 @@ def make_splits(
 def _in_words(split: str, original: str, splits: Mapping[str, list[Item]]) -> list[Item]:
     """Return the same items without pictures, so that the same thing is asked across the modality."""
     if original not in splits:
-        raise ReassessError(f"benchmark {split!r} asks {original!r} in words: {unknown('benchmark', original, splits)}")
+        raise ReassessError(
+            f"benchmark {split!r} asks {original!r} in words: {unknown('benchmark', original, splits)}"
+        )
     return [replace(item, id=f"{split}-{item.index:06d}", image=None) for item in splits[original]]

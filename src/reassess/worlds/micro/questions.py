@@ -85,7 +85,9 @@ def _row_states(scene: Scene, colour: str) -> list[int]:
     return states
 
 
-def draw_question(generator: np.random.Generator, scene: Scene, families: tuple[str, ...] = FAMILIES) -> Question:
+def draw_question(
+    generator: np.random.Generator, scene: Scene, families: tuple[str, ...] = FAMILIES
+) -> Question:
     """Return a question on the scene, its family uniform over `families`."""
     family = families[int(generator.integers(len(families)))]
     first, second = (str(word) for word in generator.choice(list(COLOURS), size=2, replace=False))

@@ -11,21 +11,36 @@ from PIL import Image, ImageDraw
 SIDE = 3  # cells a row
 CELL = 16  # pixels a cell
 BACKGROUND = (127, 127, 127)  # mid grey becomes 0 after normalisation
-COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (230, 200, 40)}
+COLOURS = {
+    "red": (220, 40, 40),
+    "green": (40, 180, 60),
+    "blue": (50, 80, 220),
+    "yellow": (230, 200, 40),
+}
 SHAPES = ("square", "circle", "triangle")
 
 Filling = tuple[str, str]
 Scene = tuple[Filling | None, ...]
 
-ALL_COMBINATIONS: tuple[Filling, ...] = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
-UNSEEN: tuple[Filling, ...] = (("red", "triangle"), ("blue", "circle"))  # never in any training data
+ALL_COMBINATIONS: tuple[Filling, ...] = tuple(
+    (colour, shape) for colour in COLOURS for shape in SHAPES
+)
+UNSEEN: tuple[Filling, ...] = (
+    ("red", "triangle"),
+    ("blue", "circle"),
+)  # never in any training data
 SEEN: tuple[Filling, ...] = tuple(pair for pair in ALL_COMBINATIONS if pair not in UNSEEN)
 
 
-def draw_scene(generator: np.random.Generator, fill: float, combinations: Sequence[Filling]) -> Scene:
+def draw_scene(
+    generator: np.random.Generator, fill: float, combinations: Sequence[Filling]
+) -> Scene:
     """Return a scene whose cells are filled with probability `fill`, uniformly from `combinations`."""
     return tuple(
-        combinations[int(generator.integers(len(combinations)))] if generator.random() < fill else None for _ in range(SIDE * SIDE)
+        combinations[int(generator.integers(len(combinations)))]
+        if generator.random() < fill
+        else None
+        for _ in range(SIDE * SIDE)
     )
 
 
@@ -44,7 +59,9 @@ def render(scene: Scene, generator: np.random.Generator, jitter: int) -> Image.I
     return picture
 
 
-def _draw_shape(pencil: ImageDraw.ImageDraw, filling: Filling, box: tuple[int, int, int, int]) -> None:
+def _draw_shape(
+    pencil: ImageDraw.ImageDraw, filling: Filling, box: tuple[int, int, int, int]
+) -> None:
     colour, shape = COLOURS[filling[0]], filling[1]
     left, top, right, bottom = box
     if shape == "square":
@@ -76,7 +93,9 @@ def image_hash(picture: Image.Image) -> str:
     code = []
     for row in range(SIDE):
         for column in range(SIDE):
-            cell = pixels[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL].reshape(-1, 3)
+            cell = pixels[
+                row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL
+            ].reshape(-1, 3)
             code.append(_cell_code(cell))
     return "".join(code)
 

@@ -32,7 +32,10 @@ def spell_state(family: str, state: int) -> str:
 def chain_of_thought(scene: Scene, question: Question, style: str) -> str:
     """Return a whole completion: cell and state nine times, then the answer."""
     name = STYLES[style]
-    steps = [f"{name(filling)} {spell_state(question.family, state)}" for filling, state in zip(scene, question.states(scene))]
+    steps = [
+        f"{name(filling)} {spell_state(question.family, state)}"
+        for filling, state in zip(scene, question.states(scene))
+    ]
     return f"{' '.join(steps)}. {direct_answer(scene, question)}"
 
 
@@ -43,5 +46,7 @@ def direct_answer(scene: Scene, question: Question) -> str:
 
 def render_trace(item: Item, style: str) -> str:
     """Return the chain of thought of a pool item in a style."""
-    scene = tuple(None if filling is None else (filling[0], filling[1]) for filling in json.loads(item.scene))
+    scene = tuple(
+        None if filling is None else (filling[0], filling[1]) for filling in json.loads(item.scene)
+    )
     return chain_of_thought(scene, Question(*json.loads(item.ask)), style)

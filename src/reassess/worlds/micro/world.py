@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from reassess.world import World
-
-if TYPE_CHECKING:
-    from reassess.evaluation.pack import Benchmark
-    from reassess.grid import Grid
-    from reassess.worlds.micro.config import MicroConfig
+from reassess.data.items import Message
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.study import Grid
+from reassess.worlds.base import World
+from reassess.worlds.micro.config import MicroConfig
 
 VERSION = 1  # raised when the generated world changes its meaning
 
 
-class MicroWorld(World):
+class MicroWorld(World[MicroConfig]):
     """See docs/micro-world.md."""
 
     pack: ClassVar[str] = "micro"
-    config: MicroConfig
 
     def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, Any]:
         """Return seed and sizes of the splits, and how each benchmark's items are drawn."""
@@ -39,11 +37,20 @@ class MicroWorld(World):
         """Return architecture and recipe; the pool counts because bases keep clear of its test scenes."""
         found = self.config.models[model]
         architecture = {"family": found.family, "width": found.width}
-        return {"pool": pool_hash, "model": architecture, "recipe": self.config.world.base.model_dump()}
+        return {
+            "pool": pool_hash,
+            "model": architecture,
+            "recipe": self.config.world.base.model_dump(),
+        }
 
-    def teacher_spec(self, family: str, distribution: str, base_hash: Any) -> dict[str, Any]:
+    def teacher_spec(
+        self, family: str, distribution: str, base_hash: Callable[[str], str]
+    ) -> dict[str, Any]:
         """Return the base and the recipe of the family's one teacher."""
-        return {"base": base_hash(self.config.teachers[family]), "recipe": self.config.world.teacher.model_dump()}
+        return {
+            "base": base_hash(self.config.teachers[family]),
+            "recipe": self.config.world.teacher.model_dump(),
+        }
 
     def traces_spec(self, distribution: str) -> dict[str, Any]:
         """Return the spelling of rendered traces."""
@@ -52,19 +59,19 @@ class MicroWorld(World):
 
     def base_inputs(self, grid: Grid, model: str) -> list[Path]:
         """Return the tokenizer and the pool."""
-        return [tokenizer_dir(grid), *(grid.pool_file(split) for split in grid.splits)]
+        return [grid.paths.tokenizer, *(grid.paths.pool(split) for split in grid.splits)]
 
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
         """Return the folder of the family's one teacher."""
-        return teacher_dir(grid, family)
+        return grid.paths.teacher(family)
 
     def build_pool(self, grid: Grid) -> None:
         """Generate every split and check that training and test are disjoint."""
+        from reassess.core.files import write_json
         from reassess.data.pool import write_pool
-        from reassess.files import write_json
         from reassess.worlds.micro.pool import make_splits
 
-        world, folder = self.config.world, grid.pool_file("train").parent
+        world, folder = self.config.world, grid.paths.pool("train").parent
         sizes = (world.pool_rows, world.split_items, world.probe_items)
         splits, report = make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
         for name, items in splits.items():
@@ -103,7 +110,7 @@ class MicroWorld(World):
 
         return Item
 
-    def prompt(self, item: Any) -> list[dict[str, Any]]:
+    def prompt(self, item: Any) -> list[Message]:
         """Return one user turn, the question before the picture."""
         from reassess.worlds.micro.prompts import prompt
 
@@ -113,16 +120,6 @@ class MicroWorld(World):
 def scenes_of(benchmarks: Mapping[str, Benchmark]) -> dict[str, dict[str, Any]]:
     """Return how the items of each benchmark are drawn, as its file says."""
     return {name: benchmark.metadata.get("scenes") or {} for name, benchmark in benchmarks.items()}
-
-
-def tokenizer_dir(grid: Grid) -> Path:
-    """Return the folder of the world's tokenizer."""
-    return grid.scratch / "tokenizer"
-
-
-def teacher_dir(grid: Grid, family: str) -> Path:
-    """Return the folder of a family's teacher."""
-    return grid.scratch / "models" / family / "teacher"
 
 
 WORLD = MicroWorld

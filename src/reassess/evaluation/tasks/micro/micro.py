@@ -10,8 +10,8 @@ from typing import Any
 import datasets
 from PIL import Image
 
-from reassess.answers import judge
 from reassess.data.pool import read_pool
+from reassess.verifier.grading import judge
 from reassess.worlds.micro.items import Item
 from reassess.worlds.micro.prompts import question_text
 
@@ -23,7 +23,9 @@ def load(split: str, pool: str | None = None, **_: Any) -> dict[str, datasets.Da
     """
     folder = pool or os.environ.get("REASSESS_POOL")
     if folder is None:
-        raise ValueError('where is the pool? pass --metadata \'{"pool": "results/micro/pool"}\' or set REASSESS_POOL')
+        raise ValueError(
+            'where is the pool? pass --metadata \'{"pool": "results/micro/pool"}\' or set REASSESS_POOL'
+        )
     items = read_pool(Path(folder) / f"{split}.parquet", Item)
     return {"test": datasets.Dataset.from_list([vars(item) for item in items])}
 

@@ -12,9 +12,9 @@ from typing import Any
 import datasets
 from PIL import Image
 
-from reassess.answers import judge
-from reassess.config import load_config
+from reassess.config.load import load_config
 from reassess.data.pool import read_pool
+from reassess.verifier.grading import judge
 from reassess.worlds.hub.config import HubConfig, Prompt
 from reassess.worlds.hub.items import HubItem, messages_of
 
@@ -28,7 +28,9 @@ def _prompt_of(config: str) -> Prompt:
     return found.world.prompt
 
 
-def load(split: str, pool: str | None = None, config: str | None = None, **_: Any) -> dict[str, datasets.Dataset]:
+def load(
+    split: str, pool: str | None = None, config: str | None = None, **_: Any
+) -> dict[str, datasets.Dataset]:
     """Return the documents of a benchmark: one for each row of its pool file, in frozen order.
 
     The folder of the pool comes from lm-eval's metadata, or from REASSESS_POOL; the prompt from the config named there, or the
@@ -37,7 +39,9 @@ def load(split: str, pool: str | None = None, config: str | None = None, **_: An
     global _prompt  # noqa: PLW0603 - lm-eval gives doc_to_text no metadata
     folder = pool or os.environ.get("REASSESS_POOL")
     if folder is None:
-        raise ValueError('where is the pool? pass --metadata \'{"pool": "results/paper/pool"}\' or set REASSESS_POOL')
+        raise ValueError(
+            'where is the pool? pass --metadata \'{"pool": "results/paper/pool"}\' or set REASSESS_POOL'
+        )
     _prompt = _prompt_of(config) if config else Prompt()
     items = read_pool(Path(folder) / f"{split}.parquet", HubItem)
     return {"test": datasets.Dataset.from_list([asdict(item) for item in items])}
@@ -46,7 +50,9 @@ def load(split: str, pool: str | None = None, config: str | None = None, **_: An
 def doc_to_text(doc: dict[str, Any]) -> str:
     """Return the words of the prompt, the picture's place before them."""
     (turn,) = messages_of(HubItem(**doc), _prompt)
-    return "".join("<image>" if part["type"] == "image" else part["text"] for part in turn["content"])
+    return "".join(
+        "<image>" if part["type"] == "image" else part["text"] for part in turn["content"]
+    )
 
 
 def doc_to_image(doc: dict[str, Any]) -> list[Image.Image]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, only_picture
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 _TURN = re.compile(
-    r"(?:Question:)?\s*(?P<question>.*?)\s*Choices:\s*(?P<choices>.*?)(?:\n\s*Answer with the letter.*)?\Z", re.DOTALL
+    r"(?:Question:)?\s*(?P<question>.*?)\s*Choices:\s*(?P<choices>.*?)(?:\n\s*Answer with the letter.*)?\Z",
+    re.DOTALL,
 )
 _CHOICE = re.compile(r"^\s*[A-Z][.)]\s*(.+?)\s*$", re.MULTILINE)
 _LETTER = re.compile(r"(?:Answer:)?\s*([A-Z])\.?\s*\Z")

@@ -5,7 +5,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -14,14 +14,21 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     if not answer:
         raise Dropped("no answer")
     kind = {"float": "near", "multiple choice": "option"}.get(row["answer_type"], "math")
-    yield Row(row["question"].strip(), answer, kind, picture_of(row["decoded_image"]), family=row["subject"])
+    yield Row(
+        row["question"].strip(),
+        answer,
+        kind,
+        picture_of(row["decoded_image"]),
+        family=row["subject"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:
     """Return a row of the source's layout."""
     return {
         "id": str(number),
-        "question": f"What is the slope of {words('dynamath', number)}?" + (" A: 1 B: 2" if number % 2 else ""),
+        "question": f"What is the slope of {words('dynamath', number)}?"
+        + (" A: 1 B: 2" if number % 2 else ""),
         "image": f"images/{number}.png",
         "decoded_image": image("dynamath", number),
         "ground_truth": "B" if number % 2 else "0.333",

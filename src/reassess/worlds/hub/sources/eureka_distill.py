@@ -7,10 +7,10 @@ under `images`; anything else stops with the columns that were found.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reassess.answers import extract
+from reassess.verifier.grading import extract
 from reassess.worlds.hub.items import Dropped, Row, only_picture, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -25,7 +25,13 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     if answer is None:
         raise Dropped("no answer in the trace")
     kind = "option" if len(answer) == 1 and answer.isalpha() else "math"
-    yield Row(without_markers(turns["user"]), answer, kind, only_picture(row["images"] or []), trace=turns["assistant"].strip())
+    yield Row(
+        without_markers(turns["user"]),
+        answer,
+        kind,
+        only_picture(row["images"] or []),
+        trace=turns["assistant"].strip(),
+    )
 
 
 def example(number: int) -> dict[str, Any]:
@@ -34,7 +40,10 @@ def example(number: int) -> dict[str, Any]:
     trace = f"<think>The figure {words('eureka', number)} has two equal parts, so I double one.</think> \\boxed{{{value}}}"
     question = f"<image>How long is the path through {words('eureka', number)}?"
     return {
-        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": trace}],
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": trace},
+        ],
         "images": [image("eureka", number)],
     }
 

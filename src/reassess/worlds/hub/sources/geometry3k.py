@@ -5,12 +5,18 @@ from typing import Any
 
 from reassess.worlds.hub.items import Row, only_picture, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     """Ask for the value; the choices are not shown, as in EasyR1."""
-    yield Row(without_markers(row["problem"]), row["answer"].strip(), "math", only_picture(row["images"]), family="geometry")
+    yield Row(
+        without_markers(row["problem"]),
+        row["answer"].strip(),
+        "math",
+        only_picture(row["images"]),
+        family="geometry",
+    )
 
 
 def example(number: int) -> dict[str, Any]:

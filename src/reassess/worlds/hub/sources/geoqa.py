@@ -6,7 +6,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -14,7 +14,13 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     found = re.search(r"<answer>(.*?)</answer>", row["solution"], re.DOTALL)
     if found is None or not found.group(1).strip():
         raise Dropped("no answer in the solution")
-    yield Row(without_markers(row["problem"]), found.group(1).strip(), "math", picture_of(row["image"]), family="geometry")
+    yield Row(
+        without_markers(row["problem"]),
+        found.group(1).strip(),
+        "math",
+        picture_of(row["image"]),
+        family="geometry",
+    )
 
 
 def example(number: int) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
-from reassess.seeds import derive_seed
+from reassess.core.seeds import derive_seed
 from reassess.worlds.hub.items import Row, option_letter
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import words
+from reassess.worlds.hub.testing.drawing import words
 
 RIGHT, WRONG = "Correct Answer", ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 
@@ -16,7 +16,13 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     """Shuffle the options by a seed of the question, so that the same item always has the same letters."""
     options = [row[RIGHT].strip(), *(row[name].strip() for name in WRONG)]
     Random(derive_seed("gpqa", row["Question"])).shuffle(options)
-    yield Row(row["Question"].strip(), option_letter(row[RIGHT], options), "choice", options=tuple(options), family="science")
+    yield Row(
+        row["Question"].strip(),
+        option_letter(row[RIGHT], options),
+        "choice",
+        options=tuple(options),
+        family="science",
+    )
 
 
 def example(number: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, words
+from reassess.worlds.hub.testing.drawing import angle, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:

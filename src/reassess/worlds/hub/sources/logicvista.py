@@ -5,7 +5,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -13,7 +13,11 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     answer = str(row["answer"] or "").strip()
     if not answer:
         raise Dropped("no answer")
-    kind = "options" if all(part.strip().isalpha() and len(part.strip()) == 1 for part in answer.split(",")) else "math"
+    kind = (
+        "options"
+        if all(part.strip().isalpha() and len(part.strip()) == 1 for part in answer.split(","))
+        else "math"
+    )
     yield Row(row["question"].strip(), answer, kind, picture_of(row["image"]), family="logic")
 
 

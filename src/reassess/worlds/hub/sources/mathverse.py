@@ -5,7 +5,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 IN_PICTURE = "Answer the question in the picture."
 
@@ -16,7 +16,13 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     if not answer:
         raise Dropped("no answer")
     kind = "option" if row["question_type"] == "multi-choice" else "math"
-    yield Row(row["question"].strip() or IN_PICTURE, answer, kind, picture_of(row["image"]), family=row["problem_version"])
+    yield Row(
+        row["question"].strip() or IN_PICTURE,
+        answer,
+        kind,
+        picture_of(row["image"]),
+        family=row["problem_version"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:
@@ -26,7 +32,9 @@ def example(number: int) -> dict[str, Any]:
         "sample_index": str(number),
         "problem_index": str(number // 2),
         "problem_version": version,
-        "question": "" if number % 2 else f"How large is {words('mathverse', number)}?\nChoices:\nA:40°\nB:60°",
+        "question": ""
+        if number % 2
+        else f"How large is {words('mathverse', number)}?\nChoices:\nA:40°\nB:60°",
         "image": image("mathverse", number),
         "answer": "B" if number % 2 == 0 else "2191.7 metres",
         "question_type": "multi-choice" if number % 2 == 0 else "free-form",

@@ -6,7 +6,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -16,9 +16,18 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         raise Dropped("no answer")
     question, picture = without_markers(row["question"]), picture_of(row["decoded_image"])
     if options and list(options) == list(ascii_uppercase[: len(options)]):
-        yield Row(f"{question} (options {', '.join(options)} are in the picture)", answer, "option", picture, (), row["subject"])
+        yield Row(
+            f"{question} (options {', '.join(options)} are in the picture)",
+            answer,
+            "option",
+            picture,
+            (),
+            row["subject"],
+        )
     else:
-        yield Row(question, answer, "choice" if options else "math", picture, options, row["subject"])
+        yield Row(
+            question, answer, "choice" if options else "math", picture, options, row["subject"]
+        )
 
 
 def example(number: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, option_letter, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -49,7 +49,17 @@ def example(number: int) -> dict[str, Any]:
 SOURCE = Source(
     repo="AI4Math/MathVista",
     files=("data/testmini-*.parquet",),
-    columns=("question", "decoded_image", "choices", "unit", "precision", "answer", "question_type", "answer_type", "metadata"),
+    columns=(
+        "question",
+        "decoded_image",
+        "choices",
+        "unit",
+        "precision",
+        "answer",
+        "question_type",
+        "answer_type",
+        "metadata",
+    ),
     licence="cc-by-sa-4.0",
     convert=convert,
     example=example,

@@ -5,14 +5,20 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, image, words
+from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     """Take question and answer as they are."""
     if not row["answer"].strip():
         raise Dropped("no answer")
-    yield Row(without_markers(row["question"]), row["answer"].strip(), "math", picture_of(row["image"]), family=row["subject"])
+    yield Row(
+        without_markers(row["question"]),
+        row["answer"].strip(),
+        "math",
+        picture_of(row["image"]),
+        family=row["subject"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:

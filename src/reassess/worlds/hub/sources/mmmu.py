@@ -7,7 +7,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, only_picture, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
@@ -16,12 +16,23 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     answer = str(row["answer"]).strip()
     if answer in ("", "?"):
         raise Dropped("no answer")
-    picture = only_picture([row[f"image_{place}"] for place in range(1, 8) if f"image_{place}" in row])
+    picture = only_picture(
+        [row[f"image_{place}"] for place in range(1, 8) if f"image_{place}" in row]
+    )
     if row["question_type"] == "multiple-choice":
-        yield Row(without_markers(row["question"]), answer, "choice", picture, options, row["subfield"])
+        yield Row(
+            without_markers(row["question"]), answer, "choice", picture, options, row["subfield"]
+        )
         return
     golds = ast.literal_eval(answer) if answer.startswith("[") else [answer]
-    yield Row(without_markers(row["question"]), json.dumps([str(gold) for gold in golds]), "any", picture, (), row["subfield"])
+    yield Row(
+        without_markers(row["question"]),
+        json.dumps([str(gold) for gold in golds]),
+        "any",
+        picture,
+        (),
+        row["subfield"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:

@@ -5,14 +5,20 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 
 def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     """Ask the question with its options as they stand in it."""
     if not row["answer"].strip():
         raise Dropped("no answer")
-    yield Row(row["question"].strip(), row["answer"].strip(), "option", picture_of(row["image"]), family=row["category"])
+    yield Row(
+        row["question"].strip(),
+        row["answer"].strip(),
+        "option",
+        picture_of(row["image"]),
+        family=row["category"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:

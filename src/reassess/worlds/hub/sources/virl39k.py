@@ -7,7 +7,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import angle, picture, words
+from reassess.worlds.hub.testing.drawing import angle, picture, words
 
 _BOX = re.compile(r"\\boxed\{(.*)\}\s*\Z", re.DOTALL)
 
@@ -21,7 +21,13 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         raise Dropped("several pictures" if row["image"] else "no picture")
     answer = found.group(1).strip()
     kind = "option" if re.fullmatch(r"[A-J]", answer) else "math"
-    yield Row(without_markers(row["question"]), answer, kind, row["files"](row["image"][0]), family=row["category"])
+    yield Row(
+        without_markers(row["question"]),
+        answer,
+        kind,
+        row["files"](row["image"][0]),
+        family=row["category"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:

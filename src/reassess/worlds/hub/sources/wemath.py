@@ -6,7 +6,7 @@ from typing import Any
 
 from reassess.worlds.hub.items import Dropped, Row, picture_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.sources._draw import image, words
+from reassess.worlds.hub.testing.drawing import image, words
 
 _OPTION = re.compile(r"\s*([A-H])\.\s*(.*?)\s*(?:;\s*(?=[A-H]\.)|;?\s*\Z)", re.DOTALL)
 
@@ -15,10 +15,20 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
     """Take the options apart at their letters."""
     found = _OPTION.findall(row["option"])
     letters = [letter for letter, _ in found]
-    if letters != [chr(ord("A") + place) for place in range(len(letters))] or row["answer"].strip() not in letters:
+    if (
+        letters != [chr(ord("A") + place) for place in range(len(letters))]
+        or row["answer"].strip() not in letters
+    ):
         raise Dropped("options or answer do not read as letters")
     options = tuple(text for _, text in found)
-    yield Row(row["question"].strip(), row["answer"].strip(), "choice", picture_of(row["image_path"]), options, row["key"])
+    yield Row(
+        row["question"].strip(),
+        row["answer"].strip(),
+        "choice",
+        picture_of(row["image_path"]),
+        options,
+        row["key"],
+    )
 
 
 def example(number: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Archives of bundles, their merging, and the data dictionary."""

@@ -1,0 +1,188 @@
+"""The command line: `reassess run`, `plan`, `status` and so on, and the groups of the others."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Literal
+
+# One thread a job: two threads in one process are slower on small models, and change the last
+# bits of a result.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import typer
+
+from reassess.cli import bundles, grids, jobs
+from reassess.cli.options import DEFAULT, PAPER, ConfigFile, Watch
+from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
+from reassess.grid.study import Grid
+from reassess.workflow import fork_server
+from reassess.workflow.jobs import JOBS
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Does SFT or RL help here, and can the figure be trusted? `reassess run` does everything.",
+)
+
+
+@app.command()
+def run(
+    config: ConfigFile = DEFAULT,
+    cores: Annotated[int | None, typer.Option(help="jobs at once; default: all cores")] = None,
+    profile: Annotated[
+        str, typer.Option(help="a profile: default, slurm, kubernetes, or a folder")
+    ] = "default",
+    target: Annotated[
+        list[str] | None, typer.Argument(help="files or rules to make instead of everything")
+    ] = None,
+) -> None:
+    """Train, evaluate and draw the whole grid, then write the report. It resumes where it stopped."""
+    from reassess.workflow.run import run as run_grid
+
+    raise typer.Exit(run_grid(config, tuple(target or ()), cores, profile))
+
+
+@app.command()
+def plan(config: ConfigFile = PAPER) -> None:
+    """Estimate what a grid costs: jobs, GPU-hours, money, disk and download, rule by rule."""
+    from reassess.workflow.plan import as_table
+    from reassess.workflow.plan import plan as estimate
+    from reassess.worlds.hub.world import hub_of
+
+    grid = Grid.load(config)
+    costs = hub_of(grid).config.costs
+    typer.echo(as_table(estimate(grid), costs.price, costs.currency))
+    typer.echo(
+        f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was measured "
+        "on your cluster"
+    )
+
+
+@app.command()
+def status(config: ConfigFile = DEFAULT, watch: Watch = None) -> None:
+    """Report what runs and where, what waits, and what failed with the end of its log."""
+    from reassess.cluster.status import as_text
+    from reassess.cluster.status import status as look
+
+    grid = Grid.load(config)
+    while True:
+        lines = look(grid)
+        typer.echo(as_text(lines))
+        if watch is None or all(line.state == "done" for line in lines):
+            return
+        time.sleep(watch)
+        typer.echo("")
+
+
+@app.command()
+def track(
+    config: ConfigFile = DEFAULT,
+    to: Annotated[
+        Literal["trackio", "wandb"], typer.Option(help="wandb only if you have set it up yourself")
+    ] = "trackio",
+    watch: Watch = None,
+) -> None:
+    """Copy the histories of the cells into an experiment tracker, one run a cell."""
+    from reassess.workflow.tracking import store
+    from reassess.workflow.tracking import track as send
+
+    grid = Grid.load(config)
+    while True:
+        place = store(grid) if to == "trackio" else to
+        typer.echo(f"{send(grid, to)} updates sent to {place}")
+        trained = all(grid.paths.train_manifest(cell).is_file() for cell in grid.trained)
+        if watch is None or trained:
+            break
+        time.sleep(watch)
+    if to == "trackio":
+        folder, project = store(grid).resolve(), f"reassess-{grid.config.grid}"
+        typer.echo(f"to look at it: TRACKIO_DIR={folder} trackio show --project {project}")
+
+
+@app.command()
+def doctor(
+    config: ConfigFile = DEFAULT,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="also check the cluster of this profile: slurm, kubernetes, or a folder"),
+    ] = None,
+) -> None:
+    """Check the environment, and with --profile a cluster; report what is wrong and how to fix it."""
+    from reassess.cluster.doctor import examine_cluster
+    from reassess.cluster.environment import examine
+
+    findings = examine()
+    if profile is not None:
+        findings += examine_cluster(profile, Grid.load(config))
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(int(any(not finding.fine for finding in findings)))
+
+
+@app.command()
+def bench(
+    config: ConfigFile = DEFAULT,
+    only: Annotated[list[str] | None, typer.Option(help="benchmarks to run; default: all")] = None,
+    out: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu; cuda: the full size of Qwen2.5-VL-3B, random weights")
+    ] = "cpu",
+) -> None:
+    """Measure speed, each figure as a ratio against a named baseline timed in the same run."""
+    from reassess.bench.cpu import benchmark, write_figures
+
+    if device == "cuda":
+        from reassess.bench.gpu import benchmark_gpu
+
+        write_figures(benchmark_gpu(device), out)
+        return
+    benchmark(Grid.load(config), only or [], out)
+
+
+@app.command(hidden=True)
+def serve(address: str) -> None:
+    """Run the fork server of `reassess run` at a socket."""
+    fork_server.serve(address, _warm_up, act)
+
+
+def _warm_up() -> None:
+    """Import the heavy modules of all jobs."""
+    from reassess.training.loading import quiet
+
+    quiet()
+    for job in JOBS:
+        for module in job.imports:
+            import_module(module)
+
+
+app.add_typer(jobs.jobs, name="job")
+app.add_typer(bundles.bundles, name="bundle")
+app.add_typer(grids.grids, name="grid")
+
+# The spellings of the first version.
+for command in (grids.check, grids.cells, grids.methods, grids.schema, grids.pin, grids.fetch):
+    app.command(hidden=True)(command)
+jobs.add_jobs(app, hidden=True, without=("fetch", "draw-figure"))
+app.command("figures", hidden=True)(bundles.draw)
+app.command("draw-figures", hidden=True)(bundles.draw)
+app.command(hidden=True)(bundles.merge)
+app.add_typer(bundles.verify, name="verify", hidden=True)
+
+
+def act(arguments: list[str]) -> int:
+    """Run one command; return its exit code. A `ReassessError` is printed without a traceback."""
+    try:
+        app(arguments, prog_name="reassess")
+    except Interrupted as stop:
+        typer.echo(str(stop), err=True)
+        return RESUME_ME
+    except ReassessError as error:
+        typer.echo(f"error: {error}", err=True)
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -1,0 +1,3 @@
+"""What the cluster profiles have in common."""
+
+PLACEHOLDER = "CHANGE-ME"  # in a profile: what its site has to fill in

@@ -1,0 +1,152 @@
+"""The typed config: what a grid is made of. Its JSON schema and the documented default are generated from these models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"duplicate: {', '.join(repeated)}")
+    return values
+
+
+Names = Annotated[list[str], AfterValidator(_distinct)]
+Sizes = Annotated[list[Annotated[int, Field(gt=0)]], AfterValidator(_distinct)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """A model that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class World(Strict):
+    """What every world's section has; a world adds its own keys."""
+
+    kind: str = Field("micro", description="which world: a folder below src/reassess/worlds")
+    seed: int = Field(2512, ge=0, description="seed of everything random before the cells")
+    pool_rows: int = Field(2400, gt=0, description="rows of the training pool, in frozen order")
+    probe_items: int = Field(
+        100, gt=0, description="held-out items scored during training; in no benchmark"
+    )
+
+
+class Model(Strict):
+    """What every backbone has; a world adds its own keys."""
+
+    family: str = Field(description="models of a family share tokenizer, template and teacher")
+    tier: Literal["weak", "strong"] = Field(
+        description="which side of the capacity question it stands on"
+    )
+
+
+class Distribution(Strict):
+    """What every source of traces has; a world adds its own keys."""
+
+    source: str = Field(
+        description="`teacher`: rejection-sampled from a teacher; else as the world says"
+    )
+    samples: int = Field(
+        4,
+        gt=0,
+        description="teacher: completions sampled a prompt; the shortest correct one is kept",
+    )
+    temperature: Rate = Field(1.0, description="teacher: sampling temperature")
+    max_new_tokens: int = Field(80, gt=0, description="teacher: token budget of a sample")
+    shards: int = Field(
+        1,
+        gt=0,
+        description="teacher: jobs that the prompts are divided among; a finished shard is kept",
+    )
+
+
+class Evaluation(Strict):
+    """One protocol for all arms."""
+
+    benchmarks: Names = Field(
+        default=["iid", "jitter", "dense", "combo", "large", "text"],
+        min_length=1,
+        description="names of benchmark files",
+    )
+    folders: list[Path] = Field(
+        default_factory=list, description="folders with further benchmark files"
+    )
+    max_new_tokens: int = Field(
+        80, gt=0, description="token budget of a completion; the foreign style needs 80"
+    )
+    batch_size: int = Field(100, gt=0, description="items decoded together; greedy")
+    samples: int = Field(
+        0,
+        ge=0,
+        description="further sampled completions an item, scored apart: their mean and pass@k; 0: none",
+    )
+    sample_temperature: Rate = Field(1.0, description="of those samples (ours)")
+    judge: str | None = Field(
+        None,
+        description="a name from `models` that judges answers as a second, separate score; null: none",
+    )
+
+
+class Study(Strict):
+    """A slice of the grid: every combination of its axes is a cell."""
+
+    question: str = Field(description="what the study asks")
+    models: Names = Field(min_length=1, description="names from `models`")
+    methods: Names = Field(min_length=1, description="arms: names from `methods`")
+    distributions: Names = Field(
+        default=["same-family"], min_length=1, description="names from `distributions`"
+    )
+    sizes: Sizes = Field(default=[2000], min_length=1, description="rows of the pool, nested")
+    seeds: Seeds | None = Field(None, description="seeds of this study; default: the grid's")
+
+
+class Config(Strict):
+    """A whole grid. Each world has a subclass with its own types of world, model and distribution."""
+
+    grid: str = Field(
+        "micro", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name; results go to results/<grid>"
+    )
+    results: Path = Field(
+        Path("results"), description="where results are written, relative to the working folder"
+    )
+    scratch: Path = Field(
+        Path("scratch"),
+        description="weights, trainer checkpoints, logs; put it on a cluster's scratch",
+    )
+    checkpoint_minutes: float = Field(
+        10, gt=0, description="longest time between two trainer checkpoints: what a kill can cost"
+    )
+    plugins: list[Path] = Field(
+        default_factory=list, description="folders with further method files"
+    )
+    seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
+    world: World = Field(
+        default_factory=World,
+        description="the world: pool, models and benchmarks that belong together",
+    )
+    models: Mapping[str, Model] = Field(min_length=1, description="backbones by name")
+    teachers: dict[str, str] = Field(
+        description="the model whose base each family's teacher continues"
+    )
+    distributions: Mapping[str, Distribution] = Field(
+        min_length=1, description="where traces come from"
+    )
+    evaluation: Evaluation = Field(
+        default_factory=Evaluation, description="the evaluation protocol"
+    )
+    methods: dict[str, dict[str, Any]] = Field(
+        min_length=1,
+        description="arms: `uses` names the method file (default: the arm's own name); the rest are its settings",
+    )
+    studies: dict[str, Study] = Field(
+        min_length=1, description="slices of the grid, each with its figure"
+    )

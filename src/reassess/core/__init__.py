@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, files, locks, seeds, manifests, and changes made to other libraries."""

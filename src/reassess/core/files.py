@@ -1,0 +1,138 @@
+"""Files that are either whole or absent: atomic writes, readable failures, stable hashes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reassess.core.errors import ReassessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+DISK_FULL = (
+    "No space left",
+    "Disk quota exceeded",
+    "os error 28",
+    "os error 122",
+    "file write failed",
+)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` on success, remove it on failure.
+
+    A crash or a full disk leaves either the old file or none, never half of a new one.
+
+    Raises:
+        ReassessError: the disk is full or the folder cannot be written; names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise ReassessError(
+            f"cannot write {path}: {error.strerror or error}; nothing was left half-written"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` atomically."""
+    write_with(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write `frame` atomically; equal frames become equal bytes."""
+    write_with(path, lambda temporary: frame.to_parquet(temporary, index=False, compression="zstd"))
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file, then put it in the place of `path`."""
+    with replacing(path) as temporary:
+        write(temporary)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        ReassessError: the file is missing or not JSON; names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ReassessError(f"missing file {path}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ReassessError(
+            f"{path} is not readable JSON ({error}); delete it and rerun to make it again"
+        ) from error
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a parquet file.
+
+    Raises:
+        ReassessError: the file is missing, truncated or no parquet file; names it.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except FileNotFoundError as error:
+        raise ReassessError(f"missing file {path}") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ReassessError(
+            f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again"
+        ) from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether a disk or quota was full, by an error of Python, safetensors or torch, or by what it was raised from."""
+    found: BaseException | None = error
+    while found is not None:
+        if getattr(found, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(
+            sign in str(found) for sign in DISK_FULL
+        ):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of `value`: sorted keys, no spaces. What spec hashes are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256_text(text: str) -> str:
+    """Return the SHA-256 of `text` in UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,70 @@
+"""What an item is to everything but its own world, and the chat messages made from one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypedDict
+
+
+class Item(Protocol):
+    """One question with its answer and, mostly, an image. Worlds have dataclasses with more."""
+
+    @property
+    def id(self) -> str:
+        """Unique within its split."""
+
+    @property
+    def question(self) -> str:
+        """The question in words."""
+
+    @property
+    def answer(self) -> str:
+        """The reference answer."""
+
+    @property
+    def answer_kind(self) -> str:
+        """How the answer is compared; see `reassess.verifier`."""
+
+    @property
+    def image(self) -> bytes | None:
+        """An encoded image, or None."""
+
+    @property
+    def family(self) -> str:
+        """The kind of question."""
+
+
+class Asked(Protocol):
+    """What is enough of an item to make a prompt from it."""
+
+    @property
+    def id(self) -> str:
+        """Unique within what is asked at once."""
+
+    @property
+    def image(self) -> bytes | None:
+        """An encoded image, or None."""
+
+
+class Part(TypedDict, total=False):
+    """One part of a chat message: an image, or text."""
+
+    type: str
+    text: str
+
+
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: str
+    content: list[Part] | str
+
+
+class Prompts(Protocol):
+    """How prompts are made from items, and whether preprocessed images are kept in memory."""
+
+    @property
+    def keep_pixels(self) -> bool:
+        """Whether preprocessed images are kept in memory."""
+
+    def prompt(self, item: Any) -> list[Message]:
+        """The chat messages of an item."""

@@ -1,0 +1,1 @@
+"""A config, resolved: cells, files, specs and costs."""

@@ -1,0 +1,90 @@
+"""The benchmarks that can be named in a config: one YAML each, in a task pack of lm-eval's own format.
+
+What lm-eval has no field for stands under `metadata:` of the same file: `label` (the name in figures), `role` (what studies use it
+for), and for the micro world `scenes` (how its items are drawn). So a benchmark is added by adding its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from reassess.core.errors import ReassessError
+
+TASKS = Path(__file__).parents[1] / "evaluation" / "tasks"
+
+Role = Literal["main", "shifted", "text"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: `name` in configs and tables, `task` in lm-eval, `role` in studies.
+
+    Roles: `main`, what arms are compared on; `shifted`, the same skill on data unlike the training data; `text`, without a picture.
+    """
+
+    name: str
+    task: str
+    label: str
+    role: Role
+    source: Path
+    metadata: dict[str, Any]
+
+
+class _Header(yaml.SafeLoader):
+    """Reads a task file without importing the functions it names."""
+
+
+_Header.add_constructor("!function", lambda loader, node: str(loader.construct_scalar(node)))  # type: ignore[no-untyped-call,arg-type]
+
+
+def benchmarks_of(pack: str, folders: Sequence[Path] = ()) -> dict[str, Benchmark]:
+    """Return the benchmarks of a pack and of further folders, by name.
+
+    Raises:
+        ReassessError: a folder is missing, a file says no label or an unknown role, or two files give one name.
+    """
+    found: dict[str, Benchmark] = {}
+    for folder in (TASKS / pack, *folders):
+        if not folder.is_dir():
+            raise ReassessError(f"no folder of benchmarks at {folder}")
+        for benchmark in _in_folder(folder.resolve(), pack):
+            if benchmark.name in found:
+                raise ReassessError(
+                    f"benchmark {benchmark.name!r} is in {found[benchmark.name].source} and in {benchmark.source}"
+                )
+            found[benchmark.name] = benchmark
+    return found
+
+
+@cache
+def _in_folder(folder: Path, pack: str) -> tuple[Benchmark, ...]:
+    return tuple(_read(path, pack) for path in sorted(folder.glob("[!_]*.yaml")))
+
+
+def _read(path: Path, pack: str) -> Benchmark:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Header)
+    except yaml.YAMLError as error:
+        raise ReassessError(f"{path} is not valid YAML: {error}") from error
+    metadata = content.get("metadata") or {} if isinstance(content, dict) else {}
+    for key, held, wanted in (
+        ("task", content, "a name"),
+        ("label", metadata, "the name in figures"),
+        ("role", metadata, "one"),
+    ):
+        if not isinstance(held, dict) or not isinstance(held.get(key), str):
+            raise ReassessError(
+                f"{path}: {'metadata.' if held is metadata else ''}{key} is missing: give {wanted}"
+            )
+    if metadata["role"] not in get_args(Role):
+        raise ReassessError(
+            f"{path}: metadata.role is {metadata['role']!r}; allowed: {', '.join(get_args(Role))}"
+        )
+    name = content["task"].removeprefix(f"{pack}_")
+    return Benchmark(name, content["task"], metadata["label"], metadata["role"], path, metadata)

@@ -1,0 +1,110 @@
+"""What a config can get wrong that its types cannot say: names that do not exist, circular starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reassess.config.messages import explain
+from reassess.config.schema import Config, Study
+from reassess.core.errors import ReassessError, unknown
+from reassess.grid.cells import Arm
+from reassess.methods import find
+
+
+def _error(source: Path, key: str, problem: str) -> ReassessError:
+    return ReassessError(f"{source}: {key}: {problem}")
+
+
+def check_names(config: Config, source: Path, benchmarks: Iterable[str]) -> None:
+    """Check every name that one part of a config takes from another.
+
+    Args:
+        config: the config.
+        source: its file, for messages.
+        benchmarks: the names of all benchmarks that exist.
+
+    Raises:
+        ReassessError: a name that does not exist, or a size larger than the pool.
+    """
+    families = {model.family for model in config.models.values()}
+    for family, teacher in config.teachers.items():
+        key = f"teachers.{family}"
+        if family not in families:
+            raise _error(source, key, unknown("family", family, sorted(families)))
+        if teacher not in config.models:
+            raise _error(source, key, unknown("model", teacher, config.models))
+        if config.models[teacher].family != family:
+            of = config.models[teacher].family
+            raise _error(source, key, f"{teacher!r} is of family {of!r}")
+    for family in sorted(families - set(config.teachers)):
+        raise _error(source, "teachers", f"family {family!r} has no teacher")
+    existing = list(benchmarks)
+    for benchmark in config.evaluation.benchmarks:
+        if benchmark not in existing:
+            problem = unknown("benchmark", benchmark, existing)
+            raise _error(source, "evaluation.benchmarks", problem)
+    if (judge := config.evaluation.judge) is not None and judge not in config.models:
+        raise _error(source, "evaluation.judge", unknown("model", judge, config.models))
+    for name, study in config.studies.items():
+        _check_study(config, source, name, study)
+
+
+def _check_study(config: Config, source: Path, name: str, study: Study) -> None:
+    axes: dict[str, tuple[list[str], Mapping[str, object]]] = {
+        "models": (study.models, config.models),
+        "methods": (study.methods, config.methods),
+        "distributions": (study.distributions, config.distributions),
+    }
+    for axis, (values, allowed) in axes.items():
+        for value in values:
+            if value not in allowed:
+                problem = unknown(axis[:-1], value, allowed)
+                raise _error(source, f"studies.{name}.{axis}", problem)
+    largest = config.world.pool_rows
+    for size in study.sizes:
+        if size > largest:
+            problem = f"size {size} is larger than world.pool_rows ({largest})"
+            raise _error(source, f"studies.{name}.sizes", problem)
+
+
+def arms_of(config: Config, source: Path) -> dict[str, Arm]:
+    """Return the arms of a config by name, with validated settings.
+
+    Raises:
+        ReassessError: an unknown method, a wrong setting, or a start that does not exist.
+    """
+    arms = {name: _arm(config, source, name) for name in config.methods}
+    for name in arms:
+        _check_start(arms, source, name)
+    return arms
+
+
+def _arm(config: Config, source: Path, name: str) -> Arm:
+    settings = dict(config.methods[name] or {})
+    key = f"methods.{name}"
+    uses = str(settings.pop("uses", name))
+    try:
+        method = find(uses, config.plugins)
+    except ReassessError as error:
+        raise _error(source, key, str(error)) from error
+    try:
+        return Arm(name, method, method.Settings.model_validate(settings))
+    except ValidationError as error:
+        raise ReassessError(explain(error, source, method.Settings, key)) from error
+
+
+def _check_start(arms: Mapping[str, Arm], source: Path, name: str) -> None:
+    chain = [name]
+    while (start := arms[chain[-1]].start) is not None:
+        key = f"methods.{chain[-1]}.start"
+        if start not in arms:
+            raise _error(source, key, unknown("arm", start, ["base", *arms]))
+        if arms[start].method.kind == "none":
+            raise _error(source, key, f"arm {start!r} trains nothing; use 'base'")
+        if start in chain:
+            circle = " -> ".join([*chain, start])
+            raise _error(source, f"methods.{name}.start", f"goes in a circle: {circle}")
+        chain.append(start)

@@ -1,0 +1,148 @@
+"""What decides each result, as a dictionary, and its hash: the one reason to run a job again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reassess.config.schema import Config
+from reassess.core.files import canonical_json, sha256_text
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.cells import Arm, Cell
+from reassess.grid.world import WorldRules
+
+Spec = dict[str, Any]  # JSON: whatever decides a result
+
+PREDICTIONS = 2  # version of the table of predictions; raised when older evaluations lack a column
+
+
+class Specs:
+    """The specs of one grid. A hash is computed once: large grids need the same ones many times."""
+
+    def __init__(
+        self,
+        config: Config,
+        world: WorldRules[Any],
+        arms: Mapping[str, Arm],
+        benchmarks: Mapping[str, Benchmark],
+    ) -> None:
+        """Keep what the specs are made of."""
+        self._config, self._world, self._arms = config, world, arms
+        self._benchmarks = benchmarks
+        self._hashes: dict[tuple[str, ...], str] = {}
+
+    def _once(self, key: tuple[str, ...], spec: Callable[[], Spec]) -> str:
+        if key not in self._hashes:
+            self._hashes[key] = sha256_text(canonical_json(spec()))
+        return self._hashes[key]
+
+    # --- what all methods share --------------------------------------------------------------
+
+    def pool(self) -> Spec:
+        """What decides the content of the pool."""
+        return self._world.pool_spec(self._benchmarks)
+
+    def pool_hash(self) -> str:
+        """The hash of `pool`."""
+        return self._once(("pool",), self.pool)
+
+    def base(self, model: str) -> Spec:
+        """What decides a base checkpoint."""
+        return self._world.base_spec(model, self.pool_hash())
+
+    def base_hash(self, model: str) -> str:
+        """The hash of `base`."""
+        return self._once(("base", model), lambda: self.base(model))
+
+    def teacher(self, family: str, distribution: str) -> Spec:
+        """What decides the teacher of a family's traces in a distribution."""
+        return self._world.teacher_spec(family, distribution, self.base_hash)
+
+    def teacher_hash(self, family: str, distribution: str) -> str:
+        """The hash of `teacher`."""
+        key = ("teacher", family, distribution)
+        return self._once(key, lambda: self.teacher(family, distribution))
+
+    def traces(self, family: str, distribution: str) -> Spec:
+        """What decides a family's traces."""
+        settings = self._config.distributions[distribution]
+        spec = {
+            "pool": self.pool_hash(),
+            "source": settings.source,
+            **self._world.traces_spec(distribution),
+        }
+        if settings.source != "teacher":
+            return spec
+        return {
+            **spec,
+            "teacher": self.teacher_hash(family, distribution),
+            "samples": settings.samples,
+            "temperature": settings.temperature,
+            "max_new_tokens": settings.max_new_tokens,
+        }
+
+    def traces_hash(self, family: str, distribution: str) -> str:
+        """The hash of `traces`."""
+        key = ("traces", family, distribution)
+        return self._once(key, lambda: self.traces(family, distribution))
+
+    def rows(self, family: str, distribution: str) -> Spec:
+        """What decides which rows a family trains on: the traces of every distribution with the same questions."""
+        return {
+            name: self.traces_hash(family, name) for name in self.sharing_questions(distribution)
+        }
+
+    def rows_hash(self, family: str, distribution: str) -> str:
+        """The hash of `rows`."""
+        key = ("rows", family, distribution)
+        return self._once(key, lambda: self.rows(family, distribution))
+
+    def sharing_questions(self, distribution: str) -> list[str]:
+        """The distributions that train on the same questions as this one: those of the same split."""
+        split = self._world.train_split
+        return [name for name in self._config.distributions if split(name) == split(distribution)]
+
+    # --- cells -------------------------------------------------------------------------------
+
+    def train(self, cell: Cell) -> Spec:
+        """Everything that can change a cell's weights."""
+        arm, start = self._arms[cell.arm], self.start(cell)
+        spec: Spec = {
+            "cell": {"model": cell.model, "arm": cell.arm, "seed": cell.seed},
+            "base": self.base_hash(cell.model),
+            "method": {
+                "name": arm.method.name,
+                "version": arm.method.version,
+                "kind": arm.method.kind,
+                "settings": arm.settings.model_dump(),
+            },
+            "start": self.train_hash(start) if start else None,
+        }
+        if cell.distribution is not None:
+            family = self._config.models[cell.model].family
+            spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}
+            spec["rows"] = self.rows_hash(family, cell.distribution)
+        return spec | self._world.training_spec(cell.model)
+
+    def train_hash(self, cell: Cell) -> str:
+        """The hash of `train`: the reason for which Snakemake trains a cell again."""
+        return self._once(("train", cell.id), lambda: self.train(cell))
+
+    def start(self, cell: Cell) -> Cell | None:
+        """The cell whose checkpoint this one starts from; None for the base model."""
+        start = self._arms[cell.arm].start
+        return None if start is None else cell.of_arm(start)
+
+    def evaluation(self, cell: Cell) -> Spec:
+        """Everything that can change a cell's scores: its training and the protocol."""
+        protocol = self._config.evaluation.model_dump(exclude={"folders", "judge"})
+        return {
+            "train": self.train_hash(cell),
+            "pool": self.pool_hash(),
+            "evaluation": protocol,
+            "predictions": PREDICTIONS,
+        }
+
+    def evaluation_hash(self, cell: Cell) -> str:
+        """The hash of `evaluation`."""
+        return self._once(("evaluation", cell.id), lambda: self.evaluation(cell))

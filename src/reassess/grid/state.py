@@ -1,0 +1,65 @@
+"""The state of a cell, read off its files, and the record of a failure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from reassess.core.errors import Interrupted, ReassessError
+from reassess.core.files import write_json
+from reassess.grid.cells import Cell
+from reassess.grid.study import Grid
+
+HEARTBEAT = "heartbeat.json"  # in a training job's work folder: how far it is, by its own word
+State = Literal["done", "stale", "trained", "failed", "started", "to do"]
+
+
+def state_of(grid: Grid, cell: Cell) -> State:
+    """Return what the files say of a cell.
+
+    `done`: scored under the present spec; `stale`: scored under another; `trained`: trained, not yet scored; `failed`: its last
+    job stopped with an error; `started`: a job has begun or was interrupted; `to do`: nothing yet.
+    """
+    folder = grid.paths.cell(cell.id)
+    if (folder / "failed.json").is_file():
+        return "failed"
+    if (folder / "scores.json").is_file():
+        return (
+            "done"
+            if _field(folder / "scores.json", "spec_hash") == grid.specs.evaluation_hash(cell)
+            else "stale"
+        )
+    if (folder / "train.json").is_file():
+        return "trained"
+    return "started" if grid.paths.work(cell.id).is_dir() else "to do"
+
+
+def _field(path: Path, name: str) -> object:
+    try:
+        return json.loads(path.read_text()).get(name)
+    except (ValueError, AttributeError):
+        return None
+
+
+@contextmanager
+def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
+    """Remove an older failure record of the cell; leave a new one if the job inside raises."""
+    record = grid.paths.failure(cell.id)
+    record.unlink(missing_ok=True)
+    try:
+        yield
+    except Interrupted:
+        raise  # no failure: the job goes on when it is called again
+    except Exception as error:
+        try:
+            write_json(
+                record,
+                {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"},
+            )
+        except ReassessError as second:  # a full disk: say the first error, not this one
+            print(f"and it could not be noted: {second}", file=sys.stderr)
+        raise

@@ -1,0 +1,140 @@
+"""The grid: every cell of every study, with its files and its specs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from reassess.config.load import load_config
+from reassess.config.schema import Config, Study
+from reassess.core.errors import ReassessError, unknown
+from reassess.grid.benchmarks import Benchmark, benchmarks_of
+from reassess.grid.cells import Cell
+from reassess.grid.checks import arms_of, check_names
+from reassess.grid.paths import Paths
+from reassess.grid.specs import Specs
+from reassess.grid.world import WorldRules, load_world
+from reassess.methods import Kind
+
+
+class Grid:
+    """A config, resolved. Cheap to make: nothing heavy is imported and no file is read.
+
+    Attributes:
+        config: the config.
+        source: the file it was read from.
+        world: the world of the config.
+        arms: the configured methods by name.
+        benchmarks: the benchmarks of the config by name, in its order.
+        paths: where files are.
+        specs: what decides results.
+    """
+
+    def __init__(self, config: Config, source: Path = Path("config.yaml")) -> None:
+        """Resolve `config`, read from `source`.
+
+        Raises:
+            ReassessError: a name that does not exist, a size larger than the pool, a wrong method
+                setting.
+        """
+        self.config = config
+        self.source = source
+        self.world: WorldRules[Any] = load_world(config)
+        existing = benchmarks_of(self.world.pack, config.evaluation.folders)
+        check_names(config, source, existing)
+        self.arms = arms_of(config, source)
+        self.benchmarks: dict[str, Benchmark] = {
+            name: existing[name] for name in config.evaluation.benchmarks
+        }
+        self.paths = Paths(config.results / config.grid, config.scratch / config.grid)
+        self.specs = Specs(config, self.world, self.arms, self.benchmarks)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Grid:
+        """Read and resolve a config file."""
+        return cls(load_config(Path(path)), Path(path))
+
+    @cached_property
+    def study_cells(self) -> dict[str, list[Cell]]:
+        """The cells of each study, sorted."""
+        return {
+            name: sorted(set(self._cells_of(study)), key=_order)
+            for name, study in self.config.studies.items()
+        }
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Every cell that is evaluated, by id: the union of the studies."""
+        union = {cell for cells in self.study_cells.values() for cell in cells}
+        return {cell.id: cell for cell in sorted(union, key=_order)}
+
+    def _cells_of(self, study: Study) -> Iterator[Cell]:
+        seeds = study.seeds or self.config.seeds
+        for model, name in product(study.models, study.methods):
+            if self.arms[name].method.kind == "none":
+                yield Cell(model, None, None, name, seeds[0])
+                continue
+            for distribution, size, seed in product(study.distributions, study.sizes, seeds):
+                yield Cell(model, distribution, size, name, seed)
+
+    @cached_property
+    def trained(self) -> dict[str, Cell]:
+        """Every cell that is trained, by id: those evaluated, and those they start from."""
+        trained: dict[str, Cell] = {}
+        for cell in self.cells.values():
+            link: Cell | None = cell if self.kind(cell) != "none" else None
+            while link is not None and link.id not in trained:
+                trained[link.id] = link
+                link = self.specs.start(link)
+        return trained
+
+    def cell(self, cell_id: str) -> Cell:
+        """Return the cell of that id.
+
+        Raises:
+            ReassessError: no such cell; names the nearest.
+        """
+        cell = self.cells.get(cell_id) or self.trained.get(cell_id)
+        if cell is None:
+            problem = unknown("cell", cell_id, [*self.trained, *self.cells])
+            raise ReassessError(f"{self.source}: {problem}")
+        return cell
+
+    def kind(self, cell: Cell) -> Kind:
+        """What the cell's method does: `none`, `sft` or `rl`."""
+        return self.arms[cell.arm].method.kind
+
+    def start(self, cell: Cell) -> Cell | None:
+        """The cell whose checkpoint this one starts from; None for the base model."""
+        return self.specs.start(cell)
+
+    def start_checkpoint(self, cell: Cell) -> Path:
+        """The checkpoint that a cell's training starts from."""
+        start = self.start(cell)
+        return self.paths.base(cell.model) if start is None else self.paths.checkpoint(start.id)
+
+    def checkpoint(self, cell: Cell) -> Path:
+        """The checkpoint that a cell is scored with; the base model's if it trains nothing."""
+        if self.kind(cell) == "none":
+            return self.paths.base(cell.model)
+        return self.paths.checkpoint(cell.id)
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of the pool: training rows, the probe, and one for each benchmark."""
+        return self.world.pool_splits(self.benchmarks)
+
+    def family(self, model: str) -> str:
+        """The family of a model."""
+        return self.config.models[model].family
+
+    def teacher_model(self, family: str) -> str:
+        """The model whose base the family's teacher continues."""
+        return self.config.teachers[family]
+
+
+def _order(cell: Cell) -> tuple[str, str, int, str, int]:
+    return (cell.model, cell.distribution or "", cell.size or 0, cell.arm, cell.seed)

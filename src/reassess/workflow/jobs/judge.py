@@ -1,0 +1,86 @@
+"""Letting the configured model judge a cell's stored answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reassess.core.files import read_parquet, write_json, write_parquet
+from reassess.core.manifest import Manifest
+from reassess.data.pool import read_pool
+from reassess.grid.cells import Cell
+from reassess.workflow.jobs.evaluate import Evaluate
+from reassess.workflow.jobs.job import CellJob, CellKey
+from reassess.workflow.resources import Resources, for_gpus
+
+
+class Judge(CellJob):
+    """A second score beside the rule-based one; off by default."""
+
+    name = "judge"
+
+    def needed(self) -> Iterator[CellKey]:
+        """Every cell, where the config names a judge."""
+        return map(CellKey, self.grid.cells if self.grid.config.evaluation.judge else ())
+
+    @property
+    def model(self) -> str:
+        """The model that judges."""
+        return str(self.grid.config.evaluation.judge)
+
+    def inputs(self, key: CellKey) -> Sequence[Path]:
+        """The answers, the judge, the questions."""
+        paths = self.grid.paths
+        return [
+            paths.predictions(self.cell(key).id),
+            paths.base(self.model),
+            *(paths.pool(name) for name in self.grid.benchmarks),
+        ]
+
+    def outputs(self, key: CellKey) -> Sequence[Path]:
+        """Scores and replies."""
+        return (self.grid.paths.judged_scores(key.cell), self.grid.paths.judged(key.cell))
+
+    def spec_hash(self, key: CellKey) -> str:
+        """What decides the answers."""
+        return self.grid.specs.evaluation_hash(self.cell(key))
+
+    def resources(self, key: CellKey) -> Resources:
+        """The GPUs of the judge's engine, and the time of scoring the cell."""
+        layout = self.grid.world.engine_layout(self.model)
+        gpus = layout.processes if layout.device == "cuda" else 0
+        return for_gpus(self.grid, gpus, Evaluate(self.grid).resources(key).minutes)
+
+    def run_cell(self, cell: Cell) -> None:
+        """Write the replies and, last, the judged scores."""
+        from reassess.evaluation import judge
+        from reassess.evaluation.engine import GREEDY, answer_by_engine
+
+        grid, paths = self.grid, self.grid.paths
+        spec_hash = grid.specs.evaluation_hash(cell)
+        manifest = Manifest("judge", grid.specs.evaluation(cell), spec_hash)
+        predictions = read_parquet(paths.predictions(cell.id))
+        items = {
+            name: read_pool(paths.pool(name), grid.world.item_type) for name in grid.benchmarks
+        }
+        questions = judge.questions_of(items, grid.world.text_of)
+        answer = answer_by_engine(
+            paths.base(self.model),
+            judge.JudgePrompts(),
+            lambda question: question,
+            grid.world.engine_layout(self.model),
+            grid.config.evaluation.batch_size,
+            judge.BUDGET,
+        )
+        answers = answer(judge.asked_of(predictions, questions), GREEDY)
+        judged = judge.with_replies(predictions, [first.completion for (first,) in answers])
+        write_parquet(paths.judged(cell.id), judged)
+        content = {
+            "cell": cell.id,
+            "judge": self.model,
+            "version": judge.VERSION,
+            "prompt_hash": judge.prompt_hash(),
+            "benchmarks": judge.judged_scores(judged),
+            "manifest": manifest.close(),
+        }
+        write_json(paths.judged_scores(cell.id), content)

@@ -1,0 +1,61 @@
+"""Training a family's teacher, in the micro world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reassess.workflow.jobs.job import Job, NoKey, option
+from reassess.workflow.jobs.pool import BuildPool
+from reassess.workflow.resources import Resources, model_memory
+from reassess.worlds.base import world_of
+from reassess.worlds.micro.world import MicroWorld
+
+
+@dataclass(frozen=True)
+class FamilyKey:
+    """A model family."""
+
+    family: str = option("a model family of the config")
+
+
+class BuildTeacher(Job[FamilyKey]):
+    """Only the micro world trains teachers; elsewhere a teacher is a public model."""
+
+    name = "build_teacher"
+    key = FamilyKey
+    imports = ("reassess.worlds.micro.build", "reassess.training.sft")
+
+    def needed(self) -> Iterator[FamilyKey]:
+        """Every family whose traces are sampled, in the micro world."""
+        sources = {one.source for one in self.grid.config.distributions.values()}
+        if isinstance(world_of(self.grid), MicroWorld) and "teacher" in sources:
+            yield from map(FamilyKey, self.grid.config.teachers)
+
+    def inputs(self, key: FamilyKey) -> Sequence[Path]:
+        """The base that it continues, and the pool whose test scenes it keeps clear of."""
+        base = self.grid.paths.base(self.grid.config.teachers.get(key.family, key.family))
+        return [base, *BuildPool(self.grid).outputs(NoKey())]
+
+    def outputs(self, key: FamilyKey) -> Sequence[Path]:
+        """The manifest."""
+        return (self.grid.paths.teacher_manifest(key.family),)
+
+    def folders(self, key: FamilyKey) -> Sequence[Path]:
+        """The checkpoint."""
+        return (self.grid.paths.teacher(key.family),)
+
+    def spec_hash(self, key: FamilyKey) -> str:
+        """What decides the checkpoint; it is the same for every distribution."""
+        return self.grid.specs.teacher_hash(key.family, "")
+
+    def resources(self, key: FamilyKey) -> Resources:
+        """A model on a CPU."""
+        return Resources(memory=model_memory(self.grid), minutes=30)
+
+    def run(self, key: FamilyKey) -> None:
+        """Train it."""
+        from reassess.worlds.micro.build import train_teacher
+
+        train_teacher(self.grid, key.family)

@@ -1,0 +1,1 @@
+"""Stand-ins for public models and data sets, with made-up content."""

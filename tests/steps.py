@@ -1,0 +1,39 @@
+"""Running single jobs of a grid in a test, without Snakemake."""
+
+from reassess.workflow import jobs
+from reassess.workflow.jobs.job import CellKey, NoKey, TracesKey
+
+
+def train(grid, cell):
+    jobs.Train(grid).run(CellKey(cell.id))
+
+
+def evaluate(grid, cell):
+    jobs.Evaluate(grid).run(CellKey(cell.id))
+
+
+def judge(grid, cell):
+    jobs.Judge(grid).run(CellKey(cell.id))
+
+
+def collect(grid, partial=False):
+    jobs.Collect(grid).run(jobs.Collect.key(partial))
+
+
+def build_pool(grid):
+    jobs.BuildPool(grid).run(NoKey())
+
+
+def freeze_rows(grid, family, distribution):
+    jobs.FreezeRows(grid).run(TracesKey(family, distribution))
+
+
+def build_before_cells(grid, family="llava", model="llava-w32"):
+    """Run the jobs that come before any cell."""
+    build_pool(grid)
+    jobs.BuildTokenizer(grid).run(NoKey())
+    jobs.BuildBase(grid).run(jobs.BuildBase.key(model))
+    keys = [TracesKey(family, name) for name in grid.config.distributions]
+    for job in (jobs.GatherTraces(grid), jobs.FreezeRows(grid), jobs.PrepareRows(grid)):
+        for key in keys:
+            job.run(key)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Json = dict[str, Any]  # an object of JSON: what a reader of it checks or knows
 DISK_FULL = (
     "No space left",
     "Disk quota exceeded",

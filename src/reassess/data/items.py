@@ -53,10 +53,10 @@ class Part(TypedDict, total=False):
 
 
 class Message(TypedDict):
-    """One turn of a chat."""
+    """One turn of a chat. A system prompt's content is a plain string, as every template takes it."""
 
     role: str
-    content: list[Part] | str
+    content: list[Part]
 
 
 class Prompts(Protocol):

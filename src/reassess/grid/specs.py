@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reassess.config.schema import Config
-from reassess.core.files import canonical_json, sha256_text
+from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.cells import Arm, Cell
 from reassess.grid.world import WorldRules
 
-Spec = dict[str, Any]  # JSON: whatever decides a result
+Spec = Json  # whatever decides a result
 
 PREDICTIONS = 2  # version of the table of predictions; raised when older evaluations lack a column
 

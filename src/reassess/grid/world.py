@@ -107,7 +107,7 @@ class WorldRules(ABC, Generic[ConfigT]):
             for turn in self.prompt(item)
             if turn["role"] == "user"
             for part in turn["content"]
-            if not isinstance(part, str) and part["type"] == "text"
+            if part["type"] == "text"
         ]
         return "\n".join(part["text"] for part in parts).strip()
 

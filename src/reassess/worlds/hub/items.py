@@ -85,7 +85,9 @@ def messages_of(item: HubItem, prompt: Prompt) -> list[Message]:
         template.replace("{options}", lines).replace("{question}", item.question) + prompt.suffix
     )
     content: list[Part] = [{"type": "image"}] if item.image is not None else []
-    turns: list[Message] = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    turns: list[Message] = []
+    if prompt.system:
+        turns.append({"role": "system", "content": prompt.system})  # type: ignore[typeddict-item]
     return [*turns, {"role": "user", "content": [*content, {"type": "text", "text": words}]}]
 
 

@@ -14,7 +14,7 @@ from reassess.cluster import status as module
 from reassess.cluster.status import as_text, heartbeat, status
 from reassess.core.files import read_json, write_json, write_text
 from reassess.core.locks import exclusive, is_held
-from reassess.grid.state import HEARTBEAT
+from reassess.training.heartbeat import HEARTBEAT
 from reassess.training.layout import Layout
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings

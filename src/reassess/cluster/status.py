@@ -16,8 +16,9 @@ from reassess.cluster.kubernetes import SELECTOR, WILDCARDS
 from reassess.core.files import read_json
 from reassess.core.locks import is_held
 from reassess.grid.cells import Cell
-from reassess.grid.state import HEARTBEAT, state_of
+from reassess.grid.state import state_of
 from reassess.grid.study import Grid
+from reassess.training.heartbeat import Heartbeat
 
 LAST_LINES = 3
 QUEUE_SECONDS = 5  # a scheduler that does not answer in this time is left out
@@ -77,13 +78,12 @@ def _line(grid: Grid, cell: Cell, job: Job | None) -> Line:
 
 
 def heartbeat(work: Path) -> str:
-    """Return how far a training job is, by its own last word; empty if it has said none."""
-    path = work / HEARTBEAT
-    if not path.is_file():
+    """How far a training job is, by its last heartbeat; empty if there is none."""
+    last = Heartbeat.read(work)
+    if last is None:
         return ""
-    said = read_json(path)
-    age = max(0, round(time.time() - said["time"]))
-    return f"update {said['step']} of {said['of']} on {said['node']}, {age} s ago"
+    age = max(0, round(time.time() - last.time))
+    return f"update {last.step} of {last.of} on {last.node}, {age} s ago"
 
 
 def _tail(log: Path) -> list[str]:

@@ -14,7 +14,6 @@ from reassess.core.files import write_json
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 
-HEARTBEAT = "heartbeat.json"  # in a training job's work folder: how far it is, by its own word
 State = Literal["done", "stale", "trained", "failed", "started", "to do"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import random
 import shutil
 import time
@@ -15,9 +14,9 @@ import torch
 from transformers import TrainerCallback
 
 from reassess.core.errors import Interrupted, ReassessError
-from reassess.core.files import is_disk_full, write_json
-from reassess.grid.state import HEARTBEAT
+from reassess.core.files import is_disk_full
 from reassess.training.adapters import has_adapters
+from reassess.training.heartbeat import Heartbeat
 from reassess.training.history import MARKER, History
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model
@@ -101,13 +100,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         """Score the probe when its turn has come, and at the end; say now and then how far the run is."""
         if state.is_world_process_zero and time.monotonic() - self._said > BEAT:
             self._said = time.monotonic()
-            said = {
-                "step": state.global_step,
-                "of": state.max_steps,
-                "node": platform.node(),
-                "time": time.time(),
-            }
-            write_json(Path(args.output_dir) / HEARTBEAT, said)
+            Heartbeat.now(state.global_step, state.max_steps).write(Path(args.output_dir))
         if state.global_step % self.probe_every == 0 or state.global_step == state.max_steps:
             self._probe(state.global_step, kw["model"])
 

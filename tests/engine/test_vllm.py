@@ -11,7 +11,7 @@ import steps
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 
 from reassess.core.errors import ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.data.pool import read_pool
 from reassess.evaluation.runner import evaluate_checkpoint
 from reassess.grid.study import Grid
@@ -93,6 +93,6 @@ def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
         vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded)
     )
     monkeypatch.setattr(vllm_engine, "collapse", lambda tokens, placeholder: list(tokens))
-    completer = vllm_engine.Completer(grid.paths.base(MODEL), grid.world, layouts(grid)[1])
+    completer = vllm_engine.VllmEngine(grid.paths.base(MODEL), grid.world, layouts(grid)[1])
     with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
         completer.complete(items, samples=1, temperature=0.0, max_new_tokens=4, seed=0)

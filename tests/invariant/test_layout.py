@@ -145,12 +145,12 @@ sys.path.insert(0, sys.argv[4])
 from test_layout import SFT
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.sft import train_sft
 start, rows, out = (Path(one) for one in sys.argv[1:4])
 processes = int(sys.argv[5])
 history, _ = train_sft(
-    load_model(start), load_processor(start), PreparedRows.load(rows), SFT, order_seed=2, work=out / "work",
+    load_model(start), load_processor(start), PreprocessedRows.load(rows), SFT, order_seed=2, work=out / "work",
     layout=Layout(processes=processes, micro_batch=2),
 )
 import torch.distributed as dist
@@ -231,10 +231,10 @@ def test_adapters_move_the_language_model_and_are_merged_into_it(fresh, rows, tm
 
 
 def test_a_run_with_adapters_is_resumed_bit_by_bit(fresh, rows, tmp_path, cut_at):
-    from reassess.training.sft import PreparedSftTrainer
+    from reassess.training.sft import PreprocessedSftTrainer
 
     _, whole = with_adapters(fresh, rows, tmp_path / "whole")
-    with cut_at(PreparedSftTrainer, 3):
+    with cut_at(PreprocessedSftTrainer, 3):
         with_adapters(fresh, rows, tmp_path / "parts")
     history, resumed = with_adapters(fresh, rows, tmp_path / "parts")
     assert len(losses(history)) == SFT.max_steps
@@ -289,17 +289,17 @@ def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(
     fresh, rows, tmp_path, monkeypatch, capsys
 ):
     """The memory here holds two rows, and runs out in the third update: the run goes on from its trainer checkpoint."""
-    from reassess.training.sft import PreparedSftTrainer
+    from reassess.training.sft import PreprocessedSftTrainer
 
     whole, spent, _ = sft(fresh, rows, tmp_path / "whole", Layout())
-    step = PreparedSftTrainer.training_step
+    step = PreprocessedSftTrainer.training_step
 
     def tight(self, model, inputs, num_items_in_batch=None):
         if self.state.global_step >= 2 and len(inputs["input_ids"]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return step(self, model, inputs, num_items_in_batch)
 
-    monkeypatch.setattr(PreparedSftTrainer, "training_step", tight)
+    monkeypatch.setattr(PreprocessedSftTrainer, "training_step", tight)
     seen = []
 
     class Method:
@@ -490,13 +490,13 @@ from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from trl.trainer.utils import add_fused_lm_head
 from reassess.training.loading import load_model, load_processor, save_checkpoint
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.sharding import keep_head_with_norm, whole_state
 from pathlib import Path
 
 start, rows, out, guarded = sys.argv[1:5]
 dist.init_process_group("gloo")
-rank, rows = dist.get_rank(), PreparedRows.load(Path(rows))
+rank, rows = dist.get_rank(), PreprocessedRows.load(Path(rows))
 
 def loss_of(model, which):
     batch = rows.sft_batch(range(2 * which, 2 * which + 2), 0)

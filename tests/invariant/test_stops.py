@@ -13,10 +13,10 @@ from reassess.core.errors import Interrupted
 from reassess.core.files import read_json
 from reassess.training.engine import last_checkpoint
 from reassess.training.layout import Layout
-from reassess.training.preemption import Stopper, agreed
-from reassess.training.rl import PreparedGrpoTrainer, train_grpo
+from reassess.training.preemption import PreemptionCallback, agreed
+from reassess.training.rl import PreprocessedGrpoTrainer, train_grpo
 from reassess.training.rl_settings import RlSettings
-from reassess.training.sft import PreparedSftTrainer, train_sft
+from reassess.training.sft import PreprocessedSftTrainer, train_sft
 from reassess.training.sft_settings import SftSettings
 
 ONE_CPU = Layout()
@@ -56,7 +56,8 @@ def send(monkeypatch, trainer, number, at):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize(
-    ("train", "trainer", "saved"), [(sft, PreparedSftTrainer, 4), (grpo, PreparedGrpoTrainer, 4)]
+    ("train", "trainer", "saved"),
+    [(sft, PreprocessedSftTrainer, 4), (grpo, PreprocessedGrpoTrainer, 4)],
 )
 def test_a_stopped_run_goes_on_to_the_same_weights(
     fresh, rows, items, tmp_path, monkeypatch, train, trainer, saved, number
@@ -86,7 +87,7 @@ def test_signals_mean_what_they_meant_before_once_a_run_is_over(fresh, rows, ite
 
 
 def test_a_signal_during_the_last_update_changes_nothing(fresh, rows, items, tmp_path, monkeypatch):
-    send(monkeypatch, PreparedSftTrainer, signal.SIGTERM, 5)
+    send(monkeypatch, PreprocessedSftTrainer, signal.SIGTERM, 5)
     _, history, _ = sft(fresh, rows, items, tmp_path)
     assert history.totals["samples"] == 48
 
@@ -100,7 +101,9 @@ def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_
     )
     saved = []
     monkeypatch.setattr(
-        Stopper, "on_save", lambda self, args, state, control, **_: saved.append(state.global_step)
+        PreemptionCallback,
+        "on_save",
+        lambda self, args, state, control, **_: saved.append(state.global_step),
     )
     sft(fresh, rows, items, tmp_path, Layout(checkpoint_minutes=0.75))
     assert saved == [2, 4, 6]

@@ -16,9 +16,9 @@ from reassess.training.dynamic_sampling import (
 from reassess.training.engine import check_loss, last_checkpoint
 from reassess.training.generate import generate, placeholders, until_end
 from reassess.training.history import MARKER
-from reassess.training.images import images_once
+from reassess.training.images import encode_images_once
 from reassess.training.loading import save_checkpoint, weights_hash
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.rl import train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import train_sft
@@ -51,7 +51,7 @@ def fit(model, processor, rows, work, settings=SFT, seed=3):
 
 def test_prepared_rows_survive_saving(rows, tmp_path):
     rows.save(tmp_path / "rows.safetensors")
-    loaded = PreparedRows.load(tmp_path / "rows.safetensors")
+    loaded = PreprocessedRows.load(tmp_path / "rows.safetensors")
     assert loaded.ids == rows.ids
     for index in (0, len(rows) - 1):
         assert torch.equal(loaded.prompts[index], rows.prompts[index])
@@ -62,7 +62,7 @@ def test_prepared_rows_survive_saving(rows, tmp_path):
         )
     (tmp_path / "rows.safetensors").write_bytes(b"short")
     with pytest.raises(ReassessError, match="rows.safetensors is damaged"):
-        PreparedRows.load(tmp_path / "rows.safetensors")
+        PreprocessedRows.load(tmp_path / "rows.safetensors")
     with pytest.raises(ReassessError, match="were not prepared"):
         loaded.select(["nobody"])
 
@@ -107,7 +107,7 @@ def test_greedy_generation_is_that_of_transformers(fresh, items, pictured):
     from dataclasses import replace
 
     from reassess.data.pool import decode_image
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
     from reassess.worlds.micro.prompts import prompt
 
     model, processor = fresh
@@ -119,7 +119,7 @@ def test_greedy_generation_is_that_of_transformers(fresh, items, pictured):
     shown = [
         item if keep(index) else replace(item, image=None) for index, item in enumerate(items[:12])
     ]
-    rows = prepare(shown, None, processor, prompt, decode_image)
+    rows = preprocess(shown, None, processor, prompt, decode_image)
     pad, end = processor.tokenizer.pad_token_id, processor.tokenizer.eos_token_id
     batch = rows.prompt_batch(range(12), pad)
     theirs = model.eval().generate(
@@ -156,7 +156,7 @@ def test_encoding_each_picture_once_changes_neither_output_nor_gradient(fresh, r
     }
     model.zero_grad()
     shared = {**batch, "pixel_values": rows.images.batch([0, 1, 2])["pixel_values"]}
-    with images_once(model, torch.tensor(slots)):
+    with encode_images_once(model, torch.tensor(slots)):
         output = model(**shared)
     assert torch.allclose(output.logits, model(**batch).logits, atol=1e-5)
     output.loss.backward()
@@ -172,9 +172,9 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
     settings = RL.model_copy(update={"loss_type": "dapo", "temperature": 0.9, "max_steps": 1})
     captured = {}
 
-    from reassess.training.rl import PreparedGrpoTrainer
+    from reassess.training.rl import PreprocessedGrpoTrainer
 
-    class Capturing(PreparedGrpoTrainer):
+    class Capturing(PreprocessedGrpoTrainer):
         def _compute_loss(self, model, inputs):
             captured["inputs"] = inputs
             loss = super()._compute_loss(model, inputs)
@@ -229,11 +229,11 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
 
 
 def _prepared_trainer(model, processor, rows, items, settings, work, order):
-    from reassess.training.rl import PreparedGrpoTrainer
+    from reassess.training.rl import PreprocessedGrpoTrainer
 
     held = {}
 
-    class Held(PreparedGrpoTrainer):
+    class Held(PreprocessedGrpoTrainer):
         def train(self, *_, **__):
             held["trainer"] = self
 

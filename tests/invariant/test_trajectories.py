@@ -16,9 +16,9 @@ from test_layout import RL, SFT, WORKER
 from reassess.data.pool import decode_image
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, save_checkpoint
-from reassess.training.preprocessed import PreparedRows, prepare
+from reassess.training.preprocessed import PreprocessedRows, preprocess
 from reassess.training.rl import train_grpo
-from reassess.training.sft import PreparedSftTrainer, train_sft
+from reassess.training.sft import PreprocessedSftTrainer, train_sft
 from reassess.worlds.micro.prompts import prompt
 from reassess.worlds.micro.traces import render_trace
 
@@ -69,7 +69,7 @@ def test_sft_at_once_and_row_by_row(fresh, rows, family, tmp_path, micro_batch):
 
 
 def test_sft_resumed(fresh, rows, family, tmp_path, cut_at):
-    with cut_at(PreparedSftTrainer, 3):
+    with cut_at(PreprocessedSftTrainer, 3):
         sft(fresh, rows, tmp_path)
     follows(f"sft {family}", numbers(sft(fresh, rows, tmp_path), "loss"))
 
@@ -78,9 +78,9 @@ def test_sft_resumed(fresh, rows, family, tmp_path, cut_at):
 def test_sft_on_rows_whose_pictures_are_prepared_batch_by_batch(fresh, items, family, tmp_path):
     """As in the hub world, where the pictures of all rows together would not fit into memory."""
     traces = [render_trace(item, "native") for item in items]
-    later = prepare(items, traces, fresh[1], prompt, decode_image, keep_pixels=False)
+    later = preprocess(items, traces, fresh[1], prompt, decode_image, keep_pixels=False)
     later.save(tmp_path / "rows.safetensors")
-    streamed = PreparedRows.load(tmp_path / "rows.safetensors").process_later(
+    streamed = PreprocessedRows.load(tmp_path / "rows.safetensors").process_later(
         items, fresh[1], decode_image
     )
     follows(f"sft {family}", numbers(sft(fresh, streamed, tmp_path / "work"), "loss"))

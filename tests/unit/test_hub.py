@@ -18,7 +18,7 @@ from PIL import Image
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.data.pool import read_pool
 from reassess.grid.study import Grid
 from reassess.verifier.comparison import verify
@@ -368,7 +368,7 @@ def test_too_few_rows_are_said_before_anything_is_trained(world, tmp_path):
 def test_prompts_are_measured_as_the_processor_makes_them(world):
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
 
     train = (
         read_pool(world.paths.pool("train"), HubItem)[:8]
@@ -377,7 +377,7 @@ def test_prompts_are_measured_as_the_processor_makes_them(world):
     wide = Image.open(BytesIO(picture("wide", 1))).resize((300, 120))
     train[0] = replace(train[0], image=encoded(wide, format="PNG"))
     measured = world.world.prompt_lengths(world)(train)
-    rows = prepare(
+    rows = preprocess(
         train,
         None,
         load_processor(world.paths.base("qwen2-vl-2b")),
@@ -548,14 +548,14 @@ def test_one_pixel_budget_stands_in_every_base_checkpoint(world):
 def test_two_pixel_budgets_are_caught_when_a_batch_is_made(world):
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
 
     processor = load_processor(world.paths.base("qwen2-vl-2b"))
     big = Image.fromarray(np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8))
     one = replace(
         read_pool(world.paths.pool("train"), HubItem)[0], image=encoded(big, format="PNG")
     )
-    rows = prepare([one], None, processor, world.world.prompt, decode_image, keep_pixels=False)
+    rows = preprocess([one], None, processor, world.world.prompt, decode_image, keep_pixels=False)
     assert rows.images.inputs(0)["pixel_values"].shape[0] == rows.images.patches(0)
     processor.image_processor.size = {"shortest_edge": 3136, "longest_edge": 12544}
     with pytest.raises(ReassessError, match="two pixel budgets"):
@@ -567,17 +567,17 @@ def test_pictures_processed_later_are_those_kept(world, tmp_path):
 
     from reassess.data.pool import decode_image
     from reassess.training.loading import load_processor
-    from reassess.training.preprocessed import PreparedRows, prepare
+    from reassess.training.preprocessed import PreprocessedRows, preprocess
 
     train = (
         read_pool(world.paths.pool("train"), HubItem)[:6]
         + read_pool(world.paths.pool("gsm8k"), HubItem)[:1]
     )
     processor = load_processor(world.paths.base("qwen2-vl-2b"))
-    kept = prepare(train, None, processor, world.world.prompt, decode_image)
-    later = prepare(train, None, processor, world.world.prompt, decode_image, keep_pixels=False)
+    kept = preprocess(train, None, processor, world.world.prompt, decode_image)
+    later = preprocess(train, None, processor, world.world.prompt, decode_image, keep_pixels=False)
     later.save(tmp_path / "rows.safetensors")
-    loaded = PreparedRows.load(tmp_path / "rows.safetensors").process_later(
+    loaded = PreprocessedRows.load(tmp_path / "rows.safetensors").process_later(
         train, processor, decode_image
     )
     for rows in (later, loaded.select([one.id for one in train])):

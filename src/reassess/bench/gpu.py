@@ -157,8 +157,8 @@ def rows_of(workload: Workload, count: int) -> Any:
     """Return prepared rows of random words and pictures in the workload's lengths."""
     import torch
 
-    from reassess.training.pictures import GRID, PIXELS, StoredPictures
-    from reassess.training.preprocessed import PreparedRows
+    from reassess.training.pixels import GRID, PIXELS, StoredImages
+    from reassess.training.preprocessed import PreprocessedRows
 
     side = workload.side // 14
     visual = side * side // 4
@@ -183,8 +183,8 @@ def rows_of(workload: Workload, count: int) -> Any:
         torch.cat([words(workload.completion - 1), torch.tensor([1])]) for _ in range(count)
     ]
     ids = [str(number) for number in range(count)]
-    return PreparedRows(
-        ids, prompts, completions, {"mm_token_type_ids": kinds}, StoredPictures(list(pictures))
+    return PreprocessedRows(
+        ids, prompts, completions, {"mm_token_type_ids": kinds}, StoredImages(list(pictures))
     )
 
 
@@ -291,9 +291,9 @@ class _Phases:
 
 def _timed_trainer(phases: _Phases, warmup: int) -> Any:
     """Return the trainer of this project with a clock at each phase's door."""
-    from reassess.training.rl import PreparedGrpoTrainer
+    from reassess.training.rl import PreprocessedGrpoTrainer
 
-    class Timed(PreparedGrpoTrainer):
+    class Timed(PreprocessedGrpoTrainer):
         def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
             with phases.timed("generation"):
                 return super()._generate_single_turn(*arguments, **options)

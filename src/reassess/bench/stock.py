@@ -11,7 +11,7 @@ from trl import GRPOTrainer
 
 from reassess.data.pool import decode_image
 from reassess.training.engine import row_order, seed_everything
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.rl import grpo_arguments
 from reassess.training.rl_settings import RlSettings
 from reassess.verifier.rewards import accuracy_reward, format_reward
@@ -65,7 +65,7 @@ def _words(item: Any) -> list[dict[str, Any]]:
 def train_stock_grpo(
     model: Any,
     processor: Any,
-    rows: PreparedRows,
+    rows: PreprocessedRows,
     items: Sequence[Any],
     settings: RlSettings,
     **where: Any,

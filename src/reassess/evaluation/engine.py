@@ -17,7 +17,7 @@ from reassess.training.engine import seed_everything
 from reassess.training.generate import decode, generate
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
-from reassess.training.preprocessed import prepare
+from reassess.training.preprocessed import preprocess
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def answer_by_checkpoint(
         seen = [view(item) for item in items]
         if drawing.temperature:
             seed_everything(drawing.seed)
-        rows = prepare(
+        rows = preprocess(
             seen, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels
         )
         answered: dict[int, list[Answered]] = {}
@@ -153,11 +153,11 @@ def answer_by_vllm(
     max_new_tokens: int,
 ) -> Answer:
     """Return a function that answers items with a checkpoint, by vLLM."""
-    from reassess.training.vllm_engine import Completer
+    from reassess.training.vllm_engine import VllmEngine
 
     tokenizer, completer = (
         load_processor(checkpoint).tokenizer,
-        Completer(checkpoint, world, layout),
+        VllmEngine(checkpoint, world, layout),
     )
 
     def answer(items: Sequence[Any], drawing: Drawing = GREEDY) -> list[list[Answered]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from reassess.core.seeds import derive_seed
-from reassess.training.rl import PreparedGrpoTrainer
+from reassess.training.rl import PreprocessedGrpoTrainer
 
 LEFT_PADDED = ("prompt_ids", "prompt_mask")
 RIGHT_PADDED = (
@@ -22,10 +22,10 @@ RIGHT_PADDED = (
 PER_ROW = ("advantages", "picture")
 
 
-def dynamic_sampling_trainer(rounds: int) -> type[PreparedGrpoTrainer]:
+def dynamic_sampling_trainer(rounds: int) -> type[PreprocessedGrpoTrainer]:
     """Return a trainer that draws at most `rounds` further generation batches to replace groups without variance."""
 
-    class DynamicSamplingTrainer(PreparedGrpoTrainer):
+    class DynamicSamplingTrainer(PreprocessedGrpoTrainer):
         """GRPO in which groups without variance are drawn again."""
 
         def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from reassess.training.heartbeat import Heartbeat
 from reassess.training.history import MARKER, History
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model
-from reassess.training.preemption import Stopper
+from reassess.training.preemption import PreemptionCallback
 from reassess.training.probe import Probe
 from reassess.training.sharding import wait_for_all
 
@@ -78,7 +78,7 @@ def seed_everything(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
-class Watcher(TrainerCallback):  # type: ignore[misc]
+class HistoryCallback(TrainerCallback):  # type: ignore[misc]
     """Writes the history: logged numbers, running totals, and the probe every few updates."""
 
     def __init__(self, history: History, probe: Probe | None, probe_every: int) -> None:
@@ -144,7 +144,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._clock = now
 
 
-class ResumesWhole:
+class StrictResume:
     """Makes a trainer take its weights from a checkpoint by name conversion and strictly, or not at all.
 
     transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose weights are saved under other names
@@ -205,7 +205,7 @@ def train_to_end(
     if found is not None:
         history.restore(found)
         print(f"going on from {found.name}", flush=True)
-    stopper = Stopper(layout.checkpoint_minutes, period)
+    stopper = PreemptionCallback(layout.checkpoint_minutes, period)
     trainer.add_callback(stopper)
     with stopper.listening():
         try:

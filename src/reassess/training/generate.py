@@ -14,14 +14,14 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from reassess.training.adapters import bare
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 
 SHRINK = 0.6  # ended rows are dropped once fewer than this share of the batch goes on: dropping copies the cache
 
 
 def generate(
     model: Any,
-    rows: PreparedRows,
+    rows: PreprocessedRows,
     indices: Sequence[int],
     *,
     pad: int,

@@ -12,7 +12,7 @@ from reassess.training.adapters import bare
 
 
 @contextmanager
-def images_once(model: Any, which: Tensor) -> Iterator[None]:
+def encode_images_once(model: Any, which: Tensor) -> Iterator[None]:
     """Let the model encode distinct pictures only, and repeat their features for the rows that show them.
 
     Inside the context the model is given the pixel values of the distinct pictures; `which` (R,) says for each picture

@@ -10,10 +10,10 @@ import sys
 from types import FrameType
 
 from reassess.core.errors import Interrupted, ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.training.layout import Layout
 from reassess.training.preemption import ignore_signals
-from reassess.training.run import Fits, TrainingRun
+from reassess.training.run import SupportsFit, TrainingRun
 from reassess.training.sharding import keep_head_with_norm
 
 WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
@@ -33,13 +33,13 @@ def micro_batch_of_worker() -> int | None:
     return int(os.environ[WORKER]) if os.environ.get(WORKER) else None
 
 
-def fit(run: TrainingRun, method: Fits) -> None:
+def fit(run: TrainingRun, method: SupportsFit) -> None:
     """Load, let the method train, and write what it leaves."""
     run.load()
     run.finish(method.fit(run))
 
 
-def train(run: TrainingRun, method: Fits) -> None:
+def train(run: TrainingRun, method: SupportsFit) -> None:
     """Train by a method; where memory runs out, start again from the last trainer checkpoint with half the micro-batch.
 
     The rows of an update stay the same. Raises:
@@ -56,7 +56,7 @@ def train(run: TrainingRun, method: Fits) -> None:
         )
 
 
-def work(run: TrainingRun, method: Fits) -> None:
+def work(run: TrainingRun, method: SupportsFit) -> None:
     """Do the part of one process of a job; leave a file and fail where memory runs out, so that all start again together."""
     if run.layout.sharding == "fsdp":
         keep_head_with_norm()
@@ -80,7 +80,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
     ) or "can't allocate memory" in str(error)
 
 
-def _here(run: TrainingRun, method: Fits) -> bool:
+def _here(run: TrainingRun, method: SupportsFit) -> bool:
     import torch
 
     try:

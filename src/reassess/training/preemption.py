@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
-class Stopper(TrainerCallback):  # type: ignore[misc]
+class PreemptionCallback(TrainerCallback):  # type: ignore[misc]
     """Asks for a trainer checkpoint when a signal came, and every few minutes.
 
     `period`: updates between two states that can be gone on from. Rollouts that serve several updates are not saved, so a GRPO

@@ -19,13 +19,13 @@ from torch import Tensor
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import replacing
-from reassess.training.pictures import GRID, PIXELS, LazyPictures, Pictures, StoredPictures
+from reassess.training.pixels import GRID, PIXELS, Images, LazyImages, StoredImages
 
 IGNORED = -100  # label of a token that is not trained on
 
 
 @dataclass
-class PreparedRows:
+class PreprocessedRows:
     """Tokens and pixel values of rows.
 
     Attributes:
@@ -40,13 +40,13 @@ class PreparedRows:
     prompts: list[Tensor]
     completions: list[Tensor]
     token_fields: dict[str, list[Tensor]] = field(default_factory=dict)
-    images: Pictures = field(default_factory=lambda: StoredPictures([]))
+    images: Images = field(default_factory=lambda: StoredImages([]))
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.ids)
 
-    def select(self, ids: Sequence[str]) -> PreparedRows:
+    def select(self, ids: Sequence[str]) -> PreprocessedRows:
         """Return the rows of those ids, in that order.
 
         Raises:
@@ -57,7 +57,7 @@ class PreparedRows:
         if missing:
             raise ReassessError(f"{len(missing)} rows were not prepared, first {missing[0]!r}")
         picked = [where[row] for row in ids]
-        return PreparedRows(
+        return PreprocessedRows(
             ids=list(ids),
             prompts=[self.prompts[index] for index in picked],
             completions=[self.completions[index] for index in picked] if self.completions else [],
@@ -107,7 +107,7 @@ class PreparedRows:
             tensors[f"token.{name}"] = torch.cat(values)
         pictured = [index for index in range(len(self)) if self.images.has(index)]
         tensors["has_image"] = torch.tensor([self.images.has(index) for index in range(len(self))])
-        if isinstance(self.images, StoredPictures):
+        if isinstance(self.images, StoredImages):
             found = [self.images.inputs(index) for index in pictured]
             for name in found[0] if found else ():
                 tensors[f"image.{name}"] = torch.stack([image[name] for image in found])
@@ -123,7 +123,7 @@ class PreparedRows:
             )
 
     @classmethod
-    def load(cls, path: Path) -> PreparedRows:
+    def load(cls, path: Path) -> PreprocessedRows:
         """Read rows back.
 
         Raises:
@@ -160,18 +160,18 @@ class PreparedRows:
             list(tensors["prompts"].split(lengths)),
             completions,
             fields,
-            StoredPictures(images),
+            StoredImages(images),
         )
 
     def process_later(
         self, items: Sequence[Any], processor: Any, decode: Callable[[Any], Any]
-    ) -> PreparedRows:
+    ) -> PreprocessedRows:
         """Return the rows with pictures that are processed when a batch asks for them; `items` are those of the rows."""
         grids = [self.images.grid(index) for index in range(len(self))]
-        return replace(self, images=LazyPictures(items, grids, processor.image_processor, decode))
+        return replace(self, images=LazyImages(items, grids, processor.image_processor, decode))
 
 
-def prepare(
+def preprocess(
     items: Sequence[Any],
     completions: Sequence[str] | None,
     processor: Any,
@@ -179,7 +179,7 @@ def prepare(
     decode: Any,
     *,
     keep_pixels: bool = True,
-) -> PreparedRows:
+) -> PreprocessedRows:
     """Tokenise items and their completions with the model's own processor and chat template.
 
     Args:
@@ -191,7 +191,7 @@ def prepare(
         keep_pixels: keep the vision inputs in memory; otherwise they are processed again when a batch asks for them.
     """
     stored: list[dict[str, Tensor] | None] = []
-    rows = PreparedRows([item.id for item in items], [], [])
+    rows = PreprocessedRows([item.id for item in items], [], [])
     chunk = 256 if keep_pixels else 16
     tokenizer = processor.tokenizer
     for start in range(0, len(items), chunk):
@@ -199,7 +199,7 @@ def prepare(
         stored += (
             found if keep_pixels else [None if one is None else {GRID: one[GRID]} for one in found]
         )
-    rows.images = StoredPictures(stored)
+    rows.images = StoredImages(stored)
     if not keep_pixels:
         rows = rows.process_later(items, processor, decode)
     if completions is not None:
@@ -209,7 +209,7 @@ def prepare(
 
 
 def _prepare_chunk(
-    rows: PreparedRows, items: Sequence[Any], processor: Any, messages: Any, decode: Any
+    rows: PreprocessedRows, items: Sequence[Any], processor: Any, messages: Any, decode: Any
 ) -> list[dict[str, Tensor] | None]:
     """Append the tokens of items to the rows; return their vision inputs."""
     stored: list[dict[str, Tensor] | None] = []

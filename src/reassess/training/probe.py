@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reassess.training.generate import decode, generate
-from reassess.training.preprocessed import PreparedRows
+from reassess.training.preprocessed import PreprocessedRows
 from reassess.verifier.grading import judge
 
 
@@ -16,7 +16,7 @@ class Probe:
     """Held-out items with their prepared prompts. Greedy decoding, the same verifier as everywhere."""
 
     items: Sequence[Any]
-    rows: PreparedRows
+    rows: PreprocessedRows
     tokenizer: Any
     max_new_tokens: int
 

@@ -56,10 +56,10 @@ def _by_vllm(
     layout: Layout,
     seed: int,
 ) -> tuple[dict[str, str], int]:
-    from reassess.training.vllm_engine import Completer
+    from reassess.training.vllm_engine import VllmEngine
 
     kept: dict[str, str] = {}
-    found = Completer(teacher, world, layout).complete(
+    found = VllmEngine(teacher, world, layout).complete(
         items,
         samples=sampling.samples,
         temperature=sampling.temperature,
@@ -89,14 +89,14 @@ def _by_transformers(
     from reassess.training.engine import seed_everything
     from reassess.training.generate import decode, generate
     from reassess.training.loading import load_model, load_processor
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
 
     model, processor = (
         load_model(teacher, layout.attention).to(layout.device),
         load_processor(teacher),
     )
     tokenizer = processor.tokenizer
-    rows = prepare(
+    rows = preprocess(
         items, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels
     )
     seed_everything(seed)

@@ -15,8 +15,8 @@ from reassess.core.errors import ReassessError
 from reassess.data.pool import decode_image
 from reassess.training.engine import (
     COMMON_ARGUMENTS,
-    ResumesWhole,
-    Watcher,
+    HistoryCallback,
+    StrictResume,
     check_loss,
     row_order,
     seed_everything,
@@ -25,10 +25,10 @@ from reassess.training.engine import (
 from reassess.training.flops import flops_model
 from reassess.training.generate import generate
 from reassess.training.history import History, Outcome
-from reassess.training.images import images_once
+from reassess.training.images import encode_images_once
 from reassess.training.layout import Layout
-from reassess.training.pictures import GRID
-from reassess.training.preprocessed import IGNORED, PreparedRows
+from reassess.training.pixels import GRID
+from reassess.training.preprocessed import IGNORED, PreprocessedRows
 from reassess.training.probe import Probe
 from reassess.training.rl_settings import RlSettings
 from reassess.training.vllm_engine import (
@@ -43,7 +43,7 @@ Reward = Callable[..., list[float]]
 ONE_CPU = Layout()
 
 
-class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
+class PreprocessedGrpoTrainer(StrictResume, GRPOTrainer):  # type: ignore[misc]
     """`GRPOTrainer` whose prompts are prepared rows.
 
     What differs from the stock trainer is only where inputs come from: prompts are not templated and pictures not
@@ -57,7 +57,7 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
 
     def __init__(
         self,
-        rows: PreparedRows,
+        rows: PreprocessedRows,
         history: History,
         work: Path,
         items: Sequence[Any] = (),
@@ -192,7 +192,7 @@ class PreparedGrpoTrainer(ResumesWhole, GRPOTrainer):  # type: ignore[misc]
         with (
             nullcontext()
             if shared is None
-            else images_once(self.accelerator.unwrap_model(model), shared)
+            else encode_images_once(self.accelerator.unwrap_model(model), shared)
         ):
             if (
                 input_ids.device.type == "cuda"
@@ -321,7 +321,7 @@ def grpo_arguments(
 def train_grpo(
     model: Any,
     processor: Any,
-    rows: PreparedRows,
+    rows: PreprocessedRows,
     items: Sequence[Any],
     settings: RlSettings,
     *,
@@ -329,7 +329,7 @@ def train_grpo(
     sampling_seed: int,
     work: Path,
     probe: Probe | None = None,
-    trainer_class: type[PreparedGrpoTrainer] = PreparedGrpoTrainer,
+    trainer_class: type[PreprocessedGrpoTrainer] = PreprocessedGrpoTrainer,
     extra_rewards: Sequence[Reward] = (),
     layout: Layout = ONE_CPU,
 ) -> Outcome:
@@ -379,7 +379,7 @@ def train_grpo(
         processing_class=processor,
         train_dataset=prompts,
         reward_funcs=[accuracy_reward, format_reward, *extra_rewards],
-        callbacks=[Watcher(history, probe, settings.probe_every)],
+        callbacks=[HistoryCallback(history, probe, settings.probe_every)],
     )
     resumed = train_to_end(trainer, history, work, layout, period=settings.updates_per_batch)
     return Outcome(history, resumed)

@@ -38,14 +38,14 @@ from reassess.training.loading import (
     weights_hash,
 )
 from reassess.training.preemption import ignore_signals
-from reassess.training.preprocessed import PreparedRows, prepare
+from reassess.training.preprocessed import PreprocessedRows, preprocess
 from reassess.training.probe import Probe
 from reassess.training.settings import TrainedSettings
 from reassess.training.sharding import rank, wait_for_all
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingFiles:
     """The files of one training job.
 
     Attributes:
@@ -96,7 +96,7 @@ class TrainingRun:
         distribution: where the traces come from.
         seed: the fine-tuning seed; methods use `order_seed` and `sampling_seed`.
         settings: the arm's settings.
-        place: the job's files.
+        files: the job's files.
         prompts: makes prompts from items.
         spec: everything that can change the result.
         spec_hash: its hash.
@@ -112,7 +112,7 @@ class TrainingRun:
     distribution: str
     seed: int
     settings: TrainedSettings
-    place: Place
+    files: TrainingFiles
     prompts: ItemPrompts
     spec: dict[str, Any]
     spec_hash: str
@@ -147,7 +147,7 @@ class TrainingRun:
         Raises:
             ReassessError: there are fewer rows than `size`.
         """
-        frozen = read_parquet(self.place.rows)["id"].tolist()
+        frozen = read_parquet(self.files.rows)["id"].tolist()
         if len(frozen) < self.size:
             raise ReassessError(
                 f"cell {self.cell} wants {self.size} rows, but only {len(frozen)} rows of the pool "
@@ -157,25 +157,25 @@ class TrainingRun:
         return [str(row) for row in frozen[: self.size]]
 
     @cached_property
-    def rows(self) -> PreparedRows:
+    def rows(self) -> PreprocessedRows:
         """The cell's rows, tokenised, with the traces of its distribution."""
-        rows = PreparedRows.load(self.place.preprocessed).select(self.row_ids)
+        rows = PreprocessedRows.load(self.files.preprocessed).select(self.row_ids)
         if self.prompts.keep_pixels:
             return rows
-        return rows.process_later(self.items, load_processor(self.place.start), decode_image)
+        return rows.process_later(self.items, load_processor(self.files.start), decode_image)
 
     @cached_property
     def items(self) -> list[Item]:
         """The pool items of the cell's rows."""
-        items: list[Item] = read_pool(self.place.pool, self.prompts.item_type)
+        items: list[Item] = read_pool(self.files.pool, self.prompts.item_type)
         by_id = {item.id: item for item in items}
         return [by_id[row] for row in self.row_ids]
 
     @cached_property
     def probe(self) -> Probe:
         """The held-out items scored during training, prepared for `processor`."""
-        items: list[Item] = read_pool(self.place.probe, self.prompts.item_type)
-        rows = prepare(
+        items: list[Item] = read_pool(self.files.probe, self.prompts.item_type)
+        rows = preprocess(
             items,
             None,
             self.processor,
@@ -195,7 +195,7 @@ class TrainingRun:
     @cached_property
     def work(self) -> Path:
         """The folder of trainer checkpoints, emptied if it belongs to another spec."""
-        folder, mark = self.place.work, json.dumps({"spec_hash": self.spec_hash})
+        folder, mark = self.files.work, json.dumps({"spec_hash": self.spec_hash})
         note = folder / "spec.json"
         if note.is_file() and note.read_text() == mark:
             # Not written again: another process of the job could read it empty, and clear the folder.
@@ -211,9 +211,9 @@ class TrainingRun:
     def is_finished(self) -> bool:
         """Whether another job has finished this very spec: manifest and checkpoint are there."""
         complete = (
-            self.place.manifest.is_file() and (self.place.checkpoint / "config.json").is_file()
+            self.files.manifest.is_file() and (self.files.checkpoint / "config.json").is_file()
         )
-        return complete and read_json(self.place.manifest)["spec_hash"] == self.spec_hash
+        return complete and read_json(self.files.manifest)["spec_hash"] == self.spec_hash
 
     @property
     def rows_per_update(self) -> int:
@@ -236,9 +236,9 @@ class TrainingRun:
                 tower to freeze, or adapters are asked for on sharded weights.
         """
         self.__dict__.pop("probe", None)
-        self.processor = load_processor(self.place.start)
+        self.processor = load_processor(self.files.start)
         self._check_template()
-        self.model = load_model(self.place.start, attention=self.layout.attention)
+        self.model = load_model(self.files.start, attention=self.layout.attention)
         if self.settings.freeze_vision:
             freeze_vision(self.model)
         if self.settings.lora_rank is not None:
@@ -252,12 +252,12 @@ class TrainingRun:
 
     def _check_template(self) -> None:
         """Compare the model's template with the one its rows were preprocessed with."""
-        other = load_processor(self.place.template)
+        other = load_processor(self.files.template)
         same = self.processor.chat_template == other.chat_template
         if not same or len(self.processor.tokenizer) != len(other.tokenizer):
             raise ReassessError(
                 f"cell {self.cell}: its model has another chat template or tokenizer than "
-                f"{self.place.template}, with which the rows of its family were preprocessed; "
+                f"{self.files.template}, with which the rows of its family were preprocessed; "
                 "give it a family of its own"
             )
 
@@ -268,7 +268,7 @@ class TrainingRun:
         """
         ignore_signals()
         precision = None if self.layout.precision == "float32" else self.layout.precision
-        save_checkpoint(merged(self.model), self.processor, self.place.checkpoint, precision)
+        save_checkpoint(merged(self.model), self.processor, self.files.checkpoint, precision)
         if rank() == 0:
             self._record(outcome)
             shutil.rmtree(self.work, ignore_errors=True)
@@ -276,7 +276,7 @@ class TrainingRun:
 
     def _record(self, outcome: Outcome) -> None:
         frame, totals = outcome.history.frame(), outcome.history.totals
-        write_parquet(self.place.history, frame)
+        write_parquet(self.files.history, frame)
         self.manifest.add(
             cell=self.cell,
             kind=self.kind,
@@ -285,9 +285,9 @@ class TrainingRun:
             order_seed=self.order_seed,
             sampling_seed=self.sampling_seed,
             template_hash=sha256_text(str(self.processor.chat_template)),
-            processor_hash=sha256_file(self.place.checkpoint / "processor_config.json"),
-            start_weights_hash=weights_hash(self.place.start),
-            weights_hash=weights_hash(self.place.checkpoint),
+            processor_hash=sha256_file(self.files.checkpoint / "processor_config.json"),
+            start_weights_hash=weights_hash(self.files.start),
+            weights_hash=weights_hash(self.files.checkpoint),
             samples=totals["samples"],
             updates=int(frame["step"].max()),
             tokens=totals["tokens"],
@@ -298,10 +298,10 @@ class TrainingRun:
             layout=asdict(self.layout),
             micro_batch_halved=self.micro_batch is not None,
         )
-        write_json(self.place.manifest, self.manifest.close())
+        write_json(self.files.manifest, self.manifest.close())
 
 
-class Fits(Protocol):
+class SupportsFit(Protocol):
     """What a training job needs of a method."""
 
     def fit(self, run: TrainingRun) -> Outcome:

@@ -14,8 +14,8 @@ from trl import SFTConfig, SFTTrainer
 
 from reassess.training.engine import (
     COMMON_ARGUMENTS,
-    ResumesWhole,
-    Watcher,
+    HistoryCallback,
+    StrictResume,
     check_loss,
     lengths,
     row_order,
@@ -25,20 +25,20 @@ from reassess.training.engine import (
 from reassess.training.flops import flops_model
 from reassess.training.history import History, Outcome
 from reassess.training.layout import Layout
-from reassess.training.preprocessed import IGNORED, PreparedRows
+from reassess.training.preprocessed import IGNORED, PreprocessedRows
 from reassess.training.probe import Probe
 from reassess.training.sft_settings import SftSettings
 
-__all__ = ["PreparedSftTrainer", "SftSettings", "train_sft"]
+__all__ = ["PreprocessedSftTrainer", "SftSettings", "train_sft"]
 
 ONE_CPU = Layout()
 
 
-class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
+class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
     """`SFTTrainer` whose batches are indexed from prepared rows, in the order given, with tokens and FLOPs counted."""
 
     def __init__(
-        self, rows: PreparedRows, order: list[int], history: History, work: Path, **kwargs: Any
+        self, rows: PreprocessedRows, order: list[int], history: History, work: Path, **kwargs: Any
     ) -> None:
         """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s."""
         self.rows, self.history, self.work = rows, history, work
@@ -95,7 +95,7 @@ class PreparedSftTrainer(ResumesWhole, SFTTrainer):  # type: ignore[misc]
 def train_sft(
     model: Any,
     processor: Any,
-    rows: PreparedRows,
+    rows: PreprocessedRows,
     settings: SftSettings,
     *,
     order_seed: int,
@@ -140,7 +140,7 @@ def train_sft(
         **COMMON_ARGUMENTS,
         **layout.arguments(),
     )
-    trainer = PreparedSftTrainer(
+    trainer = PreprocessedSftTrainer(
         rows,
         row_order(len(rows), settings.batch_size * updates, order_seed),
         history,
@@ -148,7 +148,7 @@ def train_sft(
         model=model,
         args=arguments,
         processing_class=processor,
-        callbacks=[Watcher(history, probe, settings.probe_every)],
+        callbacks=[HistoryCallback(history, probe, settings.probe_every)],
     )
     resumed = train_to_end(trainer, history, work, layout)
     return Outcome(history, resumed)

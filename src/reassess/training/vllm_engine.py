@@ -23,7 +23,7 @@ from reassess.training.loading import check_checkpoint, load_processor
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SampledCompletion:
     """One completion: its text, its tokens (end token included if it came), and the prompt as the engine read it."""
 
     text: str
@@ -41,7 +41,7 @@ def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
     ]
 
 
-class Completer:
+class VllmEngine:
     """A checkpoint in vLLM. The engine starts with the first call, whose prompts say how long a sequence it must take."""
 
     def __init__(self, checkpoint: Path, world: Prompts, layout: Layout) -> None:
@@ -70,7 +70,7 @@ class Completer:
         temperature: float,
         max_new_tokens: int,
         seed: int,
-    ) -> list[list[Sampled]]:
+    ) -> list[list[SampledCompletion]]:
         """Return `samples` completions of each item; `temperature` 0 is greedy.
 
         Sampling is not truncated: no top-p, no top-k, no floor. Each request has a seed of its own, so a shard gives the same
@@ -175,11 +175,11 @@ def check_prompt(prompt: Sequence[int], expected: int, placeholder: int, item: s
         )
 
 
-def _sampled(output: Any, item: Any, processor: Any, placeholder: int) -> list[Sampled]:
+def _sampled(output: Any, item: Any, processor: Any, placeholder: int) -> list[SampledCompletion]:
     prompt = list(output.prompt_token_ids)
     check_prompt(prompt, _visual_tokens(processor, item), placeholder, item.id)
     return [
-        Sampled(
+        SampledCompletion(
             processor.tokenizer.decode(one.token_ids, skip_special_tokens=True).strip(),
             list(one.token_ids),
             one.finish_reason == "stop",

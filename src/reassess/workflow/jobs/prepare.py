@@ -49,13 +49,13 @@ class PrepareRows(Job[TracesKey]):
     def run(self, key: TracesKey) -> None:
         """Preprocess every row."""
         from reassess.training.loading import load_processor
-        from reassess.training.preprocessed import prepare
+        from reassess.training.preprocessed import preprocess
 
         grid = self.grid
         items = {item.id: item for item in training_items(grid, key.distribution)}
         traces = read_traces(grid.paths.traces(key.family, key.distribution))
         frozen = read_parquet(grid.paths.rows(key.family, key.distribution))["id"].tolist()
-        rows = prepare(
+        rows = preprocess(
             [items[row] for row in frozen],
             [traces[row] for row in frozen],
             load_processor(grid.paths.base(grid.teacher_model(key.family))),

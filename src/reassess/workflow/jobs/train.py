@@ -91,12 +91,12 @@ class Train(CellJob):
 
 def training_run(grid: Grid, cell: Cell) -> TrainingRun:
     """Return the training job of a cell; nothing is read yet."""
-    from reassess.training.run import Place, TrainingRun
+    from reassess.training.run import TrainingFiles, TrainingRun
 
     settings = grid.arms[cell.arm].settings
     assert isinstance(settings, TrainedSettings)  # a cell that trains nothing has no training job
     family, distribution, paths = grid.family(cell.model), str(cell.distribution), grid.paths
-    place = Place(
+    files = TrainingFiles(
         start=grid.start_checkpoint(cell),
         template=paths.base(grid.teacher_model(family)),
         rows=paths.rows(family, distribution),
@@ -115,7 +115,7 @@ def training_run(grid: Grid, cell: Cell) -> TrainingRun:
         distribution=distribution,
         seed=cell.seed,
         settings=settings,
-        place=place,
+        files=files,
         prompts=grid.world,
         spec=grid.specs.train(cell),
         spec_hash=grid.specs.train_hash(cell),

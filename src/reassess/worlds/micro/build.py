@@ -96,11 +96,11 @@ def _fit(
     manifest: Manifest,
 ) -> dict[str, float]:
     """Train in place by `train_sft` on (item, completion) pairs, resuming in `work`; return the running totals."""
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
     from reassess.training.sft import train_sft
     from reassess.training.sft_settings import SftSettings
 
-    rows = prepare(
+    rows = preprocess(
         [item for item, _ in pairs], [text for _, text in pairs], processor, prompt, decode_image
     )
     settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)

@@ -298,11 +298,11 @@ def _learn_by_heart(
     world: HubWorld, model: Any, processor: Any, items: Sequence[Any], work: Path
 ) -> None:
     from reassess.data.pool import decode_image
-    from reassess.training.preprocessed import prepare
+    from reassess.training.preprocessed import preprocess
     from reassess.training.sft import train_sft
     from reassess.training.sft_settings import SftSettings
 
-    rows = prepare(items, [trace_of(item) for item in items], processor, world.prompt, decode_image)
+    rows = preprocess(items, [trace_of(item) for item in items], processor, world.prompt, decode_image)
     settings = SftSettings(
         max_steps=TEACHER_STEPS, batch_size=16, learning_rate=3e-3, save_every=10_000
     )

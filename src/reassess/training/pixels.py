@@ -15,7 +15,7 @@ PIXELS = "pixel_values"
 Inputs = dict[str, Tensor]
 
 
-class Pictures(ABC):
+class Images(ABC):
     """One picture or none a row. Inputs of the vision tower are concatenated in a batch along dimension 0."""
 
     @abstractmethod
@@ -35,7 +35,7 @@ class Pictures(ABC):
         """Return how many patches the tower sees of the row's picture; 0 without one."""
 
     @abstractmethod
-    def select(self, indices: Sequence[int]) -> Pictures:
+    def select(self, indices: Sequence[int]) -> Images:
         """Return the pictures of those rows, in that order."""
 
     def batch(self, indices: Sequence[int]) -> Inputs:
@@ -50,7 +50,7 @@ class Pictures(ABC):
 
 
 @dataclass
-class StoredPictures(Pictures):
+class StoredImages(Images):
     """Vision inputs in memory. `side` is the width of a patch in pixels, for families whose pixels are not cut into patches."""
 
     stored: list[Inputs | None]
@@ -80,14 +80,14 @@ class StoredPictures(Pictures):
         height, width = found[PIXELS].shape[-2:]
         return int((height // self.side) * (width // self.side))
 
-    def select(self, indices: Sequence[int]) -> StoredPictures:
+    def select(self, indices: Sequence[int]) -> StoredImages:
         """Return the pictures of those rows, in that order."""
-        return StoredPictures([self.stored[index] for index in indices], self.side)
+        return StoredImages([self.stored[index] for index in indices], self.side)
 
 
 @dataclass
-class LazyPictures(Pictures):
-    """Pictures that are decoded and processed each time they are asked for; only their grids are kept.
+class LazyImages(Images):
+    """Images that are decoded and processed each time they are asked for; only their grids are kept.
 
     Attributes:
         items: pool items.
@@ -131,9 +131,9 @@ class LazyPictures(Pictures):
         grid = self.grid_of[index]
         return 0 if grid is None else int(grid.prod())
 
-    def select(self, indices: Sequence[int]) -> LazyPictures:
+    def select(self, indices: Sequence[int]) -> LazyImages:
         """Return the pictures of those rows, in that order."""
-        return LazyPictures(
+        return LazyImages(
             [self.items[index] for index in indices],
             [self.grid_of[index] for index in indices],
             self.process,

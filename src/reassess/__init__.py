@@ -1,7 +1,7 @@
-"""Does SFT or RL help here, and can the figure be trusted: a reproducible benchmark suite for post-training."""
+"""A reproducible benchmark suite that compares post-training by SFT and by RL."""
 
-from reassess.core import compat as torchvision_shim
+from reassess.core.compat import install_torchvision_hook
 
 __version__ = "0.1.0"
 
-torchvision_shim.install()
+install_torchvision_hook()

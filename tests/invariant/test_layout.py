@@ -482,7 +482,7 @@ def test_a_process_gets_whole_groups(tmp_path):
 
 SHARDED = """
 import sys
-import reassess  # the torchvision shim, before transformers
+import reassess  # the torchvision hook, before transformers
 from types import SimpleNamespace
 import torch
 import torch.distributed as dist
@@ -491,7 +491,8 @@ from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from trl.trainer.utils import add_fused_lm_head
 from reassess.training.loading import load_model, load_processor, save_checkpoint
 from reassess.training.preprocessed import PreprocessedRows
-from reassess.training.sharding import keep_head_with_norm, whole_state
+from reassess.core.compat import keep_head_with_norm
+from reassess.training.sharding import whole_state
 from pathlib import Path
 
 start, rows, out, guarded = sys.argv[1:5]

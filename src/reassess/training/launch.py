@@ -9,12 +9,12 @@ import subprocess
 import sys
 from types import FrameType
 
+from reassess.core.compat import keep_head_with_norm
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.project import ROOT
 from reassess.training.layout import Layout
 from reassess.training.preemption import ignore_signals
 from reassess.training.run import SupportsFit, TrainingRun
-from reassess.training.sharding import keep_head_with_norm
 
 WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
 RAN_OUT = "out-of-memory"  # file that a worker leaves in its work folder

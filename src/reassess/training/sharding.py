@@ -21,26 +21,6 @@ def wait_for_all() -> None:
         torch.distributed.barrier()
 
 
-def keep_head_with_norm() -> None:
-    """Let accelerate put an image-text model's final norm into one FSDP group with its head.
-
-    accelerate looks for the norm among the direct children of the base model; these models keep it one level deeper, in the
-    language model. The head is then a group of its own. TRL's fused loss reads the head's weight and never calls its forward, so
-    that this group is never gathered, and its gradient stays that of one process: no reduction, no error. Embeddings that are tied
-    to the head escape, since they are in its group and are called.
-    """
-    from accelerate.utils import fsdp_utils
-
-    fsdp_utils._find_final_norm = final_norm
-
-
-def final_norm(model: nn.Module) -> nn.Module | None:
-    """Return the last norm among the direct children of the language model."""
-    decoder = model.get_decoder() if hasattr(model, "get_decoder") else model
-    norms = [child for child in decoder.children() if "Norm" in type(child).__name__]
-    return norms[-1] if norms else None
-
-
 def whole_state(model: nn.Module) -> dict[str, Tensor] | None:
     """Return the unsharded weights of a sharded model on the CPU, None if it is not sharded. All processes must call it.
 

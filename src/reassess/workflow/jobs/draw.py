@@ -74,7 +74,7 @@ class DrawFigure(DrawJob[FigureKey]):
 
     def needed(self) -> Iterator[FigureKey]:
         """Every figure."""
-        folder = self.grid.paths.figure("", "").parent
+        folder = self.grid.paths.figure("all", "svg").parent
         return (FigureKey(self.grid.paths.bundle, folder, name) for name in figure_names())
 
     def outputs(self, key: FigureKey) -> Sequence[Path]:
@@ -96,7 +96,7 @@ class Tabulate(DrawJob[DrawKey]):
 
     def needed(self) -> Iterator[DrawKey]:
         """One."""
-        yield DrawKey(self.grid.paths.bundle, self.grid.paths.table("", "").parent)
+        yield DrawKey(self.grid.paths.bundle, self.grid.paths.table("all", "html").parent)
 
     def outputs(self, key: DrawKey) -> Sequence[Path]:
         """Every table in every format."""

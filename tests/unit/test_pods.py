@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from processes import PATIENCE
 from synthetic import grid_in
 
-from reassess.cluster import kubernetes
-from reassess.cluster import kubernetes_doctor as doctor_kubernetes
+from reassess.cluster import kubernetes_doctor
 from reassess.cluster.doctor import examine_cluster
-from reassess.cluster.kubernetes import GPU, manifest, status
+from reassess.cluster.kubernetes import GPU, OUTPUTS, manifest, status, submit
 from reassess.cluster.kubernetes_doctor import mebibytes
+from reassess.cluster.pod import SAVE_SECONDS
 from reassess.core.errors import ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.workflow.resources import Resources
 
 TEMPLATE = ROOT / "workflow/profiles/kubernetes/job.yaml"
@@ -36,6 +36,7 @@ def template(mount="/shared"):
 def script(**changes):
     properties = {
         "rule": "train",
+        "output": ["results/tiny/cells/a/b/train.json"],
         "threads": 1,
         "wildcards": {"cell": "a/b"},
         "resources": {"mem_mb": 1500, "runtime": 30, "gpu": 2, "cpus_per_task": 16},
@@ -59,9 +60,11 @@ def test_a_job_asks_for_what_the_rule_asks_for():
     assert container["resources"]["limits"] == {"memory": "1500Mi", GPU: "2"}
     assert container["resources"]["requests"] == {"memory": "1500Mi", GPU: "2", "cpu": "16"}
     assert pod["activeDeadlineSeconds"] == 1800
-    assert pod["terminationGracePeriodSeconds"] == kubernetes.SAVE_SECONDS
+    assert pod["terminationGracePeriodSeconds"] == SAVE_SECONDS
     assert container["args"] == ["1800", script()]  # word for word: no shell comes between
     assert container["workingDir"] == "/shared/project"
+    for part in (job, job["spec"]["template"]):
+        assert "results/tiny/cells/a/b/train.json" in part["metadata"]["annotations"][OUTPUTS]
     assert (
         job["metadata"]["labels"]["reassess/rule"]
         == job["spec"]["template"]["metadata"]["labels"]["reassess/rule"]
@@ -211,11 +214,11 @@ def test_a_refused_job_is_an_error_that_names_it(site):
     (site.folder / "job.yaml").write_text(yaml.safe_dump(site.template))
     (site.folder / "script").write_text(script())
     with pytest.raises(ReassessError, match=r"refuses reassess-train-\w+: exceeded quota"):
-        kubernetes.submit(site.folder / "job.yaml", site.folder / "script")
+        submit(site.folder / "job.yaml", site.folder / "script")
 
 
 def run_in_pod(seconds, text, folder):
-    words = [sys.executable, "-m", "reassess.cluster.kubernetes", "run", str(seconds), text]
+    words = [sys.executable, "-m", "reassess.cluster.pod", str(seconds), text]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
@@ -245,13 +248,13 @@ def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
 
 EARLY = """
 import os, signal, subprocess
-from reassess.cluster import kubernetes
+from reassess.cluster import pod
 real = subprocess.Popen
 def late(*words, **options):
     os.kill(os.getpid(), signal.SIGTERM)
     return real(*words, **options)
 subprocess.Popen = late
-raise SystemExit(kubernetes.run(600, "sleep 600"))
+raise SystemExit(pod.run(600, "sleep 600"))
 """
 
 
@@ -302,7 +305,7 @@ def test_volumes_that_are_not_there_or_not_shared(site):
 def test_jobs_that_fit_nowhere(site, monkeypatch):
     def asks(gpus, memory, cpus=1):
         monkeypatch.setattr(
-            doctor_kubernetes, "requests", lambda *_: {"train": Resources(gpus, cpus, memory, 60)}
+            kubernetes_doctor, "requests", lambda *_: {"train": Resources(gpus, cpus, memory, 60)}
         )
         return site.wrong()
 

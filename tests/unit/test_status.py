@@ -4,13 +4,15 @@ import json
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
 from synthetic import grid_in, write_cell
 from typer.testing import CliRunner
 
 from reassess.cli.main import app
-from reassess.cluster import status as module
+from reassess.cluster import queues
+from reassess.cluster.kubernetes import OUTPUTS
 from reassess.cluster.status import as_text, heartbeat, status
 from reassess.core.files import read_json, write_json, write_text
 from reassess.core.locks import exclusive, is_held
@@ -18,14 +20,11 @@ from reassess.training.heartbeat import HEARTBEAT
 from reassess.training.layout import Layout
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
+from reassess.workflow.run import job_name
 
 CELL = "llava-w32/same-family/2000/sft/seed1"
 OTHER = "llava-w32/same-family/2000/grpo/seed1"
-SQUEUE = """#!/bin/sh
-echo '17|RUNNING|n1|rule_train_wildcards_{cell}'
-echo '18|PENDING|(Resources)|rule_evaluate_wildcards_{other}'
-echo '19|PENDING|(Priority)|rule_build_pool'
-"""
+NAME = "0a1b2c3d-0000-4000-8000-000000000000"  # as Snakemake's executor names the jobs of a run
 
 
 @pytest.fixture
@@ -39,6 +38,17 @@ def put_squeue(tmp_path, text):
     script = tmp_path / "bin/squeue"
     script.write_text(text)
     script.chmod(0o755)
+
+
+def queue_of(tmp_path, *jobs):
+    """Let squeue print jobs: number, state, place, rule, cell and, where they differ, name and folder."""
+    lines = []
+    for number, state, place, rule, cell, *rest in jobs:
+        name, folder = [*rest, *(NAME, Path.cwd())[len(rest) :]]
+        wildcards = f"_wildcards_{cell.replace('/', '_')}" if cell else ""
+        lines.append(f"{number}|{state}|{place}|rule_{rule}{wildcards}|{name}|{folder}")
+    text = "\n".join(lines)
+    put_squeue(tmp_path, f"#!/bin/sh\n/bin/cat <<'END'\n{text}\nEND\n")
 
 
 def of(grid, cell):
@@ -73,26 +83,67 @@ def test_a_job_that_holds_its_cell_is_running_whoever_started_it(grid):
 
 
 def test_the_queue_is_read_where_there_is_one(grid, tmp_path):
-    put_squeue(tmp_path, SQUEUE.format(cell=CELL.replace("/", "_"), other=OTHER.replace("/", "_")))
-    assert of(grid, CELL).about == "Slurm job 17: running (n1)"
+    queue_of(
+        tmp_path,
+        (17, "RUNNING", "n1", "train", CELL),
+        (18, "PENDING", "(Resources)", "evaluate", OTHER),
+        (19, "PENDING", "(Priority)", "build_pool", ""),
+    )
+    assert of(grid, CELL).about == "Slurm job 17 (train): running (n1)"
     waiting = of(grid, OTHER)
-    assert (waiting.state, waiting.about) == ("queued", "Slurm job 18: pending (Resources)")
+    assert waiting.state == "queued"
+    assert waiting.about == "Slurm job 18 (evaluate): pending (Resources)"
     text = as_text(status(grid))
     assert text.splitlines()[0].startswith("1 running  1 queued")
 
 
-def pod(cell, folder, phase, **status):
+def test_every_job_of_a_cell_is_shown(grid, tmp_path):
+    queue_of(
+        tmp_path,
+        (18, "PENDING", "(Dependency)", "evaluate", CELL),
+        (17, "RUNNING", "n1", "train", CELL),
+    )
+    line = of(grid, CELL)
+    assert line.state == "running"
+    running, waiting = line.about.split("; ")
+    assert "17 (train): running (n1)" in running
+    assert "18 (evaluate): pending (Dependency)" in waiting
+
+
+def test_a_job_from_another_folder_is_not_shown(grid, tmp_path):
+    queue_of(tmp_path, (17, "RUNNING", "n1", "train", CELL, NAME, tmp_path / "elsewhere"))
+    assert of(grid, CELL).state == "to do"
+
+
+def test_a_job_of_another_grid_in_the_same_folder_is_not_shown(grid, tmp_path):
+    ours, other = f"{job_name(grid)}_{NAME}", f"{job_name(grid)}-2_{NAME}"
+    queue_of(tmp_path, (17, "RUNNING", "n1", "train", CELL, other))
+    assert of(grid, CELL).state == "to do"
+    for name in (ours, NAME, f"of-a-site_{NAME}"):  # the last two do not tell the grid
+        queue_of(tmp_path, (17, "RUNNING", "n1", "train", CELL, name))
+        assert of(grid, CELL).state == "running"
+
+
+def pod(outputs, folder, phase, rule="train", **status):
     about = {
-        "name": "reassess-train-1-x",
-        "annotations": {"reassess/job": json.dumps({"cell": cell})},
+        "name": f"reassess-{rule}-1-x",
+        "labels": {"reassess/rule": rule},
+        "annotations": {OUTPUTS: json.dumps(list(map(str, outputs)))},
     }
     spec = {"nodeName": "gpu-7", "containers": [{"workingDir": str(folder)}]}
     return {"metadata": about, "spec": spec, "status": {"phase": phase, **status}}
 
 
+def put_pods(tmp_path, *pods):
+    script = tmp_path / "bin/kubectl"
+    script.write_text(f"#!/bin/sh\necho '{json.dumps({'items': pods})}'\n")
+    script.chmod(0o755)
+    return script
+
+
 def test_pods_are_read_with_their_node_or_why_they_wait(grid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    third = "llava-w64/same-family/2000/sft/seed1"
+    third, fourth = "llava-w64/same-family/2000/sft/seed1", "llava-w64/same-family/2000/grpo/seed1"
     unpulled = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
     unplaced = [
         {
@@ -101,17 +152,19 @@ def test_pods_are_read_with_their_node_or_why_they_wait(grid, tmp_path, monkeypa
             "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
         }
     ]
-    pods = [
-        pod(CELL, tmp_path, "Running"),
-        pod(OTHER, tmp_path, "Pending", containerStatuses=unpulled),
-        pod(third, tmp_path, "Pending", conditions=unplaced),
-        pod("llava-w64/same-family/2000/grpo/seed1", tmp_path / "elsewhere", "Running"),
-        pod("qwen3vl-w32/same-family/2000/sft/seed1", tmp_path, "Succeeded"),
-    ]
-    script = tmp_path / "bin/kubectl"
-    script.write_text(f"#!/bin/sh\necho '{json.dumps({'items': pods})}'\n")
-    script.chmod(0o755)
-    assert of(grid, CELL).about == "Kubernetes pod reassess-train-1-x: running (gpu-7)"
+
+    def trained(cell):
+        return [grid.paths.train_manifest(cell), grid.paths.history(cell)]
+
+    script = put_pods(
+        tmp_path,
+        pod(trained(CELL), tmp_path, "Running"),
+        pod(trained(OTHER), tmp_path, "Pending", containerStatuses=unpulled),
+        pod(trained(third), tmp_path, "Pending", conditions=unplaced),
+        pod(trained(fourth), tmp_path / "elsewhere", "Running"),
+        pod(trained("qwen3vl-w32/same-family/2000/sft/seed1"), tmp_path, "Succeeded"),
+    )
+    assert of(grid, CELL).about == "Kubernetes pod reassess-train-1-x (train): running (gpu-7)"
     assert of(grid, OTHER).about.endswith("pending (ImagePullBackOff)")
     assert "Insufficient nvidia.com/gpu" in of(grid, third).about
     assert sum(line.state in ("running", "queued") for line in status(grid)) == 3
@@ -119,9 +172,26 @@ def test_pods_are_read_with_their_node_or_why_they_wait(grid, tmp_path, monkeypa
     assert of(grid, CELL).state == "to do"
 
 
+def test_a_pod_is_shown_for_each_cell_that_it_scores_and_for_no_other_grid(
+    grid, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    scored = [grid.paths.scores(CELL), grid.paths.scores(OTHER)]
+    elsewhere = [tmp_path / "results/other/cells" / CELL / "train.json"]
+    put_pods(
+        tmp_path,
+        pod(scored, tmp_path, "Running", rule="scores"),
+        pod(elsewhere, tmp_path, "Running"),
+    )
+    for cell in (CELL, OTHER):
+        assert (
+            of(grid, cell).about == "Kubernetes pod reassess-scores-1-x (scores): running (gpu-7)"
+        )
+
+
 @pytest.mark.parametrize("script", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\nexec /bin/sleep 9\n"])
 def test_a_scheduler_that_does_not_answer_is_left_out(grid, tmp_path, monkeypatch, script):
-    monkeypatch.setattr(module, "QUEUE_SECONDS", 0.2)
+    monkeypatch.setattr(queues, "QUEUE_SECONDS", 0.2)
     put_squeue(tmp_path, script)
     assert of(grid, CELL).state == "to do"
 

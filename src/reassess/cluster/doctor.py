@@ -10,7 +10,7 @@ from reassess.cluster.finding import Finding
 from reassess.cluster.kubernetes_doctor import examine_kubernetes
 from reassess.cluster.slurm_doctor import examine_slurm
 from reassess.core.errors import ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 
 PROFILES = ROOT / "workflow" / "profiles"

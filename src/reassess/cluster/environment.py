@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from reassess.cluster.finding import Finding
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 
 TORCH = "2.13.0"  # installed on its own, so it stands in no lock
 FREE_DISK_GB = 3

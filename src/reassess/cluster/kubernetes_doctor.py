@@ -15,7 +15,7 @@ import yaml
 from reassess.cluster.finding import Finding
 from reassess.cluster.kubernetes import GPU, kubectl, parts_of, unfilled
 from reassess.core.errors import ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.workflow.plan import requests
 from reassess.workflow.resources import Resources

@@ -18,7 +18,7 @@ from reassess.cluster.finding import Finding
 from reassess.cluster.profile import PLACEHOLDER
 from reassess.core.errors import nearest
 from reassess.core.locks import exclusive
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.workflow.plan import requests
 from reassess.workflow.resources import Resources

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from reassess.core.errors import ReassessError, unknown
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
 from reassess.workflow.fork_server import VARIABLE
@@ -22,6 +24,8 @@ from reassess.workflow.notes import forget_interruption
 
 PROFILES = Path("workflow/profiles")
 LOCAL = "default"  # the profile of one machine
+JOB_NAME = "reassess-"  # the names of Slurm jobs begin with this and the grid's name
+LONGEST_JOB_NAME = 50  # what Snakemake's Slurm executor accepts as the beginning of a name
 
 
 def run(
@@ -52,6 +56,11 @@ def run(
             with fork_server(profile):
                 return snakemake.make(targets)
         return _everything(grid, snakemake, profile)
+
+
+def job_name(grid: Grid) -> str:
+    """The beginning of the names of a grid's Slurm jobs, by which `reassess status` knows them."""
+    return f"{JOB_NAME}{grid.config.grid}"[:LONGEST_JOB_NAME]
 
 
 def _profile(name: str) -> Path:
@@ -95,7 +104,14 @@ class Snakemake:
     def _start(self) -> list[str]:
         snakefile = str(ROOT / "Snakefile")
         command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
-        return [*command, "--profile", str(self.profile)]
+        return [*command, "--profile", str(self.profile), *self._job_names]
+
+    @property
+    def _job_names(self) -> list[str]:
+        settings = yaml.safe_load((self.profile / "config.yaml").read_text())
+        if settings.get("executor") != "slurm":
+            return []
+        return ["--slurm-jobname-prefix", job_name(self.grid)]
 
     def make(self, targets: Sequence[str], *settings: str) -> int:
         """Make targets with the project's progress display; return the exit code."""

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from reassess.cli.main import app
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.workflow.tracking import history, open_library, run_name, store, track
 
 DONE = "llava-w32/same-family/2000/sft/seed1"
@@ -104,7 +104,7 @@ def test_trackio_keeps_a_run_a_cell_in_a_store_of_this_machine(grid, tmp_path):
             }
         )
     )
-    words = [sys.executable, "-m", "reassess.cli.main", "track", "--config", str(config)]
+    words = [sys.executable, "-m", "reassess.cli.entry", "track", "--config", str(config)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "7 updates sent" in done.stdout and "trackio show" in done.stdout

@@ -11,7 +11,7 @@ from synthetic import grid_in, write_cell
 
 from reassess.core.files import write_json, write_text
 from reassess.workflow import signals
-from reassess.workflow.notes import forget_interruption, record
+from reassess.workflow.notes import forget_interruption, note_of
 from reassess.workflow.resources import gpu_option, gres_option
 
 CELL = "llava-w32/same-family/2000/sft/seed1"
@@ -23,7 +23,7 @@ def test_notes_are_where_snakemake_puts_them(tmp_path, monkeypatch):
     theirs = FilePersistence()
     for length in (5, 120, 190, 400, 900):
         path = tmp_path.relative_to("/") / ("x" * length)
-        assert str(record(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
+        assert str(note_of(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
 
 
 def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path):
@@ -41,10 +41,10 @@ def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path)
 
     def note():
         for path in (*trained, *scored, other):
-            write_text(record(records, path), "{}")
+            write_text(note_of(records, path), "{}")
 
     def noted(*paths):
-        return [record(records, path).is_file() for path in paths]
+        return [note_of(records, path).is_file() for path in paths]
 
     note()
     forget_interruption(grid, records)

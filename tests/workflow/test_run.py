@@ -20,7 +20,7 @@ from reassess.grid.study import Grid
 from reassess.verify import verify_scores, verify_train
 
 pytestmark = pytest.mark.slow
-RUN = [sys.executable, "-m", "reassess.cli.main", "run", "--config", "tiny.yaml"]
+RUN = [sys.executable, "-m", "reassess.cli.entry", "run", "--config", "tiny.yaml"]
 
 
 def run(folder, *words):
@@ -106,7 +106,7 @@ def test_the_same_grid_elsewhere_has_the_same_weights_scores_and_figures(finishe
 
 
 def _snakefile():
-    from reassess.core.manifest import ROOT
+    from reassess.core.project import ROOT
 
     return ROOT / "Snakefile"
 

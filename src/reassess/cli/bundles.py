@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from reassess.cli.options import DEFAULT, Archive, ConfigFile, Out
+from reassess.figures import draw_figures
+from reassess.grid.study import Grid
 
 if TYPE_CHECKING:
     from reassess.verify.report import Report
@@ -51,7 +53,6 @@ def pack(out: PackOut, config: ConfigFile = DEFAULT, source: Source = None) -> N
     """Pack scores, answers, histories, manifests, config and figures into one checked archive."""
     from reassess.bundles.archive import opened
     from reassess.bundles.archive import pack as write
-    from reassess.grid.study import Grid
 
     with opened(source or Grid.load(config).paths.bundle) as root:
         write(root / "bundle", out)
@@ -62,7 +63,6 @@ def pack(out: PackOut, config: ConfigFile = DEFAULT, source: Source = None) -> N
 def draw(bundle: Archive, out: Out = Path("redrawn"), figure: FigureNames = None) -> None:
     """Draw figures, tables and claims from a bundle; with --figure, only those figures."""
     from reassess.bundles.archive import opened, redraw
-    from reassess.figures import draw_figures
 
     if figure:
         with opened(bundle) as root:

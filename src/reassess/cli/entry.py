@@ -1,4 +1,4 @@
-"""The `reassess` command: forwarded to the fork server if there is one, before anything is imported."""
+"""The `reassess` command: sent to the fork server, if there is one, before any import."""
 
 from __future__ import annotations
 

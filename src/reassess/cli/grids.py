@@ -8,9 +8,13 @@ from typing import Annotated
 
 import typer
 
+from reassess.cli.generate import config_schema, describe_methods, write_generated
 from reassess.cli.options import DEFAULT, PAPER, ConfigFile
 from reassess.core.errors import ReassessError, unknown
+from reassess.grid.state import state_of
 from reassess.grid.study import Grid
+from reassess.worlds.hub.fetch import resolve
+from reassess.worlds.hub.world import hub_of
 
 grids = typer.Typer(no_args_is_help=True, help="What a grid is made of.")
 
@@ -31,8 +35,6 @@ def cells(
     study: Annotated[str | None, typer.Option(help="only this study's cells")] = None,
 ) -> None:
     """List the cells of a grid and the state of each."""
-    from reassess.grid.state import state_of
-
     grid = Grid.load(config)
     if study is not None and study not in grid.study_cells:
         raise ReassessError(unknown("study", study, grid.study_cells))
@@ -44,8 +46,6 @@ def cells(
 @grids.command()
 def methods(config: ConfigFile = DEFAULT) -> None:
     """List the methods found, with source, settings and deviations."""
-    from reassess.cli.generate import describe_methods
-
     typer.echo(describe_methods(Grid.load(config).config.plugins))
 
 
@@ -56,8 +56,6 @@ def schema(
     ] = False,
 ) -> None:
     """Print the JSON schema of the config, or write all generated files of the project."""
-    from reassess.cli.generate import config_schema, write_generated
-
     if write:
         for path in write_generated(Path.cwd()):
             typer.echo(f"wrote {path}")
@@ -74,9 +72,6 @@ def pin(
     ] = None,
 ) -> None:
     """Resolve every public model and data set to a commit, with sizes and hashes. Needs the hub."""
-    from reassess.worlds.hub.fetch import resolve
-    from reassess.worlds.hub.world import hub_of
-
     grid = Grid.load(config)
     moves = dict(one.partition("=")[::2] for one in move or ())
     for line in resolve(hub_of(grid).repositories(grid), hub_of(grid).pins, moves):
@@ -89,8 +84,6 @@ def fetch(
     repo: Annotated[str | None, typer.Option(help="only this repository, as KIND/ORG/NAME")] = None,
 ) -> None:
     """Download the pinned repositories of a grid into the hub cache, or make their stand-ins."""
-    from reassess.worlds.hub.world import hub_of
-
     grid = Grid.load(config)
     world = hub_of(grid)
     for kind, name in world.wanted(grid, repo):

@@ -14,12 +14,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
-from reassess.cli import bundles, grids, jobs
+from reassess.bench.cpu import benchmark, write_figures
+from reassess.cli import bundles, grids, jobs, new
 from reassess.cli.options import DEFAULT, PAPER, ConfigFile, Watch
+from reassess.cluster import status as cluster_status
+from reassess.cluster.doctor import examine_cluster
+from reassess.cluster.environment import examine
+from reassess.core import project
 from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
 from reassess.grid.study import Grid
-from reassess.workflow import fork_server
+from reassess.training.loading import quiet
+from reassess.workflow import fork_server, tracking
 from reassess.workflow.jobs import JOBS
+from reassess.workflow.plan import as_table
+from reassess.workflow.plan import plan as estimate
+from reassess.workflow.run import run as run_grid
+from reassess.worlds.hub.world import hub_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,19 +50,13 @@ def run(
         list[str] | None, typer.Argument(help="files or rules to make instead of everything")
     ] = None,
 ) -> None:
-    """Train, evaluate and draw the whole grid, then write the report. It resumes where it stopped."""
-    from reassess.workflow.run import run as run_grid
-
+    """Train, evaluate and draw the whole grid, and write the report. Resumes after a stop."""
     raise typer.Exit(run_grid(config, tuple(target or ()), cores, profile))
 
 
 @app.command()
 def plan(config: ConfigFile = PAPER) -> None:
     """Estimate what a grid costs: jobs, GPU-hours, money, disk and download, rule by rule."""
-    from reassess.workflow.plan import as_table
-    from reassess.workflow.plan import plan as estimate
-    from reassess.worlds.hub.world import hub_of
-
     grid = Grid.load(config)
     costs = hub_of(grid).config.costs
     typer.echo(as_table(estimate(grid), costs.price, costs.currency))
@@ -65,13 +69,10 @@ def plan(config: ConfigFile = PAPER) -> None:
 @app.command()
 def status(config: ConfigFile = DEFAULT, watch: Watch = None) -> None:
     """Report what runs and where, what waits, and what failed with the end of its log."""
-    from reassess.cluster.status import as_text
-    from reassess.cluster.status import status as look
-
     grid = Grid.load(config)
     while True:
-        lines = look(grid)
-        typer.echo(as_text(lines))
+        lines = cluster_status.status(grid)
+        typer.echo(cluster_status.as_text(lines))
         if watch is None or all(line.state == "done" for line in lines):
             return
         time.sleep(watch)
@@ -87,19 +88,16 @@ def track(
     watch: Watch = None,
 ) -> None:
     """Copy the histories of the cells into an experiment tracker, one run a cell."""
-    from reassess.workflow.tracking import store
-    from reassess.workflow.tracking import track as send
-
     grid = Grid.load(config)
     while True:
-        place = store(grid) if to == "trackio" else to
-        typer.echo(f"{send(grid, to)} updates sent to {place}")
+        place = tracking.store(grid) if to == "trackio" else to
+        typer.echo(f"{tracking.track(grid, to)} updates sent to {place}")
         trained = all(grid.paths.train_manifest(cell).is_file() for cell in grid.trained)
         if watch is None or trained:
             break
         time.sleep(watch)
     if to == "trackio":
-        folder, project = store(grid).resolve(), f"reassess-{grid.config.grid}"
+        folder, project = tracking.store(grid).resolve(), f"reassess-{grid.config.grid}"
         typer.echo(f"to look at it: TRACKIO_DIR={folder} trackio show --project {project}")
 
 
@@ -111,10 +109,7 @@ def doctor(
         typer.Option(help="also check the cluster of this profile: slurm, kubernetes, or a folder"),
     ] = None,
 ) -> None:
-    """Check the environment, and with --profile a cluster; report what is wrong and how to fix it."""
-    from reassess.cluster.doctor import examine_cluster
-    from reassess.cluster.environment import examine
-
+    """Check the environment, with --profile also a cluster; report what is wrong and the fix."""
     findings = examine()
     if profile is not None:
         findings += examine_cluster(profile, Grid.load(config))
@@ -133,14 +128,20 @@ def bench(
     ] = "cpu",
 ) -> None:
     """Measure speed, each figure as a ratio against a named baseline timed in the same run."""
-    from reassess.bench.cpu import benchmark, write_figures
-
     if device == "cuda":
         from reassess.bench.gpu import benchmark_gpu
 
         write_figures(benchmark_gpu(device), out)
         return
     benchmark(Grid.load(config), only or [], out)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="where to; it may exist")]) -> None:
+    """Write configs and cluster profiles into a folder to start from."""
+    for path in project.init(folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"then: cd {folder} && reassess run")
 
 
 @app.command(hidden=True)
@@ -151,8 +152,6 @@ def serve(address: str) -> None:
 
 def _warm_up() -> None:
     """Import the heavy modules of all jobs."""
-    from reassess.training.loading import quiet
-
     quiet()
     for job in JOBS:
         for module in job.imports:
@@ -162,6 +161,7 @@ def _warm_up() -> None:
 app.add_typer(jobs.jobs, name="job")
 app.add_typer(bundles.bundles, name="bundle")
 app.add_typer(grids.grids, name="grid")
+app.add_typer(new.new, name="new")
 
 # The spellings of the first version.
 for command in (grids.check, grids.cells, grids.methods, grids.schema, grids.pin, grids.fetch):

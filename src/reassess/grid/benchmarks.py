@@ -1,7 +1,8 @@
-"""The benchmarks that can be named in a config: one YAML each, in a task pack of lm-eval's own format.
+"""The benchmarks that can be named in a config: one YAML each, in lm-eval's own format.
 
-What lm-eval has no field for stands under `metadata:` of the same file: `label` (the name in figures), `role` (what studies use it
-for), and for the micro world `scenes` (how its items are drawn). So a benchmark is added by adding its file.
+What lm-eval has no field for stands under `metadata:` of the same file: `label` (the name in
+figures), `role` (what studies use it for), and what its world needs: how the items are drawn, or
+the adapter of its rows. So a benchmark is added by adding its file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ Role = Literal["main", "shifted", "text"]
 class Benchmark:
     """A benchmark: `name` in configs and tables, `task` in lm-eval, `role` in studies.
 
-    Roles: `main`, what arms are compared on; `shifted`, the same skill on data unlike the training data; `text`, without a picture.
+    Roles: `main`, what arms are compared on; `shifted`, the same skill on data unlike the training
+    data; `text`, without an image.
     """
 
     name: str
@@ -40,26 +42,32 @@ class _Header(yaml.SafeLoader):
     """Reads a task file without importing the functions it names."""
 
 
-_Header.add_constructor("!function", lambda loader, node: str(loader.construct_scalar(node)))  # type: ignore[no-untyped-call,arg-type]
+def _name_only(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Header.add_constructor("!function", _name_only)
 
 
 def benchmarks_of(pack: str, folders: Sequence[Path] = ()) -> dict[str, Benchmark]:
-    """Return the benchmarks of a pack and of further folders, by name.
+    """The benchmarks of a pack and of further folders, by name.
 
     Raises:
-        ReassessError: a folder is missing, a file says no label or an unknown role, or two files give one name.
+        ReassessError: a folder is missing, a file has no label or an unknown role, or two files
+            give one name.
     """
-    found: dict[str, Benchmark] = {}
+    benchmarks: dict[str, Benchmark] = {}
     for folder in (TASKS / pack, *folders):
         if not folder.is_dir():
             raise ReassessError(f"no folder of benchmarks at {folder}")
         for benchmark in _in_folder(folder.resolve(), pack):
-            if benchmark.name in found:
+            if benchmark.name in benchmarks:
+                other = benchmarks[benchmark.name].source
                 raise ReassessError(
-                    f"benchmark {benchmark.name!r} is in {found[benchmark.name].source} and in {benchmark.source}"
+                    f"benchmark {benchmark.name!r} is in {other} and in {benchmark.source}"
                 )
-            found[benchmark.name] = benchmark
-    return found
+            benchmarks[benchmark.name] = benchmark
+    return benchmarks
 
 
 @cache

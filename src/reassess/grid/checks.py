@@ -1,4 +1,4 @@
-"""What a config can get wrong that its types cannot say: names that do not exist, circular starts."""
+"""What a config can get wrong beyond its types: names that do not exist, circular starts."""
 
 from __future__ import annotations
 

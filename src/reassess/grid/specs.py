@@ -87,7 +87,7 @@ class Specs:
         return self._once(key, lambda: self.traces(family, distribution))
 
     def rows(self, family: str, distribution: str) -> Spec:
-        """What decides which rows a family trains on: the traces of every distribution with the same questions."""
+        """What decides a family's rows: traces of every distribution with the same questions."""
         return {
             name: self.traces_hash(family, name) for name in self.sharing_questions(distribution)
         }
@@ -98,7 +98,7 @@ class Specs:
         return self._once(key, lambda: self.rows(family, distribution))
 
     def sharing_questions(self, distribution: str) -> list[str]:
-        """The distributions that train on the same questions as this one: those of the same split."""
+        """The distributions that train on the same questions: those of the same split."""
         split = self._world.train_split
         return [name for name in self._config.distributions if split(name) == split(distribution)]
 

@@ -1,4 +1,4 @@
-"""The state of a cell, read off its files, and the record of a failure."""
+"""The state of a cell, by its files, and the record of a failure."""
 
 from __future__ import annotations
 
@@ -18,28 +18,26 @@ State = Literal["done", "stale", "trained", "failed", "started", "to do"]
 
 
 def state_of(grid: Grid, cell: Cell) -> State:
-    """Return what the files say of a cell.
+    """The state of a cell by its files.
 
-    `done`: scored under the present spec; `stale`: scored under another; `trained`: trained, not yet scored; `failed`: its last
-    job stopped with an error; `started`: a job has begun or was interrupted; `to do`: nothing yet.
+    `done`: scored under the present spec; `stale`: scored under another; `trained`: trained, not
+    yet scored; `failed`: its last job stopped with an error; `started`: a job has begun or was
+    interrupted; `to do`: nothing yet.
     """
-    folder = grid.paths.cell(cell.id)
-    if (folder / "failed.json").is_file():
+    paths = grid.paths
+    if paths.failure(cell.id).is_file():
         return "failed"
-    if (folder / "scores.json").is_file():
-        return (
-            "done"
-            if _field(folder / "scores.json", "spec_hash") == grid.specs.evaluation_hash(cell)
-            else "stale"
-        )
-    if (folder / "train.json").is_file():
+    if paths.scores(cell.id).is_file():
+        current = _spec_hash(paths.scores(cell.id)) == grid.specs.evaluation_hash(cell)
+        return "done" if current else "stale"
+    if paths.train_manifest(cell.id).is_file():
         return "trained"
-    return "started" if grid.paths.work(cell.id).is_dir() else "to do"
+    return "started" if paths.work(cell.id).is_dir() else "to do"
 
 
-def _field(path: Path, name: str) -> object:
+def _spec_hash(path: Path) -> object:
     try:
-        return json.loads(path.read_text()).get(name)
+        return json.loads(path.read_text()).get("spec_hash")
     except (ValueError, AttributeError):
         return None
 
@@ -52,13 +50,13 @@ def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        raise  # no failure: the job goes on when it is called again
+        raise  # no failure: the job resumes when it is called again
     except Exception as error:
         try:
             write_json(
                 record,
                 {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"},
             )
-        except ReassessError as second:  # a full disk: say the first error, not this one
-            print(f"and it could not be noted: {second}", file=sys.stderr)
+        except ReassessError as second:  # a full disk: report the first error, not this one
+            print(f"the failure could not be recorded: {second}", file=sys.stderr)
         raise

@@ -1,1 +1,1 @@
-"""What Snakemake needs: the jobs, their resources, signals, notes, the fork server, and `reassess run`."""
+"""What Snakemake needs: jobs, resources, signals, notes, the fork server, and `reassess run`."""

@@ -1,10 +1,11 @@
-"""A warm process that jobs are forked from, so that a grid pays for its imports once and not once a job.
+"""A process that jobs are forked from, so that a grid pays for its imports once and not per job.
 
-Importing torch, transformers, TRL and lm-eval takes longer than many of the micro world's jobs. `reassess run` starts this
-server beside Snakemake and names its socket in the environment; an action of the command line that finds it there hands over
-its arguments, folder, environment and output streams, and waits for the exit code of the fork. Anything else about the job is
-the same: one process a job, its own log, killed with its client. Without the variable, or when nobody listens, the action
-simply runs in its own process.
+Importing torch, transformers, TRL and lm-eval takes longer than many jobs of the micro world.
+`reassess run` starts this server beside Snakemake and puts its socket into the environment. A
+`reassess job` that finds it there sends its arguments, folder, environment and output streams, and
+waits for the exit code of the fork. Nothing else about the job changes: one process a job, its own
+log, killed with its client. Without the variable, or when nobody listens, a job runs in its own
+process.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import socket
 import struct
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +25,12 @@ from pathlib import Path
 VARIABLE = "REASSESS_SERVER"
 JOB = "job"  # the command that is forked: `reassess job NAME`
 STREAMS = 3  # standard input, output, error
-STOPS = (signal.SIGTERM, signal.SIGUSR1)
+FORWARDED = (signal.SIGTERM, signal.SIGUSR1)
+KILLED = 137  # what a shell reports for a process that was killed
 
 
 def forward(arguments: Sequence[str]) -> int | None:
-    """Run a heavy action in a fork of the server; return its exit code, or None if there is no server for it."""
+    """Run a job in a fork of the server; return its exit code, or None if there is no server."""
     address = os.environ.get(VARIABLE)
     if not address or not arguments or arguments[0] != JOB:
         return None
@@ -36,31 +39,32 @@ def forward(arguments: Sequence[str]) -> int | None:
             connection.connect(address)
         except OSError:
             return None
-        request = json.dumps(
-            {
-                "arguments": list(arguments),
-                "folder": str(Path.cwd()),
-                "environment": dict(os.environ),
-            }
-        ).encode()
-        socket.send_fds(connection, [struct.pack("!Q", len(request))], list(range(STREAMS)))
+        content = {
+            "arguments": list(arguments),
+            "folder": str(Path.cwd()),
+            "environment": dict(os.environ),
+        }
+        request = json.dumps(content).encode()
+        length = struct.pack("!Q", len(request))
+        socket.send_fds(connection, [length], list(range(STREAMS)))
         connection.sendall(request)
-        with _passing_signals_on(connection):
+        with _forwarding_signals(connection):
             answer = connection.recv(4)
-        # No answer: the fork was killed (out of memory, say). 137 is what a shell calls that.
-        return struct.unpack("!i", answer)[0] if len(answer) == 4 else 137
+        # No answer: the fork was killed, for lack of memory perhaps.
+        return struct.unpack("!i", answer)[0] if len(answer) == 4 else KILLED
 
 
 @contextmanager
-def _passing_signals_on(connection: socket.socket) -> Iterator[None]:
-    """Hand a request to stop to the fork, which may save before it leaves; without this it would end with its client at once."""
+def _forwarding_signals(connection: socket.socket) -> Iterator[None]:
+    """Send signals on to the fork, which may save first; otherwise it would end with its client."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {
-        number: signal.signal(number, lambda heard, frame: connection.sendall(bytes([heard])))
-        for number in STOPS
-    }
+
+    def send(number: int, frame: object) -> None:
+        connection.sendall(bytes([number]))
+
+    before = {number: signal.signal(number, send) for number in FORWARDED}
     try:
         yield
     finally:
@@ -69,7 +73,7 @@ def _passing_signals_on(connection: socket.socket) -> Iterator[None]:
 
 
 def serve(address: str, warm_up: Callable[[], None], act: Callable[[list[str]], int]) -> None:
-    """Listen at `address` for ever; fork for each request and let `act` run its arguments.
+    """Listen at `address`; fork for each request, and let `act` run its arguments.
 
     The server ends with the process that started it.
     """
@@ -80,7 +84,7 @@ def serve(address: str, warm_up: Callable[[], None], act: Callable[[list[str]], 
     listener.listen(64)
     listener.settimeout(1.0)
     warm_up()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks need no funeral
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped automatically
     while os.getppid() == parent:
         try:
             connection, _ = listener.accept()
@@ -93,7 +97,7 @@ def serve(address: str, warm_up: Callable[[], None], act: Callable[[list[str]], 
 
 
 def _answer(connection: socket.socket, act: Callable[[list[str]], int]) -> None:
-    """In the fork: take over the client's streams, folder and environment, act, answer, and leave."""
+    """In the fork: take the client's streams, folder and environment; act, answer, and exit."""
     connection.settimeout(None)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     head, streams, _, _ = socket.recv_fds(connection, 8, STREAMS)
@@ -110,12 +114,10 @@ def _answer(connection: socket.socket, act: Callable[[list[str]], int]) -> None:
     os.environ.update(
         {name: value for name, value in request["environment"].items() if name != VARIABLE}
     )
-    threading.Thread(target=_leave_with_client, args=(connection,), daemon=True).start()
+    threading.Thread(target=_follow_client, args=(connection,), daemon=True).start()
     try:
         code = act(request["arguments"])
     except BaseException:
-        import traceback
-
         traceback.print_exc()
         code = 1
     sys.stdout.flush()
@@ -124,8 +126,11 @@ def _answer(connection: socket.socket, act: Callable[[list[str]], int]) -> None:
     os._exit(0)
 
 
-def _leave_with_client(connection: socket.socket) -> None:
-    """End the fork at once when its client is gone, since a killed job must not go on in secret; pass on what the client hears."""
-    while heard := connection.recv(1):
-        os.kill(os.getpid(), heard[0])
-    os._exit(137)
+def _follow_client(connection: socket.socket) -> None:
+    """Raise the signals that the client receives, and exit once it is gone.
+
+    A job whose client was killed must not continue unnoticed.
+    """
+    while number := connection.recv(1):
+        os.kill(os.getpid(), number[0])
+    os._exit(KILLED)

@@ -11,29 +11,34 @@ from reassess.grid.study import Grid
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.train import Train
 
+NOTES = Path(".snakemake/incomplete")
 
-def forget_interruption(grid: Grid, records: Path = Path(".snakemake/incomplete")) -> None:
-    """Take back Snakemake's notes that a cell's files may be incomplete, where they are whole.
 
-    A Snakemake that was killed leaves such notes; jobs on a cluster outlive it and finish their cells. Called again it would delete
-    and make them anew. Manifest and scores are written last and at once, so a file of this spec says that all is there.
+def forget_interruption(grid: Grid, notes: Path = NOTES) -> None:
+    """Remove the notes that a cell's files may be incomplete, where they are complete.
+
+    A Snakemake that was killed leaves such notes. Jobs on a cluster outlive it and finish their
+    cells; the next Snakemake would delete their files and make them again. A manifest or scores of
+    this very spec, which are written last and at once, show that everything is there.
     """
-    if not records.is_dir():
+    if not notes.is_dir():
         return
-    jobs = (Train(grid), Evaluate(grid))
-    for job in jobs:
+    for job in (Train(grid), Evaluate(grid)):
         for key in job.needed():
             last, *others = [*job.outputs(key), *job.folders(key)]
-            notes = [note for path in (last, *others) if (note := record(records, path)).is_file()]
-            complete = notes and all(path.exists() for path in (last, *others))
+            written = [note for path in (last, *others) if (note := note_of(notes, path)).is_file()]
+            complete = written and all(path.exists() for path in (last, *others))
             if complete and read_json(last).get("spec_hash") == job.spec_hash(key):
-                for note in notes:
+                for note in written:
                     note.unlink(missing_ok=True)
 
 
-def record(records: Path, path: Path) -> Path:
-    """Return where Snakemake notes something of a file: its name in base 64, cut into pieces that a file name can hold."""
-    longest = os.pathconf(records, "PC_NAME_MAX") - 1
+def note_of(notes: Path, path: Path) -> Path:
+    """Where Snakemake keeps its note on a file.
+
+    The file's name in base 64, cut into pieces that a file name can hold.
+    """
+    longest = os.pathconf(notes, "PC_NAME_MAX") - 1
     name = urlsafe_b64encode(str(path).encode()).decode()
     *folders, last = [name[start : start + longest] for start in range(0, len(name), longest)]
-    return records.joinpath(*(f"@{folder}" for folder in folders), last)
+    return notes.joinpath(*(f"@{folder}" for folder in folders), last)

@@ -39,7 +39,7 @@ class Resources:
 
 
 def estimated(grid: Grid, estimate: Estimate, least: int) -> Resources:
-    """Return the request of a job with an estimated cost: twice its time, at least `least` minutes."""
+    """The request of a job with an estimated cost: twice its time, `least` minutes or more."""
     minutes = max(least, ceil(2 * 60 * estimate.hours))
     return for_gpus(grid, estimate.gpus, minutes)
 

@@ -1,4 +1,4 @@
-"""`reassess run`: the whole grid, its figures and its report, with one Snakemake beside one warm server."""
+"""`reassess run`: the whole grid, its figures and its report: one Snakemake, one fork server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def run(
 ) -> int:
     """Make the targets (default: everything and the report); return the exit code.
 
-    A cell that fails does not stop the others: the rest is drawn without it, and the report names it.
+    A cell that fails does not stop the others: the rest is drawn without it, and the report names
+    it.
 
     Raises:
         ReassessError: the config is wrong, there is no such profile, or another run of this grid is
@@ -178,7 +179,7 @@ def _only_run(grid: Grid) -> Iterator[None]:
             handle.seek(0)
             owner = handle.read().strip()
             raise ReassessError(
-                f"grid {grid.config.grid!r} is being run already by process {owner}; wait for it or end it"
+                f"grid {grid.config.grid!r} is being run by process {owner}; wait for it or end it"
             ) from error
         handle.truncate(0)
         handle.write(str(os.getpid()))
@@ -187,11 +188,14 @@ def _only_run(grid: Grid) -> Iterator[None]:
 
 
 def _remove_stale_lock() -> None:
-    """Remove Snakemake's own lock if a killed run left it. Whoever holds our run lock is the only run there is."""
+    """Remove Snakemake's own lock if a killed run left it.
+
+    Whoever holds our run lock is the only run there is.
+    """
     locks = Path(".snakemake/locks")
     if locks.is_dir() and any(locks.iterdir()):
         print(
-            "an earlier run was killed and left its lock; removing it and going on from what it finished"
+            "an earlier run was killed and left its lock: removed; resuming from what it finished"
         )
         shutil.rmtree(locks)
 
@@ -222,6 +226,6 @@ def fork_server(profile: str = LOCAL) -> Iterator[None]:
             process.terminate()
             try:
                 process.wait(timeout=10)
-            except subprocess.TimeoutExpired:  # it was started deaf to signals
+            except subprocess.TimeoutExpired:  # it was started with signals ignored
                 process.kill()
                 process.wait()

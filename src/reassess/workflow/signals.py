@@ -1,4 +1,4 @@
-"""Passing a SIGTERM that Snakemake receives on to the training jobs below it."""
+"""Forwarding a SIGTERM that Snakemake receives to the training jobs below it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ import psutil
 
 
 def forward_to_trainers() -> None:
-    """Hand a SIGTERM that this Snakemake gets to the trainers below it, so that they save and leave.
+    """Forward a SIGTERM that this Snakemake receives, so that trainers save and exit.
 
-    Slurm signals the processes it started itself and no others: of a job's step that is a Snakemake, which takes SIGTERM as a word
-    to start nothing more, and tells nobody.
+    Slurm signals only the processes that it started itself. In a job's step that is a Snakemake,
+    which on SIGTERM merely starts nothing more, and forwards the signal to nobody.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    signal.set_wakeup_fd(
-        writer, warn_on_full_buffer=False
-    )  # beside whatever handler Snakemake sets
+    # Beside whatever handler Snakemake sets.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_forward, args=(reader,), daemon=True).start()
 
 
 def _forward(reader: int) -> None:
-    while heard := os.read(reader, 1):
-        if heard[0] == signal.SIGTERM:
+    while received := os.read(reader, 1):
+        if received[0] == signal.SIGTERM:
             terminate(trainers())
 
 
@@ -42,11 +41,12 @@ def terminate(processes: Sequence[psutil.Process]) -> None:
 
 
 def trainers() -> list[psutil.Process]:
-    """Return the training jobs below this process."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            words = process.cmdline()
-            if "train" in words and any(Path(word).name == "reassess" for word in words):
-                found.append(process)
-    return found
+    """The training jobs below this process."""
+    return [process for process in psutil.Process().children(recursive=True) if _trains(process)]
+
+
+def _trains(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        command = process.cmdline()
+        return "train" in command and any(Path(word).name == "reassess" for word in command)
+    return False

@@ -1,8 +1,9 @@
-"""`reassess track`: copies of the cells' histories for an experiment tracker, a run a cell.
+"""`reassess track`: copies of the cells' histories for an experiment tracker, one run a cell.
 
-Training knows nothing of it: the histories are read off the files that jobs leave, so that a tracker can neither slow a job nor
-change or fail it, and no job needs a network. Called again, it sends what is new; `--watch` does so until the grid is done.
-The default is trackio's local store below the scratch folder. W&B is used only if asked for, and only if the user has set it up.
+The histories are read from the files that jobs leave, so that a tracker can neither slow a job nor
+change or fail it, and no job needs a network. Called again, it sends what is new; `--watch` does so
+until the grid is done. The default is trackio's local store below the scratch folder. W&B is used
+only on request, and only if the user has set it up.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, read_parquet, write_json
@@ -25,7 +26,7 @@ SENT = "sent.json"  # in the tracking folder: the last update of each run that a
 class Library(Protocol):
     """What both trackers' libraries have in common."""
 
-    def init(self, **settings: Any) -> Any:
+    def init(self, **settings: object) -> object:
         """Open a run."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -43,15 +44,15 @@ def track(grid: Grid, to: Tracker) -> int:
     """
     folder = store(grid)
     ledger = folder / SENT
-    sent: dict[str, Any] = read_json(ledger) if ledger.is_file() else {}
-    known = sent.setdefault(to, {})
+    sent: dict[str, dict[str, int]] = read_json(ledger) if ledger.is_file() else {}
+    last_sent = sent.setdefault(to, {})
     library, count = None, 0
     for cell in grid.trained.values():
         name = run_name(grid, cell)
         new = {
             step: values
             for step, values in sorted(history(grid, cell).items())
-            if step > known.get(name, -1)
+            if step > last_sent.get(name, -1)
         }
         if not new:
             continue
@@ -70,35 +71,34 @@ def track(grid: Grid, to: Tracker) -> int:
         for step, values in new.items():
             library.log(values, step=step)
         library.finish()
-        known[name] = max(new)
+        last_sent[name] = max(new)
         count += len(new)
         write_json(ledger, sent)
     return count
 
 
 def store(grid: Grid) -> Path:
-    """Return the folder of the local store."""
+    """The folder of the local store."""
     return grid.paths.scratch / "tracking"
 
 
 def run_name(grid: Grid, cell: Cell) -> str:
-    """Return the name of a cell's run: another spec is another run."""
+    """The name of a cell's run: another spec is another run."""
     return f"{cell.id}@{grid.specs.train_hash(cell)[:8]}"
 
 
 def history(grid: Grid, cell: Cell) -> dict[int, dict[str, float]]:
-    """Return the numbers of a cell by update: of the finished run, or as far as its newest trainer checkpoint."""
-    found: dict[int, dict[str, float]] = {}
+    """The numbers of a cell by update: of the finished run, or up to its newest checkpoint."""
+    by_update: dict[int, dict[str, float]] = {}
     for step, metric, value in _rows(grid, cell):
-        found.setdefault(int(step), {})[metric] = float(value)
-    return found
+        by_update.setdefault(int(step), {})[metric] = float(value)
+    return by_update
 
 
 def _rows(grid: Grid, cell: Cell) -> Iterator[tuple[int, str, float]]:
-    folder = grid.paths.cell(cell.id)
-    manifest = folder / "train.json"
+    manifest = grid.paths.train_manifest(cell.id)
     if manifest.is_file() and read_json(manifest)["spec_hash"] == grid.specs.train_hash(cell):
-        frame = read_parquet(folder / "history.parquet")
+        frame = read_parquet(grid.paths.history(cell.id))
         yield from zip(frame["step"], frame["metric"], frame["value"], strict=True)
         return
     checkpoints = {
@@ -113,7 +113,7 @@ def _rows(grid: Grid, cell: Cell) -> Iterator[tuple[int, str, float]]:
     ):
         try:
             yield from read_json(checkpoints[max(checkpoints)])["rows"]
-        except ReassessError:  # the job has just replaced it by a newer one: next time
+        except ReassessError:  # the job has just replaced it by a newer one
             return
 
 
@@ -136,12 +136,12 @@ def open_library(to: Tracker, folder: Path) -> Library:
     try:
         library: Library = importlib.import_module(to)
     except ImportError as error:
-        cure = "pip install wandb; wandb login" if to == "wandb" else "make setup"
-        raise ReassessError(f"{to} is not installed here; {cure}") from error
+        fix = "pip install wandb; wandb login" if to == "wandb" else "make setup"
+        raise ReassessError(f"{to} is not installed here; {fix}") from error
     return library
 
 
-def _own_settings(to: Tracker, name: str) -> dict[str, Any]:
+def _own_settings(to: Tracker, name: str) -> dict[str, str | bool]:
     if to == "wandb":
         return {"id": name.replace("/", "-").replace("@", "-"), "resume": "allow"}
     return {"resume": "allow", "embed": False, "auto_log_gpu": False, "auto_log_cpu": False}

@@ -1,4 +1,4 @@
-"""One module a job; see `reassess.workflow.jobs.job`. Here is the one list of them, in the order of the data."""
+"""One module a job, and the one list of them, in the order of the data."""
 
 from __future__ import annotations
 

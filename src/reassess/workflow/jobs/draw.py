@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from reassess.figures import figure_names
+from reassess.figures import draw_figures, figure_names
 from reassess.workflow.jobs.collect import BUNDLE_FILES, Collect, CollectKey
 from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.resources import Resources
@@ -83,8 +83,6 @@ class DrawFigure(DrawJob[FigureKey]):
 
     def run(self, key: FigureKey) -> None:
         """Draw it."""
-        from reassess.figures import draw_figures
-
         draw_figures(key.bundle, key.out, [key.figure])
 
 

@@ -11,6 +11,7 @@ from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
+from reassess.training.loading import load_processor
 from reassess.workflow.jobs.job import CellJob, CellKey
 from reassess.workflow.resources import Resources, estimated
 from reassess.worlds.base import world_of
@@ -72,7 +73,6 @@ class Evaluate(CellJob):
             ReassessError: the checkpoint has another chat template than its training had.
         """
         from reassess.evaluation.runner import evaluate_checkpoint
-        from reassess.training.loading import load_processor
 
         grid, spec_hash = self.grid, self.grid.specs.evaluation_hash(cell)
         manifest = Manifest("evaluate", grid.specs.evaluation(cell), spec_hash)

@@ -8,6 +8,7 @@ from pathlib import Path
 from reassess.core.files import read_parquet
 from reassess.data.pool import decode_image
 from reassess.data.traces import read_traces
+from reassess.training.loading import load_processor
 from reassess.workflow.jobs.job import Job, TracesKey
 from reassess.workflow.jobs.traces import families_and_distributions, training_items
 from reassess.workflow.resources import Resources, for_data
@@ -48,7 +49,6 @@ class PrepareRows(Job[TracesKey]):
 
     def run(self, key: TracesKey) -> None:
         """Preprocess every row."""
-        from reassess.training.loading import load_processor
         from reassess.training.preprocessed import preprocess
 
         grid = self.grid

@@ -11,6 +11,7 @@ from reassess.core.files import read_json, write_json
 from reassess.core.seeds import derive_seed
 from reassess.data.traces import write_traces
 from reassess.grid.costs import Estimate
+from reassess.training.rejection_sampling import sample_traces
 from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.jobs.traces import training_items
 from reassess.workflow.resources import Resources, estimated
@@ -79,8 +80,6 @@ class SampleShard(Job[ShardKey]):
 
     def run(self, key: ShardKey) -> None:
         """Sample, and keep the shortest correct completion of each prompt."""
-        from reassess.training.rejection_sampling import sample_traces
-
         started, grid = time.monotonic(), self.grid
         settings = grid.config.distributions[key.distribution]
         items = training_items(grid, key.distribution)[key.shard :: settings.shards]

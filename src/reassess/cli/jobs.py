@@ -16,7 +16,7 @@ import typer
 from reassess.cli.options import DEFAULT, ConfigFile
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import JOBS
-from reassess.workflow.jobs.job import Job
+from reassess.workflow.jobs.job import AnyJob
 
 jobs = typer.Typer(
     no_args_is_help=True, help="One job, as a rule of the workflow calls it. All can be rerun."
@@ -31,15 +31,14 @@ def add_jobs(app: typer.Typer, hidden: bool = False, without: Sequence[str] = ()
         app.command(job.command(), help=_help(job), hidden=hidden)(_action(job))
 
 
-def _help(job: type[Job[Any]]) -> str:
+def _help(job: type[AnyJob]) -> str:
     return (getdoc(job) or "").partition("\n\n")[0]
 
 
-def _action(job: type[Job[Any]]) -> Callable[..., None]:
+def _action(job: type[AnyJob]) -> Callable[..., None]:
     """Return a function whose signature typer reads as the options of a job's command."""
 
-    def action(**options: Any) -> None:
-        config: Path | None = options.pop("config", None)
+    def action(config: Path | None = None, **options: object) -> None:
         grid = None if config is None else Grid.load(config)
         job(grid).run(job.key(**options))
 
@@ -50,7 +49,7 @@ def _action(job: type[Job[Any]]) -> Callable[..., None]:
     return action
 
 
-def _parameter(job: type[Job[Any]], field: Field[Any]) -> Parameter:
+def _parameter(job: type[AnyJob], field: Field[Any]) -> Parameter:
     annotation = get_type_hints(job.key)[field.name]
     flag = [f"--{field.name}"] if annotation is bool else []
     option = typer.Option(*flag, help=field.metadata["help"])
@@ -58,7 +57,7 @@ def _parameter(job: type[Job[Any]], field: Field[Any]) -> Parameter:
     return _keyword(field.name, Annotated[annotation, option], default)
 
 
-def _keyword(name: str, annotation: Any, default: Any) -> Parameter:
+def _keyword(name: str, annotation: object, default: object) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import yaml
 
 from reassess.core.errors import ReassessError
+from reassess.core.files import Json
 
 TASKS = Path(__file__).parents[1] / "evaluation" / "tasks"
 
@@ -35,7 +36,7 @@ class Benchmark:
     label: str
     role: Role
     source: Path
-    metadata: dict[str, Any]
+    metadata: Json
 
 
 class _Header(yaml.SafeLoader):

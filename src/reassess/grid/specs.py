@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from reassess.config.schema import Config
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.cells import Arm, Cell
-from reassess.grid.world import WorldRules
+from reassess.grid.world import AnyWorld
 
 Spec = Json  # whatever decides a result
 
@@ -22,7 +21,7 @@ class Specs:
     def __init__(
         self,
         config: Config,
-        world: WorldRules[Any],
+        world: AnyWorld,
         arms: Mapping[str, Arm],
         benchmarks: Mapping[str, Benchmark],
     ) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from reassess.config.load import load_config
 from reassess.config.schema import Config, Study
@@ -16,7 +15,7 @@ from reassess.grid.cells import Cell
 from reassess.grid.checks import arms_of, check_names
 from reassess.grid.paths import Paths
 from reassess.grid.specs import Specs
-from reassess.grid.world import WorldRules, load_world
+from reassess.grid.world import AnyWorld, load_world
 from reassess.methods import Kind
 
 
@@ -42,7 +41,7 @@ class Grid:
         """
         self.config = config
         self.source = source
-        self.world: WorldRules[Any] = load_world(config)
+        self.world: AnyWorld = load_world(config)
         existing = benchmarks_of(self.world.pack, config.evaluation.folders)
         check_names(config, source, existing)
         self.arms = arms_of(config, source)

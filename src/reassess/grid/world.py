@@ -11,10 +11,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from reassess.config.schema import Config
 from reassess.core.errors import ReassessError
+from reassess.core.files import Json
 from reassess.data.items import Item, Message
 from reassess.grid.benchmarks import Benchmark
 from reassess.training.layout import Layout
@@ -41,24 +42,22 @@ class WorldRules(ABC, Generic[ConfigT]):
     # --- specs: hashed, so cheap and complete ------------------------------------------------
 
     @abstractmethod
-    def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, Any]:
+    def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> Json:
         """What decides the content of the pool."""
 
     @abstractmethod
-    def base_spec(self, model: str, pool_hash: str) -> dict[str, Any]:
+    def base_spec(self, model: str, pool_hash: str) -> Json:
         """What decides a base checkpoint."""
 
     @abstractmethod
-    def teacher_spec(
-        self, family: str, distribution: str, base_hash: Callable[[str], str]
-    ) -> dict[str, Any]:
+    def teacher_spec(self, family: str, distribution: str, base_hash: Callable[[str], str]) -> Json:
         """What decides the teacher of a distribution; `base_hash` gives that of a model's base."""
 
     @abstractmethod
-    def traces_spec(self, distribution: str) -> dict[str, Any]:
+    def traces_spec(self, distribution: str) -> Json:
         """What decides a distribution's traces, besides pool and teacher."""
 
-    def training_spec(self, model: str) -> dict[str, Any]:
+    def training_spec(self, model: str) -> Json:
         """What else decides a cell's weights: nothing, unless the world overrides this."""
         return {}
 
@@ -112,7 +111,10 @@ class WorldRules(ABC, Generic[ConfigT]):
         return "\n".join(part["text"] for part in parts).strip()
 
 
-def load_world(config: Config) -> WorldRules[Any]:
+AnyWorld: TypeAlias = WorldRules[Any]  # of whichever config
+
+
+def load_world(config: Config) -> AnyWorld:
     """Return the world of a config.
 
     Raises:
@@ -123,5 +125,5 @@ def load_world(config: Config) -> WorldRules[Any]:
         module = import_module(f"reassess.worlds.{kind}.world")
     except ModuleNotFoundError as error:
         raise ReassessError(f"world {kind!r} has no module reassess.worlds.{kind}.world") from error
-    world: WorldRules[Any] = module.WORLD(config)
+    world: AnyWorld = module.WORLD(config)
     return world

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from reassess.core.text import text_table
 from reassess.grid.costs import Estimate
@@ -85,7 +84,7 @@ def as_table(costs: list[RuleCost], price: float, currency: str) -> str:
     )
 
 
-def requests(grid: Grid, profile: Mapping[str, Any]) -> dict[str, Resources]:
+def requests(grid: Grid, profile: Mapping[str, object]) -> dict[str, Resources]:
     """Return by rule the most that a job of the grid requests of a cluster, and the same of groups.
 
     Args:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from math import ceil
-from typing import Any
 
 from reassess.grid.costs import Estimate
 from reassess.grid.study import Grid
@@ -64,16 +63,15 @@ def full_size(grid: Grid) -> bool:
     return grid.world.layout(next(iter(grid.config.models))).device == "cuda"
 
 
-def with_profile(rule: str, request: Resources, profile: Mapping[str, Any]) -> Resources:
+def with_profile(rule: str, request: Resources, profile: Mapping[str, object]) -> Resources:
     """Return a request with the numbers that a profile's `set-resources` has for its rule."""
-    entries = profile.get("set-resources") or ()
-    if isinstance(entries, Mapping):  # a profile may write them in either way
-        entries = [
-            f"{rule}:{name}={value}"
-            for rule, named in entries.items()
-            for name, value in named.items()
-        ]
-    given = dict(str(entry).partition("=")[::2] for entry in entries)
+    settings = profile.get("set-resources")
+    given: dict[str, str] = {}
+    if isinstance(settings, Mapping):  # a profile may write them in either way
+        for named_rule, values in settings.items():
+            given |= {f"{named_rule}:{name}": str(value) for name, value in values.items()}
+    elif isinstance(settings, list):
+        given = dict(str(entry).partition("=")[::2] for entry in settings)
     values = {name: given.get(f"{rule}:{option}", "") for name, option in NAMES.items()}
     return replace(request, **{name: int(text) for name, text in values.items() if text.isdigit()})
 

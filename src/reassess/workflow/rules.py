@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol
+from typing import Generic, Protocol
 
 from reassess.workflow.jobs.job import Job, KeyT
 from reassess.workflow.resources import Resources, gpu_option, gres_option
@@ -25,7 +25,7 @@ class JobRule(Generic[KeyT]):
         benchmark: the pattern of Snakemake's record of time and memory.
     """
 
-    def __init__(self, job: Job[KeyT], **fixed: Any) -> None:
+    def __init__(self, job: Job[KeyT], **fixed: object) -> None:
         """Take the job, and the parts of its key that are no wildcards."""
         self.job = job
         self._fixed = fixed

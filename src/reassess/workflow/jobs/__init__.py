@@ -10,7 +10,7 @@ from reassess.workflow.jobs.collect import Collect
 from reassess.workflow.jobs.draw import DrawFigure, DrawJob, Tabulate, TestClaims
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.fetch import Fetch
-from reassess.workflow.jobs.job import Job
+from reassess.workflow.jobs.job import AnyJob
 from reassess.workflow.jobs.judge import Judge
 from reassess.workflow.jobs.pool import BuildPool
 from reassess.workflow.jobs.prepare import PrepareRows
@@ -21,7 +21,7 @@ from reassess.workflow.jobs.tokenizer import BuildTokenizer
 from reassess.workflow.jobs.traces import GatherTraces
 from reassess.workflow.jobs.train import Train
 
-JOBS: tuple[type[Job[Any]], ...] = (
+JOBS: tuple[type[AnyJob], ...] = (
     Fetch,
     BuildPool,
     BuildTokenizer,
@@ -53,7 +53,7 @@ __all__ = [
     "Fetch",
     "FreezeRows",
     "GatherTraces",
-    "Job",
+    "AnyJob",
     "Judge",
     "PrepareRows",
     "SampleShard",
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 
-def jobs_of(grid: Grid) -> list[Job[Any]]:
+def jobs_of(grid: Grid) -> list[AnyJob]:
     """Return every kind of job, for one grid."""
     return [job(grid) for job in JOBS]
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from reassess.workflow.jobs.evaluate import Evaluate
-from reassess.workflow.jobs.job import CellKey, Job, measured_hours, option
+from reassess.workflow.jobs.job import AnyJob, CellKey, Job, measured_hours, option
 from reassess.workflow.jobs.judge import Judge
 from reassess.workflow.jobs.shard import SampleShard
 from reassess.workflow.jobs.train import Train
@@ -62,5 +61,5 @@ class Collect(Job[CollectKey]):
         """Write the bundle."""
         from reassess.bundles.collect import collect
 
-        jobs: list[Job[Any]] = [SampleShard(self.grid), Train(self.grid), Evaluate(self.grid)]
+        jobs: list[AnyJob] = [SampleShard(self.grid), Train(self.grid), Evaluate(self.grid)]
         collect(self.grid, measured_hours(jobs), key.partial)

@@ -11,7 +11,7 @@ from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
-from reassess.training.loading import load_processor
+from reassess.training.loading import load_processor, quiet
 from reassess.workflow.jobs.job import CellJob, CellKey
 from reassess.workflow.resources import Resources, estimated
 from reassess.worlds.base import world_of
@@ -72,6 +72,7 @@ class Evaluate(CellJob):
         Raises:
             ReassessError: the checkpoint has another chat template than its training had.
         """
+        quiet()  # before the libraries below are imported
         from reassess.evaluation.runner import evaluate_checkpoint
 
         grid, spec_hash = self.grid, self.grid.specs.evaluation_hash(cell)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from reassess.core.errors import ReassessError
 from reassess.grid.cells import Cell
@@ -20,9 +20,9 @@ from reassess.grid.study import Grid
 from reassess.workflow.resources import Resources
 
 
-def option(help: str, **settings: Any) -> Any:
+def option(help: str, default: object = MISSING) -> Any:
     """Return a field of a key: a wildcard of the job's rule, and an option of its command."""
-    return field(metadata={"help": help}, **settings)
+    return field(metadata={"help": help}, default=default)
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,9 @@ class Job(ABC, Generic[KeyT]):
         return [field.name for field in fields(cls.key)]
 
 
+AnyJob: TypeAlias = Job[Any]  # of whichever key
+
+
 class CellJob(Job[CellKey]):
     """A job of one cell. If it fails, `failed.json` beside the cell's results says why."""
 
@@ -154,7 +157,7 @@ class CellJob(Job[CellKey]):
         """Do the job of a cell."""
 
 
-def measured_hours(jobs: Sequence[Job[Any]]) -> dict[str, dict[str, float | int | None]]:
+def measured_hours(jobs: Sequence[AnyJob]) -> dict[str, dict[str, float | int | None]]:
     """Return by rule the processor-hours that were estimated and measured, of finished jobs only.
 
     The estimate is None where the world makes none.

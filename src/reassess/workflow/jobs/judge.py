@@ -9,6 +9,7 @@ from reassess.core.files import read_parquet, write_json, write_parquet
 from reassess.core.manifest import Manifest
 from reassess.data.pool import read_pool
 from reassess.grid.cells import Cell
+from reassess.training.loading import quiet
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.job import CellJob, CellKey
 from reassess.workflow.resources import Resources, for_gpus
@@ -53,6 +54,7 @@ class Judge(CellJob):
 
     def run_cell(self, cell: Cell) -> None:
         """Write the replies and, last, the judged scores."""
+        quiet()  # before the libraries below are imported
         from reassess.evaluation import judge
         from reassess.evaluation.engine import GREEDY, answer_by_engine
 
@@ -64,7 +66,7 @@ class Judge(CellJob):
             name: read_pool(paths.pool(name), grid.world.item_type) for name in grid.benchmarks
         }
         questions = judge.questions_of(items, grid.world.text_of)
-        answer = answer_by_engine(
+        respond = answer_by_engine(
             paths.base(self.model),
             judge.JudgePrompts(),
             lambda question: question,
@@ -72,8 +74,8 @@ class Judge(CellJob):
             grid.config.evaluation.batch_size,
             judge.BUDGET,
         )
-        answers = answer(judge.asked_of(predictions, questions), GREEDY)
-        judged = judge.with_replies(predictions, [first.completion for (first,) in answers])
+        replies = respond(judge.judge_questions(predictions, questions), GREEDY)
+        judged = judge.with_replies(predictions, [reply.text for (reply,) in replies])
         write_parquet(paths.judged(cell.id), judged)
         content = {
             "cell": cell.id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from reassess.core.files import read_json, write_json
+from reassess.core.files import Json, read_json, write_json
+from reassess.data.items import Item
 from reassess.data.pool import read_pool
 from reassess.data.traces import read_traces, write_traces
 from reassess.grid.study import Grid
@@ -15,7 +15,7 @@ from reassess.workflow.resources import Resources, for_data
 from reassess.worlds.base import world_of
 
 
-def training_items(grid: Grid, distribution: str) -> list[Any]:
+def training_items(grid: Grid, distribution: str) -> list[Item]:
     """Return the items that a distribution trains on."""
     path = grid.paths.pool(grid.world.train_split(distribution))
     return read_pool(path, grid.world.item_type)
@@ -64,7 +64,7 @@ class GatherTraces(Job[TracesKey]):
         settings = self.grid.config.distributions[key.distribution]
         items = training_items(self.grid, key.distribution)
         sampled = settings.source == "teacher"
-        report: dict[str, Any] = {
+        report: Json = {
             "samples_per_prompt": settings.samples if sampled else 1,
             "temperature": settings.temperature if sampled else None,
             "tokens": 0 if sampled else None,

@@ -13,10 +13,11 @@ from tiny import tiny_grid
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, sha256_text
 from reassess.data.pool import decode_image, read_pool
+from reassess.evaluation.runner import scores_of
 from reassess.grid.benchmarks import TASKS, benchmarks_of
 from reassess.grid.study import Grid
 from reassess.training.loading import load_processor
-from reassess.worlds.micro.items import Item
+from reassess.worlds.micro.item import MicroItem
 
 NEW_BENCHMARK = """\
 include: {template}
@@ -72,7 +73,7 @@ def test_a_benchmark_is_added_by_one_file(world):
     steps.evaluate(world, cell_of(world))
     scores = read_json(world.paths.scores(cell_of(world).id))["benchmarks"]
     assert set(scores) == {"iid", "text", "sparse"}
-    assert {item.filled for item in read_pool(world.paths.pool("sparse"), Item)} <= set(range(6))
+    assert {item.filled for item in read_pool(world.paths.pool("sparse"), MicroItem)} <= set(range(6))
     assert world.benchmarks["sparse"].label == "nearly empty"
 
 
@@ -106,8 +107,6 @@ def test_a_benchmark_file_that_is_no_benchmark_is_named(tmp_path):
 
 
 def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
-    from reassess.evaluation.runner import _scores
-
     predictions = pd.DataFrame(
         {
             "benchmark": ["iid"] * 4,
@@ -117,9 +116,9 @@ def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
             "length": 3,
         }
     )
-    assert _scores(predictions, {"iid": {"acc,none": 0.5}})["iid"]["correct"] == 2
+    assert scores_of(predictions, {"iid": {"acc,none": 0.5}})["iid"]["correct"] == 2
     with pytest.raises(ReassessError, match=r"lm-eval scores 0.75, the verifier 2 of 4"):
-        _scores(predictions, {"iid": {"acc,none": 0.75}})
+        scores_of(predictions, {"iid": {"acc,none": 0.75}})
 
 
 def test_a_missing_shard_is_named(world, tmp_path):
@@ -205,7 +204,7 @@ def _prompt_hash(sample, grid):
     words = sample["arguments"]["gen_args_0"]["arg_0"]
     split = sample["doc"]["id"].split("-")[0]
     item = next(
-        item for item in read_pool(grid.paths.pool(split), Item) if item.id == sample["doc"]["id"]
+        item for item in read_pool(grid.paths.pool(split), MicroItem) if item.id == sample["doc"]["id"]
     )
     pictures = {"images": [decode_image(item)]} if item.image is not None else {}
     return sha256_text(

@@ -1,1 +1,1 @@
-"""Scoring checkpoints: an lm-eval task pack, one YAML a benchmark, and the runner that scores all of them in one process."""
+"""Scoring checkpoints: lm-eval task packs, one YAML a benchmark, and the runner that scores them."""

@@ -1,86 +1,103 @@
-"""lm-eval's interface to what answers here: a checkpoint that reads prepared prompts, or completions made without a model."""
+"""What answers items: a checkpoint in transformers or vLLM, or a method without a model.
+
+`ItemModel` is lm-eval's interface to any of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
 from reassess.core.files import sha256_text
-from reassess.data.items import Prompts
-from reassess.data.pool import decode_image
+from reassess.data.items import Item, Prompts, WithImage
+from reassess.methods import Method
 from reassess.training.engine import seed_everything
 from reassess.training.generate import decode, generate
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
-from reassess.training.preprocessed import preprocess
+from reassess.training.preprocessed import PreprocessedRows, preprocess
+from reassess.training.vllm_engine import VllmEngine
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One completion, with what only the generating side knows."""
+class Completion:
+    """One completion, with what only the generating side knows.
 
-    completion: str
+    Attributes:
+        text: without special tokens.
+        prompt_hash: of the prompt as the model reads it.
+        length: in tokens; in words where no model answers.
+        truncated: whether the token budget ended it.
+    """
+
+    text: str
     prompt_hash: str
     length: int
     truncated: bool
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How completions are drawn: how many an item, at which temperature (0: greedy), from which seed."""
+class SamplingParams:
+    """How completions are sampled: how many an item, at which temperature (0: greedy), the seed."""
 
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
 
 
-GREEDY = Drawing()
-Answer = Callable[[Sequence[Any], Drawing], list[list[Answered]]]  # completions of each item
+GREEDY = SamplingParams()
+AskedT = TypeVar("AskedT", bound=WithImage)
+# A function that returns the completions of each item.
+Responder: TypeAlias = Callable[[Sequence[AskedT], SamplingParams], list[list[Completion]]]
 
 
 class ItemModel(LM):  # type: ignore[misc]
-    """An lm-eval model that answers pool items, all requests of all benchmarks in one call."""
+    """An lm-eval model that answers pool items, all requests of all benchmarks in one call.
+
+    Attributes:
+        completions: by item id, what lm-eval has requested so far.
+    """
 
     MULTIMODAL = True
 
-    def __init__(self, answer: Answer, item_type: type[Any]) -> None:
-        """Answer items of a type by `answer`."""
+    def __init__(self, respond: Responder[Item], make_item: Callable[..., Item]) -> None:
+        """Answer items, which `make_item` makes from lm-eval's documents, by `respond`."""
         super().__init__()
-        self._answer, self._item_type = answer, item_type
-        self.answered: dict[str, Answered] = {}
+        self._respond, self._make_item = respond, make_item
+        self.completions: dict[str, Completion] = {}
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """Return a completion for each request; what else is known of it is kept in `answered`, by item id."""
-        items = [self._item_type(**request.doc) for request in requests]
-        found = [answered for (answered,) in self._answer(items, GREEDY)]
-        self.answered.update(
-            {item.id: answered for item, answered in zip(items, found, strict=True)}
+        """A completion for each request."""
+        items = [self._make_item(**request.doc) for request in requests]
+        completions = [completion for (completion,) in self._respond(items, GREEDY)]
+        self.completions.update(
+            {item.id: completion for item, completion in zip(items, completions, strict=True)}
         )
-        return [answered.completion for answered in found]
+        return [completion.text for completion in completions]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refuse: no benchmark here scores likelihoods."""
+        """Not supported: no benchmark here scores likelihoods."""
         raise TypeError("the benchmarks of this pack generate; they do not score likelihoods")
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
-        """Refuse: no benchmark here scores likelihoods."""
+        """Not supported: no benchmark here scores likelihoods."""
         raise TypeError("the benchmarks of this pack generate; they do not score likelihoods")
 
 
 def answer_by_engine(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[Any], Any],
+    view: Callable[[AskedT], AskedT],
     layout: Layout,
     batch_size: int,
     max_new_tokens: int,
-) -> Answer:
-    """Return a function that answers items with a checkpoint, by the layout's engine."""
+) -> Responder[AskedT]:
+    """A function that answers items with a checkpoint, by the layout's engine."""
     if layout.rollouts == "vllm":
         return answer_by_vllm(checkpoint, world, view, layout, max_new_tokens)
     return answer_by_checkpoint(checkpoint, world, view, layout, batch_size, max_new_tokens)
@@ -89,112 +106,114 @@ def answer_by_engine(
 def answer_by_checkpoint(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[Any], Any],
+    view: Callable[[AskedT], AskedT],
     layout: Layout,
     batch_size: int,
     max_new_tokens: int,
-) -> Answer:
-    """Return a function that answers items with a checkpoint.
+) -> Responder[AskedT]:
+    """A function that answers items with a checkpoint, by transformers.
 
-    Prompts pass through the very code that prepares training rows: one template, one image pipeline.
+    Prompts are preprocessed by the code that preprocesses training rows: one template, one image
+    pipeline.
     """
-    model, processor = (
-        load_model(checkpoint, layout.attention).to(layout.device),
-        load_processor(checkpoint),
-    )
+    model = load_model(checkpoint, layout.attention).to(layout.device)
+    processor = load_processor(checkpoint)
     tokenizer = processor.tokenizer
     end = tokenizer.eos_token_id
 
-    def answer(items: Sequence[Any], drawing: Drawing = GREEDY) -> list[list[Answered]]:
+    def respond(items: Sequence[AskedT], sampling: SamplingParams) -> list[list[Completion]]:
         seen = [view(item) for item in items]
-        if drawing.temperature:
-            seed_everything(drawing.seed)
+        if sampling.temperature:
+            seed_everything(sampling.seed)
         rows = preprocess(
-            seen, None, processor, world.prompt, decode_image, keep_pixels=world.keep_pixels
+            seen, None, processor, world.prompt, keep_pixels=world.keep_pixels
         )
-        answered: dict[int, list[Answered]] = {}
-        size = max(1, batch_size // drawing.samples)
-        # Rows of one kind and like length together: less padding, and no batch that mixes words and pictures.
-        order = sorted(
-            range(len(rows)),
-            key=lambda index: (not rows.images.has(index), len(rows.prompts[index]), index),
-        )
-        for start in range(0, len(order), size):
-            chunk = order[start : start + size]
-            options: dict[str, Any] = {
-                "temperature": drawing.temperature,
-                "samples": drawing.samples,
-            }
-            found = generate(
+        completions: dict[int, list[Completion]] = {}
+        for batch in _batches(rows, max(1, batch_size // sampling.samples)):
+            generated = generate(
                 model,
                 rows,
-                chunk,
+                batch,
                 pad=tokenizer.pad_token_id,
                 end=end,
                 max_new_tokens=max_new_tokens,
-                **options,
+                temperature=sampling.temperature,
+                samples=sampling.samples,
             )
-            drawn = [index for index in chunk for _ in range(drawing.samples)]
-            for index, tokens, text in zip(drawn, found, decode(tokenizer, found), strict=True):
-                hashed = sha256_text(tokenizer.decode(rows.prompts[index]))
-                answered.setdefault(index, []).append(
-                    Answered(text, hashed, len(tokens), int(tokens[-1]) != end)
+            indices = [index for index in batch for _ in range(sampling.samples)]
+            texts = decode(tokenizer, generated)
+            for index, tokens, text in zip(indices, generated, texts, strict=True):
+                prompt_hash = sha256_text(tokenizer.decode(rows.prompts[index]))
+                completions.setdefault(index, []).append(
+                    Completion(text, prompt_hash, len(tokens), int(tokens[-1]) != end)
                 )
-        return [answered[index] for index in range(len(items))]
+        return [completions[index] for index in range(len(items))]
 
-    return answer
+    return respond
+
+
+def _batches(rows: PreprocessedRows, size: int) -> list[list[int]]:
+    """Indices of rows in batches.
+
+    Rows of one kind and similar length come together: less padding, and no batch that mixes rows
+    with and without images.
+    """
+    order = sorted(
+        range(len(rows)),
+        key=lambda index: (not rows.images.has(index), len(rows.prompts[index]), index),
+    )
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def answer_by_vllm(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[Any], Any],
+    view: Callable[[AskedT], AskedT],
     layout: Layout,
     max_new_tokens: int,
-) -> Answer:
-    """Return a function that answers items with a checkpoint, by vLLM."""
-    from reassess.training.vllm_engine import VllmEngine
+) -> Responder[AskedT]:
+    """A function that answers items with a checkpoint, by vLLM."""
+    tokenizer = load_processor(checkpoint).tokenizer
+    engine = VllmEngine(checkpoint, world, layout)
 
-    tokenizer, completer = (
-        load_processor(checkpoint).tokenizer,
-        VllmEngine(checkpoint, world, layout),
-    )
-
-    def answer(items: Sequence[Any], drawing: Drawing = GREEDY) -> list[list[Answered]]:
-        found = completer.complete(
+    def respond(items: Sequence[AskedT], sampling: SamplingParams) -> list[list[Completion]]:
+        sampled = engine.complete(
             [view(item) for item in items],
-            samples=drawing.samples,
-            temperature=drawing.temperature,
+            samples=sampling.samples,
+            temperature=sampling.temperature,
             max_new_tokens=max_new_tokens,
-            seed=drawing.seed,
+            seed=sampling.seed,
         )
         return [
             [
-                Answered(
-                    one.text,
-                    sha256_text(tokenizer.decode(one.prompt)),
-                    len(one.tokens),
-                    not one.ended,
+                Completion(
+                    completion.text,
+                    sha256_text(tokenizer.decode(completion.prompt)),
+                    len(completion.tokens),
+                    not completion.ended,
                 )
-                for one in drawn
+                for completion in of_item
             ]
-            for drawn in found
+            for of_item in sampled
         ]
 
-    return answer
+    return respond
 
 
-def answer_by_method(method: Any, seed: int) -> Answer:
-    """Return a function that answers items as the method says, without a model; length is counted in words."""
+def answer_by_method(method: Method, seed: int) -> Responder[Item]:
+    """A function that answers items by a method's `respond`, without a model.
 
-    def answer(items: Sequence[Any], drawing: Drawing = GREEDY) -> list[list[Answered]]:
-        rounds = [method.respond(items, seed + place) for place in range(drawing.samples)]
+    The question's hash stands for that of a prompt.
+    """
+
+    def respond(items: Sequence[Item], sampling: SamplingParams) -> list[list[Completion]]:
+        rounds = [method.respond(items, seed + number) or [] for number in range(sampling.samples)]
         return [
             [
-                Answered(one[index], sha256_text(item.question), len(one[index].split()), False)
-                for one in rounds
+                Completion(text, sha256_text(item.question), len(text.split()), False)
+                for text in of_item
             ]
-            for index, item in enumerate(items)
+            for item, of_item in zip(items, zip(*rounds, strict=True), strict=True)
         ]
 
-    return answer
+    return respond

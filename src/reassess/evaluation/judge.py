@@ -1,33 +1,33 @@
-"""Second scores beside the greedy, rule-based one: several samples an item, and a model that judges. Both are off by default.
+"""The LLM judge: a second score beside the rule-based one, from a model. Off by default.
 
-A judge reads question, reference and answer and says yes or no. It is a second opinion with its own name and version, reported
-apart; it never replaces the rule-based score, which a figure is drawn from. What it says is compared with two words and not
-evaluated in any other way.
+A judge reads question, reference and answer, and replies yes or no. Its verdict has a name and a
+version, and is reported apart; it never replaces the rule-based score, which figures are drawn
+from. A reply is compared with two words and not evaluated in any other way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from reassess.core.files import sha256_text
-from reassess.data.items import Message
+from reassess.data.items import Item, Message
 
 VERSION = 1  # raised when the prompt below or the reading of its answer changes
 PROMPT = (
     "Question:\n{question}\n\nReference answer: {reference}\n\nAnswer to be judged:\n{answer}\n\n"
-    "Does the answer to be judged give the reference answer as its final answer? Reply with one word, yes or no."
+    "Does the answer to be judged give the reference answer as its final answer? "
+    "Reply with one word, yes or no."
 )
 LONGEST = 4000  # characters of an answer that a judge reads, from its end
 BUDGET = 8  # tokens of a judge's reply
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a judge is asked of one item: a question in words, in the shape of a pool item."""
+class JudgeQuestion:
+    """A question to the judge about one item, in the shape of a pool item."""
 
     id: str
     question: str
@@ -39,15 +39,17 @@ class JudgePrompts:
 
     keep_pixels = True
 
-    def prompt(self, item: Asked) -> list[Message]:
-        """Return the chat messages."""
+    def prompt(self, item: JudgeQuestion) -> list[Message]:
+        """The chat messages."""
         return [{"role": "user", "content": [{"type": "text", "text": item.question}]}]
 
 
-def asked_of(predictions: pd.DataFrame, questions: dict[tuple[str, str], str]) -> list[Asked]:
-    """Return what a judge is asked of each prediction; `questions` by benchmark and item."""
+def judge_questions(
+    predictions: pd.DataFrame, questions: dict[tuple[str, str], str]
+) -> list[JudgeQuestion]:
+    """A question to the judge for each prediction; `questions` are by benchmark and item id."""
     return [
-        Asked(
+        JudgeQuestion(
             f"{row['benchmark']}/{row['id']}",
             PROMPT.format(
                 question=questions[(row["benchmark"], row["id"])],
@@ -60,7 +62,7 @@ def asked_of(predictions: pd.DataFrame, questions: dict[tuple[str, str], str]) -
 
 
 def with_replies(predictions: pd.DataFrame, replies: Sequence[str]) -> pd.DataFrame:
-    """Return benchmark, item, rule-based verdict, the judge's reply and its verdict."""
+    """Benchmark, item id, rule-based verdict, the judge's reply and its verdict."""
     judged = predictions[["benchmark", "id", "correct"]].copy()
     judged["reply"] = replies
     judged["judged"] = pd.Series(map(read_reply, replies), dtype=object, index=judged.index)
@@ -68,35 +70,39 @@ def with_replies(predictions: pd.DataFrame, replies: Sequence[str]) -> pd.DataFr
 
 
 def read_reply(reply: str) -> bool | None:
-    """Return what a judge said: yes, no, or neither."""
+    """The verdict in a judge's reply: its first word, yes or no; None if it is neither."""
     words = reply.strip().casefold().split()
     return {"yes": True, "no": False}.get(words[0].strip(".,:;!*\"'")) if words else None
 
 
 def judged_scores(judged: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return by benchmark the share that the judge calls right, counting a reply that is neither word as wrong, and their share."""
-    found = {}
+    """By benchmark: accuracy by the judge, share of unclear replies, agreement with the rules.
+
+    A reply that is neither yes nor no counts as wrong.
+    """
+    scores = {}
     for name, rows in judged.groupby("benchmark", sort=False):
-        replies = rows["judged"].tolist()
+        verdicts = rows["judged"].tolist()
         agreeing = sum(
-            reply == right for reply, right in zip(replies, rows["correct"].tolist(), strict=True)
+            verdict == correct
+            for verdict, correct in zip(verdicts, rows["correct"].tolist(), strict=True)
         )
-        found[str(name)] = {
-            "n": len(replies),
-            "accuracy": sum(reply is True for reply in replies) / len(replies),
-            "unclear": sum(reply is None for reply in replies) / len(replies),
-            "agreement": agreeing / len(replies),
+        scores[str(name)] = {
+            "n": len(verdicts),
+            "accuracy": sum(verdict is True for verdict in verdicts) / len(verdicts),
+            "unclear": sum(verdict is None for verdict in verdicts) / len(verdicts),
+            "agreement": agreeing / len(verdicts),
         }
-    return found
+    return scores
 
 
 def prompt_hash() -> str:
-    """Return the hash of the judge's prompt, which stands with every judged score."""
+    """The hash of the judge's prompt, which is stored with every judged score."""
     return sha256_text(PROMPT)
 
 
 def questions_of(
-    benchmarks: Mapping[str, Sequence[Any]], text_of: Callable[[Any], str]
+    benchmarks: Mapping[str, Sequence[Item]], text_of: Callable[[Item], str]
 ) -> dict[tuple[str, str], str]:
-    """Return the questions of items in words, by benchmark and item."""
+    """The questions of items in words, by benchmark and item id."""
     return {(name, item.id): text_of(item) for name, items in benchmarks.items() for item in items}

@@ -1,59 +1,60 @@
-"""Scoring one checkpoint on every benchmark: one process, one call of lm-eval, start-up paid once."""
+"""Scoring one checkpoint on every benchmark: one process, one call of lm-eval, one start-up.
+
+Call `reassess.training.loading.quiet` before this module is imported: it imports libraries that read
+their environment once.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+from lm_eval import simple_evaluate
+from lm_eval.tasks import TaskManager
+
+from reassess.config.schema import Config, Evaluation
 from reassess.core.errors import ReassessError
-from reassess.training.loading import quiet
-
-quiet()
-
-from lm_eval import simple_evaluate  # noqa: E402
-from lm_eval.tasks import TaskManager  # noqa: E402
-
-from reassess.config.schema import Evaluation  # noqa: E402
-from reassess.data.pool import read_pool  # noqa: E402
-from reassess.evaluation.engine import (  # noqa: E402
-    Answered,
-    Drawing,
+from reassess.data.items import Item
+from reassess.data.pool import read_pool
+from reassess.evaluation.engine import (
+    Completion,
     ItemModel,
+    Responder,
+    SamplingParams,
     answer_by_engine,
     answer_by_method,
 )
-from reassess.evaluation.sampling import sampled_scores  # noqa: E402
-from reassess.grid.benchmarks import Benchmark  # noqa: E402
-from reassess.grid.world import WorldRules  # noqa: E402
-from reassess.training.layout import Layout  # noqa: E402
-from reassess.verifier.grading import judge  # noqa: E402
-
-if TYPE_CHECKING:
-    import pandas as pd
+from reassess.evaluation.sampling import sampled_scores
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.world import WorldRules
+from reassess.methods import Method
+from reassess.training.layout import Layout
+from reassess.verifier import grade
 
 PROPERTIES = ("hops", "filled")  # of an item, where its world has them
+Scores = dict[str, dict[str, float]]  # by benchmark
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
     pool: Path,
-    world: WorldRules[Any],
+    world: WorldRules[Config],
     benchmarks: Mapping[str, Benchmark],
-    method: Any,
+    method: Method,
     layout: Layout,
     protocol: Evaluation,
     *,
     seed: int,
-) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
-    """Return the predictions, one row an item, and the scores of each benchmark.
+) -> tuple[pd.DataFrame, Scores]:
+    """The predictions, one row an item, and the scores of each benchmark.
 
     Args:
         checkpoint: the folder of the checkpoint; not opened if the method answers by itself.
         pool: the folder of the split files.
-        world: gives items and prompts.
+        world: makes items and prompts.
         benchmarks: the benchmarks, by name.
         method: its `view` decides what the model sees, its `respond` may answer without a model.
         layout: the engine and its share of the hardware.
@@ -61,80 +62,86 @@ def evaluate_checkpoint(
         seed: of further samples, and of methods that answer at random.
 
     Raises:
-        ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not the verifier's.
+        ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not
+            the verifier's.
     """
-    items = {name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks}
-    asked = [item for split in items.values() for item in split]
-    if method.respond(asked[:1], seed) is None:
-        answer = answer_by_engine(
+    splits: dict[str, list[Item]] = {
+        name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks
+    }
+    items = [item for split in splits.values() for item in split]
+    respond: Responder[Item]
+    if method.respond(items[:1], seed) is None:
+        respond = answer_by_engine(
             checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens
         )
     else:
-        answer = answer_by_method(method, seed)
-    model = ItemModel(answer, world.item_type)
-    scored = _run_lm_eval(model, pool, benchmarks)
-    predictions = _predictions(items, model)
+        respond = answer_by_method(method, seed)
+    model = ItemModel(respond, world.item_type)
+    lm_eval_results = _run_lm_eval(model, pool, benchmarks)
+    predictions = _predictions(splits, model.completions)
     if protocol.samples:
-        drawn = answer(asked, Drawing(protocol.samples, protocol.sample_temperature, seed))
-        predictions = predictions.assign(**_sampled(asked, drawn))
-    return predictions, _scores(predictions, scored)
+        sampling = SamplingParams(protocol.samples, protocol.sample_temperature, seed)
+        predictions = predictions.assign(**_sample_columns(items, respond(items, sampling)))
+    return predictions, scores_of(predictions, lm_eval_results)
 
 
-def _run_lm_eval(
-    model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]
-) -> dict[str, dict[str, float]]:
-    """Return lm-eval's own results by benchmark."""
+def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]) -> Scores:
+    """lm-eval's own results by benchmark."""
     folders: list[str | Path] = list(
-        dict.fromkeys(str(one.source.parent) for one in benchmarks.values())
+        dict.fromkeys(str(benchmark.source.parent) for benchmark in benchmarks.values())
     )
-    # The default index reads ten thousand task files that are not wanted here.
+    # Without the default index, which reads ten thousand task files.
     tasks = TaskManager(include_path=folders, include_defaults=False, metadata={"pool": str(pool)})
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     results = simple_evaluate(
         model=model,
-        tasks=[one.task for one in benchmarks.values()],
+        tasks=[benchmark.task for benchmark in benchmarks.values()],
         task_manager=tasks,
         log_samples=False,
         bootstrap_iters=0,
     )
-    assert results is not None  # only ranks above 0 get nothing
-    return {name: dict(results["results"][one.task]) for name, one in benchmarks.items()}
-
-
-def _sampled(items: list[Any], drawn: list[list[Answered]]) -> dict[str, list[Any]]:
-    """Return the columns of further samples: how many, how many are correct, and their texts as JSON."""
-    verdicts = [
-        [judge(one.completion, item.answer, item.answer_kind).correct for one in own]
-        for item, own in zip(items, drawn, strict=True)
-    ]
+    assert results is not None  # ranks above 0 get None
     return {
-        "samples": [len(own) for own in drawn],
-        "sampled_correct": [sum(own) for own in verdicts],
-        "sampled": [json.dumps([one.completion for one in own]) for own in drawn],
+        name: dict(results["results"][benchmark.task]) for name, benchmark in benchmarks.items()
     }
 
 
-def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
-    import pandas as pd
+def _sample_columns(
+    items: Sequence[Item], sampled: Sequence[Sequence[Completion]]
+) -> dict[str, Sequence[int | str]]:
+    """Columns of further samples: how many, how many are correct, and their texts as JSON."""
+    correct = [
+        sum(grade(one.text, item.answer, item.answer_kind).correct for one in completions)
+        for item, completions in zip(items, sampled, strict=True)
+    ]
+    return {
+        "samples": [len(completions) for completions in sampled],
+        "sampled_correct": correct,
+        "sampled": [json.dumps([one.text for one in completions]) for completions in sampled],
+    }
 
+
+def _predictions(
+    splits: Mapping[str, Sequence[Item]], completions: Mapping[str, Completion]
+) -> pd.DataFrame:
     rows = []
-    for name, split in items.items():
+    for name, split in splits.items():
         for item in split:
-            answered = model.answered[item.id]
-            verdict = judge(answered.completion, item.answer, item.answer_kind)
+            completion = completions[item.id]
+            verdict = grade(completion.text, item.answer, item.answer_kind)
             rows.append(
                 {
                     "benchmark": name,
                     "id": item.id,
-                    "prompt_hash": answered.prompt_hash,
-                    "completion": answered.completion,
+                    "prompt_hash": completion.prompt_hash,
+                    "completion": completion.text,
                     "extracted": verdict.extracted,
                     "answer": item.answer,
                     "answer_kind": item.answer_kind,
                     "correct": verdict.correct,
                     "format_ok": verdict.format_ok,
-                    "length": answered.length,
-                    "truncated": answered.truncated,
+                    "length": completion.length,
+                    "truncated": completion.truncated,
                     "family": item.family,
                     **{name: getattr(item, name, None) for name in PROPERTIES},
                 }
@@ -142,14 +149,16 @@ def _predictions(items: dict[str, list[Any]], model: ItemModel) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _scores(
-    predictions: pd.DataFrame, scored: dict[str, dict[str, float]]
-) -> dict[str, dict[str, float]]:
-    """Return the scores of each benchmark, having held lm-eval's accuracy against the predictions."""
+def scores_of(predictions: pd.DataFrame, lm_eval_results: Scores) -> Scores:
+    """The scores of each benchmark.
+
+    Raises:
+        ReassessError: lm-eval's accuracy is not that of the verifier, which graded `predictions`.
+    """
     scores = {}
     for name, rows in predictions.groupby("benchmark", sort=False):
         count, correct = len(rows), int(rows["correct"].sum())
-        accuracy = scored[str(name)]["acc,none"]
+        accuracy = lm_eval_results[str(name)]["acc,none"]
         if abs(accuracy * count - correct) > 1e-6 * count:
             raise ReassessError(
                 f"benchmark {name!r}: lm-eval scores {accuracy}, the verifier {correct} of {count}"

@@ -8,9 +8,12 @@ import pandas as pd
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Return the probability that at least one of `k` samples is correct, estimated without bias from `correct` of `samples`.
+    """The probability that one or more of `k` samples are correct.
 
-    1 - C(n - c, k) / C(n, k) (arXiv 2107.03374, equation 1). Raises:
+    An unbiased estimate from `correct` of `samples`: 1 - C(n - c, k) / C(n, k) (arXiv 2107.03374,
+    equation 1).
+
+    Raises:
         ValueError: k is not between 1 and `samples`, or `correct` not between 0 and `samples`.
     """
     if not 1 <= k <= samples or not 0 <= correct <= samples:
@@ -19,17 +22,20 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
 
 def budgets(samples: int) -> list[int]:
-    """Return the k of pass@k that are reported: powers of two below the number of samples, and that number."""
-    return sorted(
-        {2**power for power in range(samples.bit_length()) if 2**power < samples} | {samples}
-    )
+    """The reported k of pass@k: powers of two below the number of samples, and that number."""
+    powers = {2**power for power in range(samples.bit_length()) if 2**power < samples}
+    return sorted(powers | {samples})
 
 
 def sampled_scores(rows: pd.DataFrame) -> dict[str, float]:
-    """Return mean accuracy of the samples and pass@k over the items of a benchmark."""
+    """Mean accuracy of the samples, and pass@k, over the items of a benchmark.
+
+    Args:
+        rows: one an item, with `samples` (one number throughout) and `sampled_correct`.
+    """
     samples, correct = int(rows["samples"].iloc[0]), rows["sampled_correct"].tolist()
     passes = {
-        f"pass@{k}": sum(pass_at_k(samples, one, k) for one in correct) / len(correct)
+        f"pass@{k}": sum(pass_at_k(samples, count, k) for count in correct) / len(correct)
         for k in budgets(samples)
     }
     return {

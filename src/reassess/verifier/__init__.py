@@ -1,1 +1,9 @@
-"""The one verifier: reward in training and score in evaluation. Importable without the rest."""
+"""The one verifier: reward in training and score in evaluation. It needs no other room but `core`.
+
+`grade` extracts an answer from a completion and verifies it. Importing this package imports nothing
+heavy; math-verify runs in a worker process that the first symbolic comparison starts.
+"""
+
+from reassess.verifier.grading import Verdict, grade
+
+__all__ = ["Verdict", "grade"]

@@ -1,4 +1,7 @@
-"""Is an extracted answer right? One comparison for each kind of answer; none raises, guesses, or evaluates text as code."""
+"""Comparing an extracted answer with the right one: one comparison for each kind of answer.
+
+None raises an error on text from a model, guesses, or evaluates text as code.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 
 MATH_SECONDS = 3  # limit of a symbolic comparison
-NEAR = Decimal("0.001")  # largest difference that counts as right, for `near` (DynaMath's rule)
+NEAR = Decimal("0.001")  # largest difference that is right for the kind `near` (DynaMath's rule)
 
-# A letter alone, or in brackets or before a point or colon with a text after it; never the first word of a text ("A triangle").
+# A letter alone, or in brackets or before a point or colon with text after it; never the first word
+# of a text ("A triangle").
 _OPTION = re.compile(
     r"^(?:[(\[]([A-Za-z])[)\]](?:\s.*)?|([A-Za-z])(?:[.):](?:\s.*)?)?)$", re.DOTALL
 )
@@ -22,18 +26,18 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
 
 def verify(extracted: str | None, answer: str, kind: str) -> bool:
-    """Return whether an extracted answer is right.
+    """Whether an extracted answer is right.
 
     Args:
-        extracted: what `extract` found; None is wrong.
+        extracted: what `extraction.extract` returned; None is wrong.
         answer: the right answer.
-        kind: how it is compared, a key of `KINDS`; anything else is compared as `math`.
+        kind: how the two are compared, a key of `KINDS`; any other compares as `math`.
     """
     return extracted is not None and KINDS.get(kind, equal_in_math)(extracted, answer)
 
 
 def equal_integers(extracted: str, answer: str) -> bool:
-    """Compare whole numbers as text without leading zeros: ten thousand digits cost nothing."""
+    """Compare whole numbers as text without leading zeros, so that many digits cost little."""
     return _integer(extracted) is not None and _integer(extracted) == _integer(answer)
 
 
@@ -46,7 +50,7 @@ def _integer(text: str) -> str | None:
 
 
 def equal_words(extracted: str, answer: str) -> bool:
-    """Compare texts, case and outer space aside."""
+    """Compare texts without regard to case and surrounding space."""
     return extracted.strip().casefold() == answer.strip().casefold()
 
 
@@ -56,13 +60,16 @@ def equal_options(extracted: str, answer: str) -> bool:
 
 
 def option_of(text: str) -> str | None:
-    """Return the option letter that a text is, or begins with before a point, bracket or colon; None if it is none."""
+    """The option letter that a text consists of or begins with; None if it does neither.
+
+    At the beginning it counts only before a point, bracket or colon.
+    """
     match = _OPTION.match(_unwrapped(text))
     return (match.group(1) or match.group(2)).upper() if match else None
 
 
 def _unwrapped(text: str) -> str:
-    r"""Return what stands inside a `\text{…}` or the like."""
+    r"""The content of a `\text{…}` or similar command; the text itself where there is none."""
     text = text.strip().strip("$").strip()
     match = _WRAPPED.match(text)
     return match.group(1).strip() if match else text
@@ -70,12 +77,12 @@ def _unwrapped(text: str) -> str:
 
 def equal_option_sets(extracted: str, answer: str) -> bool:
     """Compare sets of option letters, such as `B, D`, in any order."""
-    found = _option_set(extracted)
-    return bool(found) and found == _option_set(answer)
+    letters = _option_set(extracted)
+    return bool(letters) and letters == _option_set(answer)
 
 
 def _option_set(text: str) -> set[str]:
-    """Return the letters of a list; empty if anything else is in it."""
+    """The letters of a list; empty if it contains anything else."""
     letters = [option_of(part) for part in re.split(r"[,;&\s]+|\band\b", _unwrapped(text)) if part]
     return {letter for letter in letters if letter is not None} if all(letters) else set()
 
@@ -83,42 +90,45 @@ def _option_set(text: str) -> set[str]:
 def equal_choice(extracted: str, answer: str) -> bool:
     """Compare with the letter, or the text, of the right option: a JSON list of both.
 
-    A letter is always read as a letter, unless the right option's own text is that letter and no option's letter could be it.
+    A letter always means the option of that letter, unless it is the text of the right option and
+    is beyond the letters that options have.
     """
     letter, text = (str(part) for part in json.loads(answer))
-    found = option_of(extracted)
-    if found is None:
+    option = option_of(extracted)
+    if option is None:
         return equal_in_math(extracted, text)
-    return found == letter or (
+    return option == letter or (
         equal_words(extracted, text) and not "A" <= text.strip().upper() <= "J"
     )
 
 
 def equal_numbers(extracted: str, answer: str) -> bool:
-    """Compare after rounding to the decimals that the answer is written with; a whole number must be met exactly."""
-    found, gold = number_of(extracted), number_of(answer)
-    if found is None or gold is None:
+    """Compare after rounding to the decimals of the right answer.
+
+    Where that is a whole number, only an equal number is right.
+    """
+    number, gold = number_of(extracted), number_of(answer)
+    if number is None or gold is None:
         return equal_in_math(extracted, answer)
     decimals = -int(gold.as_tuple().exponent)
-    return (
-        found == gold
-        if decimals <= 0
-        else found.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) == gold
-    )
+    if decimals <= 0:
+        return number == gold
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) == gold
 
 
 def near_numbers(extracted: str, answer: str) -> bool:
-    """Compare within .001."""
-    found, gold = number_of(extracted), number_of(answer)
-    return (
-        equal_in_math(extracted, answer)
-        if found is None or gold is None
-        else abs(found - gold) <= NEAR
-    )
+    """Compare numbers within `NEAR`."""
+    number, gold = number_of(extracted), number_of(answer)
+    if number is None or gold is None:
+        return equal_in_math(extracted, answer)
+    return abs(number - gold) <= NEAR
 
 
 def number_of(text: str) -> Decimal | None:
-    """Return a number written in digits, thousands separators, a dollar sign and a unit aside; None for anything else."""
+    """A number written in digits; None for any other text.
+
+    It may have thousands separators, a dollar sign and a unit.
+    """
     text = (
         _unwrapped(text)
         .replace("\\,", "")
@@ -131,13 +141,10 @@ def number_of(text: str) -> Decimal | None:
     if match is None:
         return None
     digits = match.group(1)
-    digits = (
-        digits.replace(",", "")
-        if _GROUPED.fullmatch(digits)
-        else digits.rstrip(".")
-        if digits.count(".") == 1
-        else digits
-    )
+    if _GROUPED.fullmatch(digits):
+        digits = digits.replace(",", "")
+    elif digits.count(".") == 1:
+        digits = digits.rstrip(".")
     return Decimal(digits) if _DECIMAL.fullmatch(digits) else None
 
 
@@ -147,7 +154,7 @@ def equal_to_any(extracted: str, answer: str) -> bool:
 
 
 def equal_in_math(extracted: str, answer: str) -> bool:
-    """Compare by math-verify, in a process of its own that is ended after a time limit."""
+    """Compare as texts, else by math-verify within a time limit; what takes longer is wrong."""
     from reassess.verifier.math_worker import equal_in_mathematics
 
     return equal_words(extracted, answer) or equal_in_mathematics(extracted, answer, MATH_SECONDS)

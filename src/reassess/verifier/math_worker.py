@@ -1,77 +1,155 @@
-"""Symbolic comparison by math-verify, in a worker process that can be ended: a time limit that works in any thread."""
+"""Symbolic comparison by math-verify, in a worker process with a time limit for each comparison.
+
+Parsing and simplifying what a model wrote may never end, even inside a single call of C code, and
+may run in any thread: only a separate process can be stopped then. The process belongs to the one
+that started it: a fork starts its own, and none outlives its owner.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
+import atexit
+import logging
+import math
+import os
+import signal
 import sys
 import threading
-from typing import IO
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 
-_lock = threading.Lock()
-_worker: subprocess.Popen[str] | None = None
+from pebble import ProcessExpired, ProcessPool
+
+from reassess.core.errors import ReassessError
+
+START_SECONDS = 60.0  # for the worker to start and import math-verify
+ORPHAN_SECONDS = 5  # beyond the limit, after which a worker whose owner was killed ends itself
+
+
+class _Worker:
+    """The worker of this process, behind a pool of one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+
+    def compare(self, extracted: str, answer: str, seconds: float) -> bool:
+        """As `equal_in_mathematics`."""
+        with self._lock:
+            try:
+                return self._compare(extracted, answer, seconds)
+            except (ProcessExpired, RuntimeError):  # the latter: the pool is broken
+                self.stop()  # a signal to the whole job may have ended the worker: compare again
+            try:
+                return self._compare(extracted, answer, seconds)
+            except ProcessExpired:
+                return False  # it is this comparison that ends the worker
+            except RuntimeError as error:
+                self.stop()
+                raise ReassessError(f"the worker of math-verify does not start: {error}") from error
+
+    def _compare(self, extracted: str, answer: str, seconds: float) -> bool:
+        if self._pool is None or not self._pool.active:
+            self.stop()
+            self._pool = ProcessPool(max_workers=1, initializer=_warm_up, context=_Context())
+        future = self._pool.schedule(_compare, (extracted, answer, seconds), timeout=seconds)
+        try:
+            return future.result(START_SECONDS + seconds)
+        except TimeoutError:
+            if future.done():
+                return False
+            raise BrokenProcessPool(f"it is not ready after {START_SECONDS:.0f} s") from None
+        except ImportError as error:
+            raise ReassessError(f"the worker of math-verify cannot import it: {error}") from error
+
+    def stop(self) -> None:
+        """End the process if there is one; the next comparison starts another."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    def forget(self) -> None:
+        """In a fork: leave the process to its owner."""
+        self._lock, self._pool = threading.Lock(), None
+
+
+_worker = _Worker()
+os.register_at_fork(after_in_child=_worker.forget)
 
 
 def equal_in_mathematics(extracted: str, answer: str, seconds: float) -> bool:
-    """Return whether math-verify calls the two equal; False if it cannot tell in time, or fails in any way.
+    """Whether math-verify calls the two equal; False if it fails or takes longer than `seconds`.
 
-    The worker is started at the first call and again after one that overran. Text is parsed as LaTeX, never as code.
+    The worker starts with the first call, and again after one that took too long. Text is parsed as
+    LaTeX, never evaluated as code.
+
+    Raises:
+        ReassessError: the worker cannot be started, or cannot import math-verify.
     """
-    global _worker  # noqa: PLW0603 - one worker a process, kept between calls
-    with _lock:
-        if _worker is None or _worker.poll() is not None:
-            _worker = subprocess.Popen(
-                [sys.executable, "-m", "reassess.verifier.math_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            if _ask(_worker, "ready?", "", 60.0) is None:
-                return False
-        found = _ask(_worker, extracted, answer, seconds)
-        if found is None:
-            _worker.kill()
-            _worker.wait()
-            _worker = None
-        return bool(found)
+    return _worker.compare(extracted, answer, seconds)
 
 
-def _ask(worker: subprocess.Popen[str], extracted: str, answer: str, seconds: float) -> bool | None:
-    """Return the worker's word, or None if none came in time."""
-    heard: list[str] = []
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    try:
-        worker.stdin.write(json.dumps([extracted, answer]) + "\n")
-        worker.stdin.flush()
-    except OSError:
-        return None
-    listener = threading.Thread(target=_listen, args=(worker.stdout, heard), daemon=True)
-    listener.start()
-    listener.join(seconds)
-    return heard[0].strip() == "true" if heard and heard[0] else None
+@atexit.register
+def stop() -> None:
+    """End the worker if there is one.
+
+    A process that leaves by `os._exit`, which runs no exit handlers, calls this first; otherwise
+    Python's resource tracker warns of leaked semaphores.
+    """
+    _worker.stop()
 
 
-def _listen(stream: IO[str], heard: list[str]) -> None:
-    heard.append(stream.readline())
+class _WorkerProcess(SpawnProcess):
+    """A process that does not import its owner's script, and that no fork of the owner touches."""
+
+    def start(self) -> None:
+        """Start without `__main__`, since a script may lack the guard needed to import it again."""
+        self.owner = os.getpid()
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+    def terminate(self) -> None:
+        """Kill: inside a long call of C code, Python does not handle SIGTERM."""
+        if self.owner == os.getpid():
+            self.kill()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end; the exit handlers of a fork call this, too, and return at once."""
+        if self.owner == os.getpid():
+            super().join(timeout)
+
+    def is_alive(self) -> bool:
+        """Whether the process runs, to its owner."""
+        return self.owner == os.getpid() and super().is_alive()
 
 
-def _work() -> None:
-    """Answer questions on standard input, a line each, until it ends."""
+class _Context(SpawnContext):
+    Process = _WorkerProcess  # type: ignore[assignment]
+
+
+def _warm_up() -> None:
+    """Prepare the worker outside the time limit; `_compare` reports a failed import."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # warns that it has no time limit
+    with suppress(ImportError):
+        import math_verify  # noqa: F401
+
+
+def _compare(extracted: str, answer: str, seconds: float) -> bool:
     from math_verify import parse, verify
 
-    for line in sys.stdin:
-        extracted, answer = json.loads(line)
-        try:
-            gold, found = (
-                parse(f"${answer}$", parsing_timeout=None),
-                parse(f"${extracted}$", parsing_timeout=None),
-            )
-            equal = bool(verify(gold, found, timeout_seconds=None))
-        except Exception:
-            equal = False  # what cannot be parsed is wrong
-        print(json.dumps(equal), flush=True)
-
-
-if __name__ == "__main__":
-    _work()
+    signal.alarm(math.ceil(seconds) + ORPHAN_SECONDS)  # ends the process, also inside C code
+    try:
+        gold = parse(f"${answer}$", parsing_timeout=None)
+        prediction = parse(f"${extracted}$", parsing_timeout=None)
+        return bool(verify(gold, prediction, timeout_seconds=None))
+    except Exception:
+        return False  # what cannot be parsed is wrong
+    finally:
+        signal.alarm(0)

@@ -1,26 +1,32 @@
-"""Reward functions in TRL's shape. They only ask `judge`, so a reward is a score and a score is a reward."""
+"""Reward functions in the shape that TRL expects. They only call `grade`: reward equals score."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from reassess.verifier.grading import Verdict, judge
+from reassess.verifier.grading import Verdict, grade
 
-Completion = str | list[dict[str, Any]]
+ChatMessage = dict[str, str]
+Completion = str | list[ChatMessage]  # as TRL passes it: text, or a conversation
 
 
 def accuracy_reward(
-    completions: Sequence[Completion], answer: Sequence[str], answer_kind: Sequence[str], **_: Any
+    completions: Sequence[Completion],
+    answer: Sequence[str],
+    answer_kind: Sequence[str],
+    **_: object,
 ) -> list[float]:
-    """Return 1 for each completion whose answer is right, else 0."""
+    """1 for each completion whose answer is right, else 0."""
     return [float(verdict.correct) for verdict in _verdicts(completions, answer, answer_kind)]
 
 
 def format_reward(
-    completions: Sequence[Completion], answer: Sequence[str], answer_kind: Sequence[str], **_: Any
+    completions: Sequence[Completion],
+    answer: Sequence[str],
+    answer_kind: Sequence[str],
+    **_: object,
 ) -> list[float]:
-    """Return 1 for each well-formed completion, right or wrong, else 0."""
+    """1 for each well-formed completion, right or wrong, else 0."""
     return [float(verdict.format_ok) for verdict in _verdicts(completions, answer, answer_kind)]
 
 
@@ -28,8 +34,8 @@ def _verdicts(
     completions: Sequence[Completion], answer: Sequence[str], answer_kind: Sequence[str]
 ) -> list[Verdict]:
     return [
-        judge(_text(found), right, kind)
-        for found, right, kind in zip(completions, answer, answer_kind, strict=True)
+        grade(_text(completion), gold, kind)
+        for completion, gold, kind in zip(completions, answer, answer_kind, strict=True)
     ]
 
 

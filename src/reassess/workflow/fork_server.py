@@ -120,6 +120,8 @@ def _answer(connection: socket.socket, act: Callable[[list[str]], int]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
+    if (math_worker := sys.modules.get("reassess.verifier.math_worker")) is not None:
+        math_worker.stop()  # `os._exit` below runs no exit handlers
     sys.stdout.flush()
     sys.stderr.flush()
     connection.sendall(struct.pack("!i", code))

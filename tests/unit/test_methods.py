@@ -14,7 +14,7 @@ from reassess.core.files import read_json
 from reassess.data.pool import decode_image, read_pool
 from reassess.grid.study import Grid
 from reassess.methods import discover, find
-from reassess.verifier.grading import judge
+from reassess.verifier import grade
 
 METHODS = sorted(discover())
 TRAINED = [name for name in METHODS if discover()[name].kind != "none"]
@@ -161,7 +161,7 @@ def test_predictions_are_scored_by_the_verifier_and_lm_eval_agrees(world, name):
             for item in read_pool(world.paths.pool(str(benchmark)), world.world.item_type)
         }
         again = [
-            judge(row.completion, row.answer, kinds[row.id]).correct for row in rows.itertuples()
+            grade(row.completion, row.answer, kinds[row.id]).correct for row in rows.itertuples()
         ]
         assert scores[benchmark]["accuracy"] == pytest.approx(sum(again) / len(again))
         assert rows["correct"].tolist() == again

@@ -14,7 +14,7 @@ from PIL import Image
 
 from reassess.config.load import load_config
 from reassess.data.pool import read_pool
-from reassess.verifier.grading import judge
+from reassess.verifier import grade
 from reassess.worlds.hub.config import HubConfig, Prompt
 from reassess.worlds.hub.items import HubItem, messages_of
 
@@ -62,5 +62,5 @@ def doc_to_image(doc: dict[str, Any]) -> list[Image.Image]:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Score a completion by the same code that gives the reward."""
-    verdict = judge(results[0].strip(), doc["answer"], doc["answer_kind"])
+    verdict = grade(results[0].strip(), doc["answer"], doc["answer_kind"])
     return {"acc": float(verdict.correct), "format": float(verdict.format_ok)}

@@ -1,18 +1,22 @@
 """The command line: help that teaches, errors as one sentence, every rule's action by hand."""
 
+import json
 import re
 import subprocess
 import sys
 from dataclasses import fields
 
+import jsonschema
 import pytest
-from synthetic import grid_in, write_cell
+import yaml
+from synthetic import grid_in, make_bundle, write_cell
 from tiny import tiny_config
 from typer.testing import CliRunner
 
 from reassess.cli.main import act, app
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.methods import discover
 from reassess.workflow.jobs import JOBS
 
 ACTIONS = sorted(
@@ -77,10 +81,42 @@ def test_a_check_says_how_large_a_grid_is():
     assert re.search(r"valid: \d+ cells evaluated, \d+ trained", found.output)
 
 
-@pytest.mark.parametrize("words", [["methods"], ["schema"]])
-def test_actions_that_only_say_something(words, capsys):
-    act(words)
-    assert len(capsys.readouterr().out) > 100
+def test_the_methods_are_listed_with_source_settings_and_deviations(capsys):
+    assert act(["grid", "methods"]) == 0
+    printed = capsys.readouterr().out
+    for name, method in discover().items():
+        assert f"{name} (version {method.version}, {method.kind})" in printed
+        assert method.citation in printed
+        for text in (*method.deviations, *method.Settings.model_fields):
+            assert text in printed
+
+
+def test_the_schema_that_is_printed_accepts_the_shipped_configs(capsys):
+    assert act(["grid", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    for path in (ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))):
+        if path.name != "pins.yaml":
+            jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"grid": "micro", "seedz": [1]}, schema)
+
+
+# What README showed before the commands were grouped.
+FORMER = ["run", "check", "plan", "cells", "status", "track", "methods", "schema", "doctor", "bench", "pin", "fetch", "build-pool", "build-tokenizer", "build-base", "build-teacher", "sample-shard", "gather-traces", "freeze-rows", "prepare-rows", "train", "evaluate", "judge", "collect", "draw-figures", "tabulate", "test-claims", "bundle", "figures", "merge", "verify"]
+
+
+@pytest.mark.parametrize("command", FORMER)
+def test_former_spellings_still_work(command):
+    shown = say(command, "--help")
+    assert shown.exit_code == 0, shown.output
+
+
+def test_the_former_spelling_of_packing_still_packs(tmp_path):
+    grid = make_bundle(tmp_path)
+    archive = tmp_path / "study.zip"
+    done = say("bundle", "--bundle", str(grid.paths.bundle), "--out", str(archive))
+    assert done.exit_code == 0, done.output
+    assert archive.is_file()
 
 
 def test_an_unknown_benchmark_of_speed_is_named():

@@ -1,4 +1,4 @@
-"""The warm server: a job forked from it is like a job of its own, and ends with whoever asked for it."""
+"""The fork server: a forked job is like a job in its own process, and ends with its client."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from processes import PATIENCE, wait_until
 
 from reassess.workflow.fork_server import JOB, VARIABLE, forward
 
-# A server of the same code whose action writes down what it was given instead of training.
+# A server of the same code whose action records what it was given instead of training.
 SERVER = """
 import os, signal, sys, time
 from reassess.workflow.fork_server import serve
@@ -98,7 +98,7 @@ def test_a_fork_ends_with_its_client_and_a_killed_fork_is_a_failed_job(server, t
 
 
 @pytest.mark.parametrize(("words", "code"), [((JOB, "save", "wait"), 75), ((JOB, "wait"), 137)])
-def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, words, code):
+def test_a_fork_receives_the_signals_of_its_client_and_may_save(server, tmp_path, words, code):
     environment, _ = server
     client = subprocess.Popen([sys.executable, "-c", CLIENT, *words], cwd=tmp_path, env=environment)
     wait_until((tmp_path / "pid").is_file, "the job")
@@ -107,7 +107,7 @@ def test_a_fork_hears_what_its_client_is_told_and_may_save(server, tmp_path, wor
     assert client.wait(timeout=PATIENCE) == code
 
 
-def test_without_a_server_the_action_runs_by_itself(tmp_path, monkeypatch):
+def test_without_a_server_a_job_runs_in_its_own_process(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     assert forward([JOB, "train"]) is None
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nobody"))

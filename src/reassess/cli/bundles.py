@@ -12,7 +12,7 @@ from reassess.figures import draw_figures
 from reassess.grid.study import Grid
 
 if TYPE_CHECKING:
-    from reassess.verify.report import Report
+    from reassess.verify.report import VerifyReport
 
 PackOut = Annotated[Path, typer.Option("--out", help="the archive: a .zip file, or a folder")]
 Source = Annotated[
@@ -120,7 +120,7 @@ def verify_train(
     _conclude(check(bundle, cell or [], keep))
 
 
-def _conclude(report: Report) -> None:
+def _conclude(report: VerifyReport) -> None:
     typer.echo(report.text())
     if report.differences:
         raise typer.Exit(1)

@@ -61,8 +61,8 @@ def plan(config: ConfigFile = PAPER) -> None:
     costs = hub_of(grid).config.costs
     typer.echo(as_table(estimate(grid), costs.price, costs.currency))
     typer.echo(
-        f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was measured "
-        "on your cluster"
+        f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was "
+        "measured on your cluster"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the workflow asks of the grid."""
+"""Signals that Snakemake forwards, its notes on incomplete files, and how GPUs are requested."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ CELL = "llava-w32/same-family/2000/sft/seed1"
 
 
 def test_notes_are_where_snakemake_puts_them(tmp_path, monkeypatch):
-    """Held against Snakemake's own rule for short and long names."""
+    """Compared with Snakemake's own rule, for short and long names."""
     monkeypatch.setattr(FilePersistence, "__init__", lambda self: setattr(self, "_max_len", None))
     theirs = FilePersistence()
     for length in (5, 120, 190, 400, 900):
@@ -26,7 +26,7 @@ def test_notes_are_where_snakemake_puts_them(tmp_path, monkeypatch):
         assert str(note_of(tmp_path, path)) == theirs._record_path(str(tmp_path), str(path))
 
 
-def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path):
+def test_a_finished_cell_is_not_made_again_because_snakemake_was_killed(tmp_path):
     grid = grid_in(tmp_path)
     cell, records = grid.cell(CELL), tmp_path / "incomplete"
     forget_interruption(grid, records)  # nothing there: nothing to do
@@ -57,7 +57,7 @@ def test_a_finished_cell_is_not_made_anew_because_snakemake_was_killed(tmp_path)
     assert noted(*trained, *scored) == [True] * 5
 
 
-def test_gpus_are_asked_for_in_one_of_two_ways(monkeypatch):
+def test_gpus_are_requested_in_one_of_two_ways(monkeypatch):
     monkeypatch.delenv("REASSESS_GRES", raising=False)
     assert (gpu_option(2), gres_option(2)) == (2, "")
     monkeypatch.setenv("REASSESS_GRES", "gpu:h200")
@@ -70,7 +70,7 @@ PARENT = f"""
 import signal, subprocess, sys
 from reassess.workflow.signals import forward_to_trainers
 forward_to_trainers()
-signal.signal(signal.SIGTERM, lambda *a: None)  # as Snakemake does: it goes on
+signal.signal(signal.SIGTERM, lambda *a: None)  # as Snakemake does: it continues
 jobs = [subprocess.Popen([sys.executable, "-c", {TRAINER!r}, *words], stdout=subprocess.PIPE) for words in (["reassess", "train"], ["other"])]
 for job in jobs:
     job.stdout.readline()
@@ -89,7 +89,7 @@ def test_a_signal_to_snakemake_reaches_its_trainers_and_nothing_else():
     assert process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_process_that_has_ended_stops_no_telling():
+def test_a_process_that_has_ended_does_not_stop_the_others_from_being_signalled():
     ended, lives = (subprocess.Popen(["sleep", seconds]) for seconds in ("0", "60"))
     processes = [psutil.Process(one.pid) for one in (ended, lives)]
     ended.wait()

@@ -10,7 +10,6 @@ from reassess.workflow.jobs.job import Job, NoKey, option
 from reassess.workflow.jobs.pool import BuildPool
 from reassess.workflow.resources import Resources, model_memory
 from reassess.worlds.base import world_of
-from reassess.worlds.micro.build import train_teacher
 from reassess.worlds.micro.world import MicroWorld
 
 
@@ -57,4 +56,6 @@ class BuildTeacher(Job[FamilyKey]):
 
     def run(self, key: FamilyKey) -> None:
         """Train it."""
+        from reassess.worlds.micro.build import train_teacher
+
         train_teacher(self.grid, key.family)

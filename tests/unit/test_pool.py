@@ -13,7 +13,8 @@ from reassess.core.files import sha256_file, write_parquet
 from reassess.data.disjoint import overlaps, require_disjoint
 from reassess.data.pool import decode_image, read_pool, write_pool
 from reassess.grid.benchmarks import benchmarks_of
-from reassess.worlds.micro.items import Item, make_item
+from reassess.worlds.micro.item import MicroItem
+from reassess.worlds.micro.items import make_item
 from reassess.worlds.micro.pool import make_splits
 
 SCENES = {name: one.metadata["scenes"] for name, one in benchmarks_of("micro").items()}
@@ -41,8 +42,8 @@ def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
 def test_pools_nest(tmp_path):
     make_pool(tmp_path / "small", 5, 20, 5, 5)
     make_pool(tmp_path / "large", 5, 40, 5, 5)
-    assert read_pool(tmp_path / "large" / "train.parquet", Item)[:20] == read_pool(
-        tmp_path / "small" / "train.parquet", Item
+    assert read_pool(tmp_path / "large" / "train.parquet", MicroItem)[:20] == read_pool(
+        tmp_path / "small" / "train.parquet", MicroItem
     )
 
 
@@ -66,8 +67,8 @@ def test_the_check_can_fail_by_scene_and_by_picture():
 def test_text_items_are_the_iid_items_in_words(tmp_path):
     make_pool(tmp_path, 5, 20, 10, 5)
     pictured, worded = (
-        read_pool(tmp_path / "iid.parquet", Item),
-        read_pool(tmp_path / "text.parquet", Item),
+        read_pool(tmp_path / "iid.parquet", MicroItem),
+        read_pool(tmp_path / "text.parquet", MicroItem),
     )
     assert [item.scene for item in pictured] == [item.scene for item in worded]
     assert all(item.image is None for item in worded)
@@ -78,14 +79,14 @@ def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "train.parquet"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ReassessError, match="train.parquet is not a readable parquet file"):
-        read_pool(path, Item)
+        read_pool(path, MicroItem)
     with pytest.raises(ReassessError, match="missing file"):
-        read_pool(tmp_path / "nothing.parquet", Item)
+        read_pool(tmp_path / "nothing.parquet", MicroItem)
     import pandas as pd
 
     write_parquet(path, pd.DataFrame({"id": ["a"]}))
     with pytest.raises(ReassessError, match="lacks the columns"):
-        read_pool(path, Item)
+        read_pool(path, MicroItem)
 
 
 @pytest.mark.parametrize(

@@ -5,100 +5,96 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from reassess.core.files import write_json
+from reassess.core.files import Json, write_json
 from reassess.core.manifest import Manifest
-from reassess.worlds.hub.fetch import snapshot
-
-if TYPE_CHECKING:
-    from reassess.grid.study import Grid
-    from reassess.worlds.hub.world import HubWorld
+from reassess.data.items import Message
+from reassess.grid.study import Grid
+from reassess.training.loading import load_processor
+from reassess.worlds.hub.config import Pixels
+from reassess.worlds.hub.items import HubItem
+from reassess.worlds.hub.repositories import Repositories
 
 PREPROCESSOR = "preprocessor_config.json"
+PROCESSOR = "processor_config.json"
 
 
-def lay_out(grid: Grid, world: HubWorld, model: str) -> None:
+def lay_out(grid: Grid, repositories: Repositories, model: str) -> None:
     """Make a checkpoint folder of links into the cache, with a preprocessor config of its own.
 
-    Every engine reads its pixel budget from the checkpoint's folder, vLLM its own copy too; a budget that stood only in our
-    config would give trainer and rollout engine different numbers of visual tokens, and nothing would say so.
+    Every engine reads its pixel budget from the checkpoint's folder, and vLLM reads its own copy. A
+    budget stated only in our config would give trainer and rollout engine different numbers of
+    visual tokens, and nothing would report it.
     """
-    found = world.config.models[model]
+    config = repositories.config
+    repo = config.models[model].hub
     manifest = Manifest("build_base", grid.specs.base(model), grid.specs.base_hash(model))
-    source = snapshot(
-        "model", found.hub, world.pin("model", found.hub).revision, world.config.world.cache
-    )
+    source = repositories.model_snapshot(repo)
     folder = grid.paths.base(model)
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for path in sorted(source.iterdir()):
-        if path.is_file() and path.name not in (PREPROCESSOR, "processor_config.json"):
+        if path.is_file() and path.name not in (PREPROCESSOR, PROCESSOR):
             (temporary / path.name).symlink_to(path.resolve())
-    write_json(
-        temporary / PREPROCESSOR, with_pixels(read_preprocessor(source), world.config.world.pixels)
-    )
+    preprocessor = with_pixels(read_preprocessor(source), config.world.pixels)
+    write_json(temporary / PREPROCESSOR, preprocessor)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
-    manifest.add(repo=found.hub)
-    write_json(grid.paths.results / "models" / model / "base.json", manifest.close())
+    manifest.add(repo=repo)
+    write_json(grid.paths.base_manifest(model), manifest.close())
 
 
-def read_preprocessor(source: Path) -> dict[str, Any]:
-    """Return the image processor's config, from its own file or from inside a processor's."""
+def read_preprocessor(source: Path) -> Json:
+    """The image processor's config, from its own file or from inside the processor's."""
     if (source / PREPROCESSOR).is_file():
-        found: dict[str, Any] = json.loads((source / PREPROCESSOR).read_text())
-        return found
-    inside: dict[str, Any] = json.loads((source / "processor_config.json").read_text())[
-        "image_processor"
-    ]
-    return inside
+        content: Json = json.loads((source / PREPROCESSOR).read_text())
+        return content
+    nested: Json = json.loads((source / PROCESSOR).read_text())["image_processor"]
+    return nested
 
 
-def with_pixels(config: dict[str, Any], pixels: Any) -> dict[str, Any]:
-    """Return an image processor's config with a pixel budget in every spelling that is in use."""
+def with_pixels(config: Json, pixels: Pixels) -> Json:
+    """An image processor's config with a pixel budget in every spelling in use."""
     budget = {"shortest_edge": pixels.smallest, "longest_edge": pixels.largest}
     return {**config, "min_pixels": pixels.smallest, "max_pixels": pixels.largest, "size": budget}
 
 
-def measure(folder: Path, prompt: Callable[[Any], Any]) -> Callable[[Sequence[Any]], list[int]]:
-    """Return a function that gives the length of items' prompts in tokens; pictures are measured, not processed."""
-    from reassess.training.loading import load_processor
+def prompt_measure(
+    checkpoint: Path, prompt: Callable[[HubItem], list[Message]]
+) -> Callable[[Sequence[HubItem]], list[int]]:
+    """A function that gives the lengths of items' prompts in tokens, those of images included.
 
-    processor = load_processor(folder)
+    Images are measured by their headers, not processed.
+    """
+    processor = load_processor(checkpoint)
 
-    def lengths(items: Sequence[Any]) -> list[int]:
+    def lengths(items: Sequence[HubItem]) -> list[int]:
         texts = [
             processor.apply_chat_template(prompt(item), add_generation_prompt=True, tokenize=False)
             for item in items
         ]
-        counted = (
-            [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-            if texts
-            else []
-        )
+        encoded = processor.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         sizes = [_size(item.image) for item in items if item.image is not None]
         visual = iter(
             processor._get_num_multimodal_tokens(image_sizes=sizes).num_image_tokens
             if sizes
             else ()
         )
-        # The picture's one placeholder in the text becomes as many tokens as it has merged patches.
+        # An image's one placeholder in the text becomes as many tokens as it has merged patches.
         return [
-            count + (next(visual) - 1 if item.image is not None else 0)
-            for item, count in zip(items, counted, strict=True)
+            len(ids) + (next(visual) - 1 if item.image is not None else 0)
+            for item, ids in zip(items, encoded, strict=True)
         ]
 
     return lengths
 
 
 def _size(encoded: bytes) -> tuple[int, int]:
-    """Return height and width of a picture from its header."""
-    from io import BytesIO
-
+    """Height and width of an image, from its header."""
     from PIL import Image
 
-    with Image.open(BytesIO(encoded)) as picture:
-        return picture.height, picture.width
+    with Image.open(BytesIO(encoded)) as image:
+        return image.height, image.width

@@ -1,116 +1,122 @@
-"""What the jobs of a hub grid cost: FLOPs of their models over published or assumed rates. An estimate, and called one."""
+"""What the jobs of a hub grid cost: FLOPs of their models over published or assumed rates.
+
+These are estimates, and every report calls them so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
-from typing import TYPE_CHECKING, Any
 
+from reassess.core.errors import ReassessError
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
+from reassess.grid.paths import Paths
+from reassess.grid.study import Grid
+from reassess.training.settings import TrainedSettings
+from reassess.worlds.hub.config import Costs, HubConfig
+from reassess.worlds.hub.pins import Kind, Pins
 from reassess.worlds.hub.shapes import PATCHES_A_TOKEN, Shape, shape_of
-
-if TYPE_CHECKING:
-    from reassess.grid.cells import Cell
-    from reassess.grid.study import Grid
-    from reassess.worlds.hub.pins import Kind
-    from reassess.worlds.hub.world import HubWorld
 
 MASTER = 4  # bytes of a saved weight: float32
 STATES = 16  # bytes a parameter in a trainer checkpoint: weight, gradient, two moments
 SERVED = 2  # bytes of a weight in the engine
 
 
-def of_training(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
-    """Return the cost of training a cell."""
-    settings: Any = grid.arms[cell.arm].settings
-    shape, model, costs = (
-        _shape(grid, world, cell.model),
-        world.config.models[cell.model],
-        world.config.costs,
-    )
-    rows, kind = cell.size or 0, grid.kind(cell)
-    flops = shape.flops(settings.freeze_vision)
-    patches = PATCHES_A_TOKEN * costs.visual_tokens
-    prompt = costs.text_tokens + costs.visual_tokens
-    peak = costs.peak_tflops * 1e12
-    if kind == "sft":
-        seen = settings.updates(rows) * settings.batch_size
-        work = seen * flops.training([prompt + costs.trace_tokens], costs.trace_tokens, [patches])
-        seconds = work / (peak * costs.sft_mfu)
+def of_training(grid: Grid, config: HubConfig, cell: Cell) -> Estimate:
+    """The cost of training a cell."""
+    settings = grid.arms[cell.arm].settings
+    assert isinstance(settings, TrainedSettings)  # a method that trains nothing has no such job
+    costs, shape = config.costs, _shape(config, grid.paths, cell.model)
+    samples: float = settings.updates(cell.size or 0) * settings.rows_per_update
+    if grid.kind(cell) == "sft":
+        completion, rate = costs.trace_tokens, costs.sft_mfu
     else:
-        batches = settings.updates(rows) / settings.updates_per_batch
-        seen = batches * settings.prompts_per_step * settings.num_generations
-        seen *= 1 + costs.resampling * min(1, getattr(settings, "resample_rounds", 0))
-        work = seen * flops.training(
-            [prompt + costs.rollout_tokens], costs.rollout_tokens, [patches]
-        )
-        rate = (
-            costs.rl_mfu_small if shape.parameters < costs.small_parameters else costs.rl_mfu_large
-        )
-        seconds = work / (peak * rate)
-    hours = seconds / 3600 + max(1, model.gpus) * costs.startup_minutes / 60
-    kept, states = MASTER * shape.parameters / 1e9, 2 * STATES * shape.parameters / 1e9
-    return Estimate(gpus=model.gpus, gpu_hours=hours, disk_gb=kept, scratch_gb=states)
-
-
-def of_evaluation(grid: Grid, world: HubWorld, cell: Cell) -> Estimate:
-    """Return the cost of scoring a cell: its completions at the engine's assumed rate."""
-    costs, shape = world.config.costs, _shape(grid, world, cell.model)
-    seconds = items_scored(grid, world) * costs.answer_tokens / _rate(costs, shape)
-    gpus = engine_gpus(costs, shape)
+        small = shape.parameters < costs.small_parameters
+        completion, rate = costs.rollout_tokens, costs.rl_mfu_small if small else costs.rl_mfu_large
+        samples *= 1 + costs.resampling * min(1, getattr(settings, "resample_rounds", 0))
+    work = samples * shape.flops(settings.freeze_vision).training(
+        [costs.text_tokens + costs.visual_tokens + completion],
+        completion,
+        [PATCHES_A_TOKEN * costs.visual_tokens],
+    )
+    gpus = config.models[cell.model].gpus
+    seconds = work / (costs.peak_tflops * 1e12 * rate)
     return Estimate(
         gpus=gpus,
-        gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60),
-        disk_gb=0.01,
-        scratch_gb=0,
+        gpu_hours=seconds / 3600 + max(1, gpus) * costs.startup_minutes / 60,
+        disk_gb=MASTER * shape.parameters / 1e9,
+        scratch_gb=2 * STATES * shape.parameters / 1e9,
     )
 
 
-def items_scored(grid: Grid, world: HubWorld) -> int:
-    """Return how many items a cell is scored on."""
-    costs, limit = world.config.costs, world.config.world.benchmark_items
-    sizes = [
-        costs.benchmark_items.get(name, costs.other_benchmark_items) for name in grid.benchmarks
-    ]
+def of_evaluation(
+    config: HubConfig, benchmarks: Iterable[Benchmark], paths: Paths, model: str
+) -> Estimate:
+    """The cost of scoring a cell of a model: its completions at the engine's assumed rate."""
+    completions = items_scored(config, benchmarks)
+    shape = _shape(config, paths, model)
+    return _of_completions(config.costs, shape, completions * config.costs.answer_tokens)
+
+
+def of_shard(config: HubConfig, paths: Paths, distribution: str, teacher: str) -> Estimate:
+    """The cost of sampling one shard of a distribution's traces from a teacher."""
+    sampling = config.distributions[distribution]
+    prompts = config.world.pool_rows / sampling.shards
+    shape = _shape(config, paths, teacher)
+    return _of_completions(
+        config.costs, shape, prompts * sampling.samples * config.costs.trace_tokens
+    )
+
+
+def _of_completions(costs: Costs, shape: Shape, tokens: float) -> Estimate:
+    """The cost of a job that only generates tokens."""
+    gpus = engine_gpus(costs, shape)
+    # Inversely as the model's size, from the assumed rate of a 7B model on one GPU.
+    tokens_a_second = costs.engine_tokens_7b * 7.6e9 / shape.body * gpus
+    hours = tokens / tokens_a_second / 3600 + costs.startup_minutes / 60
+    return Estimate(gpus=gpus, gpu_hours=gpus * hours, disk_gb=0.01, scratch_gb=0)
+
+
+def engine_gpus(costs: Costs, shape: Shape) -> int:
+    """The GPUs that hold a model's weights with as much memory again for its cache."""
+    return max(1, ceil(2 * SERVED * shape.parameters / 1e9 / costs.gpu_gb))
+
+
+def items_scored(config: HubConfig, benchmarks: Iterable[Benchmark]) -> int:
+    """The number of items that a cell is scored on."""
+    limit = config.world.benchmark_items
+    sizes = [benchmark_items(config.costs, benchmark) for benchmark in benchmarks]
     return sum(min(size, limit) if limit else size for size in sizes)
 
 
-def of_shard(grid: Grid, world: HubWorld, family: str, distribution: str) -> Estimate:
-    """Return the cost of sampling one shard of a distribution's traces."""
-    costs, found = world.config.costs, world.config.distributions[distribution]
-    shape = _shape(grid, world, world.teacher_model(family, distribution))
-    prompts = world.config.world.pool_rows / found.shards
-    seconds = prompts * found.samples * costs.trace_tokens / _rate(costs, shape)
-    gpus = engine_gpus(costs, shape)
-    return Estimate(
-        gpus=gpus,
-        gpu_hours=gpus * (seconds / 3600 + costs.startup_minutes / 60),
-        disk_gb=0.01,
-        scratch_gb=0,
-    )
+def benchmark_items(costs: Costs, benchmark: Benchmark) -> int:
+    """The size of a benchmark: as the config states it, else its own file, else an assumption.
+
+    Raises:
+        ReassessError: the file's `metadata.items` is no positive whole number.
+    """
+    stated = benchmark.metadata.get("items")
+    if stated is not None and (type(stated) is not int or stated < 1):
+        raise ReassessError(
+            f"{benchmark.source}: metadata.items is {stated!r}; give a positive whole number"
+        )
+    return costs.benchmark_items.get(benchmark.name, stated or costs.other_benchmark_items)
 
 
-def of_fetch(grid: Grid, world: HubWorld, kind: Kind, repo: str) -> Estimate:
-    """Return the size of a download: as pinned, or what the weights come to, or an assumption for a data set."""
-    if world.config.world.stand_in:
+def of_fetch(config: HubConfig, pins: Pins, paths: Paths, kind: Kind, repo: str) -> Estimate:
+    """The size of a download: as pinned, or that of the weights, or an assumption for a data set."""
+    if config.world.stand_in:
         return Estimate()
-    pinned = world.pins.found.get((kind, repo))
-    size: float | None = pinned.size if pinned is not None else None
+    pin = pins.pinned.get((kind, repo))
+    size: float | None = pin.size if pin is not None else None
     if size is None and kind == "model":
-        model = next(name for name, one in world.config.models.items() if one.hub == repo)
-        size = SERVED * _shape(grid, world, model).parameters
-    gigabytes = world.config.costs.data_set_gb if size is None else size / 1e9
+        model = next(name for name, model in config.models.items() if model.hub == repo)
+        size = SERVED * _shape(config, paths, model).parameters
+    gigabytes = config.costs.data_set_gb if size is None else size / 1e9
     return Estimate(download_gb=gigabytes, disk_gb=gigabytes)
 
 
-def _shape(grid: Grid, world: HubWorld, model: str) -> Shape:
-    return shape_of(world.config.models[model].hub, grid.paths.base(model))
-
-
-def _rate(costs: Any, shape: Shape) -> float:
-    """Return tokens a second of one engine: inversely as the model's size, from the assumed rate of a 7B model."""
-    return float(costs.engine_tokens_7b * 7.6e9 / shape.body * engine_gpus(costs, shape))
-
-
-def engine_gpus(costs: Any, shape: Shape) -> int:
-    """Return the GPUs that hold a model's weights with as much room again for its cache."""
-    return max(1, ceil(2 * SERVED * shape.parameters / 1e9 / float(costs.gpu_gb)))
+def _shape(config: HubConfig, paths: Paths, model: str) -> Shape:
+    return shape_of(config.models[model].hub, paths.base(model))

@@ -7,34 +7,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import sha256_file
 from reassess.worlds.hub.pins import Kind, Pin, Pins
 
-MODEL_FILES = (
-    "*.safetensors",
-    "*.json",
-    "*.txt",
-    "*.jinja",
-)  # weights only as safetensors; never code
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import DatasetInfo, ModelInfo
+
+Info: TypeAlias = "ModelInfo | DatasetInfo"
+
+# Weights only as safetensors, and never code.
+MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.jinja")
 
 
-def info(kind: Kind, repo: str, revision: str | None) -> Any:
-    """Return what the hub says of a repository: commit, files, sizes, hashes."""
+def info(kind: Kind, repo: str, revision: str | None) -> Info:
+    """What the hub states about a repository: commit, files, sizes, hashes."""
     from huggingface_hub import HfApi
 
     api = HfApi()
-    ask = api.model_info if kind == "model" else api.dataset_info
-    return ask(repo, revision=revision, files_metadata=True)
+    look_up = api.model_info if kind == "model" else api.dataset_info
+    return look_up(repo, revision=revision, files_metadata=True)
+
+
+def repository_folder(kind: Kind, repo: str, cache: Path | None) -> Path:
+    """The folder of a repository in the hub's cache."""
+    from huggingface_hub import constants
+
+    return (cache or Path(constants.HF_HUB_CACHE)) / f"{kind}s--{repo.replace('/', '--')}"
 
 
 def download(kind: Kind, repo: str, pin: Pin, patterns: Sequence[str], cache: Path | None) -> Path:
-    """Download a repository's files at its commit and return the snapshot's folder. Goes on where it stopped.
+    """Download a repository's files at its commit and return the snapshot's folder.
+
+    An interrupted download is resumed.
 
     Raises:
-        ReassessError: the hub cannot be reached, access is refused, or a file is not what the pins say.
+        ReassessError: the hub cannot be reached, access is refused, or a file differs from its pin.
     """
     from huggingface_hub import snapshot_download
 
@@ -51,7 +61,7 @@ def download(kind: Kind, repo: str, pin: Pin, patterns: Sequence[str], cache: Pa
 
 
 def check(folder: Path, repo: str, pin: Pin, patterns: Sequence[str]) -> None:
-    """Hold a snapshot against its pin: every file there, of its size and, where stated, its hash.
+    """Compare a snapshot with its pin: every file is there, has its size and, if stated, its hash.
 
     Raises:
         ReassessError: names the first file that differs.
@@ -64,34 +74,34 @@ def check(folder: Path, repo: str, pin: Pin, patterns: Sequence[str]) -> None:
             raise ReassessError(f"{repo}: {name} is missing from {folder}; fetch it again")
         if path.stat().st_size != size or (digest and sha256_file(path) != digest):
             raise ReassessError(
-                f"{repo}: {name} is not the file of commit {pin.revision}; delete it and fetch it again"
+                f"{repo}: {name} is not the file of commit {pin.revision}; delete it and fetch it "
+                "again"
             )
 
 
 def snapshot(kind: Kind, repo: str, revision: str, cache: Path | None) -> Path:
-    """Return the folder of a repository that was fetched, without asking the network.
+    """The folder of a fetched repository; uses no network.
 
     Raises:
-        ReassessError: it is not there; says how to get it and how to carry it over.
+        ReassessError: it is not there; explains how to get it or copy it from another machine.
     """
-    from huggingface_hub import constants
-
-    root = cache or Path(constants.HF_HUB_CACHE)
-    folder = root / f"{kind}s--{repo.replace('/', '--')}" / "snapshots" / revision
+    root = repository_folder(kind, repo, cache)
+    folder = root / "snapshots" / revision
     if not folder.is_dir():
         raise ReassessError(
-            f"{kind} {repo} at commit {revision} is not in the hub cache {root}: run `reassess fetch` where the hub can be "
-            f"reached, or carry the folder {folder.parent.parent.name} over from such a machine"
+            f"{kind} {repo} at commit {revision} is not in the hub cache {root.parent}: run "
+            "`reassess fetch` on a machine that can reach the hub, or copy the folder "
+            f"{root.name} from such a machine"
         )
     return folder
 
 
 @contextmanager
 def explained(kind: Kind, repo: str, revision: str | None) -> Iterator[None]:
-    """Turn what the hub's client raises into a sentence for a person.
+    """Turn the errors of the hub's client into messages for a person.
 
     Raises:
-        ReassessError: says what is wrong and what to do.
+        ReassessError: states what is wrong and what to do.
     """
     from huggingface_hub import errors
 
@@ -99,7 +109,8 @@ def explained(kind: Kind, repo: str, revision: str | None) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise ReassessError(
-            f"{kind} {repo} is gated: ask for access on its page while logged in, then set HF_TOKEN to a token of that account"
+            f"{kind} {repo} is gated: request access on its page while logged in, then set "
+            "HF_TOKEN to a token of that account"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ReassessError(
@@ -116,36 +127,36 @@ def explained(kind: Kind, repo: str, revision: str | None) -> Iterator[None]:
         OSError,
     ) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") == "1" else ""
-        said = str(error).partition("\n")[0] or repr(error)
+        reason = str(error).partition("\n")[0] or repr(error)
         raise ReassessError(
-            f"{kind} {repo} could not be fetched: the hub cannot be reached{offline}: {said}. Fetch it on a machine with access "
-            "(`reassess fetch`) and carry the cache folder over"
+            f"{kind} {repo} could not be fetched: the hub cannot be reached{offline}: {reason}. "
+            "Fetch it on a machine with access (`reassess fetch`) and copy the cache folder from "
+            "there"
         ) from error
 
 
-def resolve(
-    wanted: Iterable[tuple[Kind, str]], pins: Pins, revisions: dict[str, str]
-) -> Iterable[str]:
-    """Ask the hub for the commit of each repository and keep it; yield a line on each.
+def resolve(wanted: Iterable[tuple[Kind, str]], pins: Pins, moves: dict[str, str]) -> Iterable[str]:
+    """Look up the commit of each repository on the hub and pin it; yield a line on each.
 
     Args:
         wanted: repositories.
-        pins: where commits are kept; one that is pinned already keeps its commit and gets its file list.
-        revisions: repositories to move, by name, to a branch, tag or commit.
+        pins: where commits are kept; a repository that is pinned already keeps its commit and gets
+            its file list.
+        moves: by the name of a repository, the branch, tag or commit to move it to.
 
     Raises:
-        ReassessError: the hub cannot be reached, or a repository or revision is not there.
+        ReassessError: the hub cannot be reached, or a repository or revision does not exist.
     """
     for kind, repo in wanted:
-        known = pins.found.get((kind, repo))
-        revision = revisions.get(repo) or (known.revision if known else None)
+        pin = pins.pinned.get((kind, repo))
+        revision = moves.get(repo) or (pin.revision if pin else None)
         with explained(kind, repo, revision):
-            found = info(kind, repo, revision)
-        files = {
-            one.rfilename: [one.size, one.lfs.sha256 if one.lfs else None]
-            for one in found.siblings or ()
-            if one.size is not None
+            stated = info(kind, repo, revision)
+        files: dict[str, list[int | str | None]] = {
+            file.rfilename: [file.size, file.lfs.sha256 if file.lfs else None]
+            for file in stated.siblings or ()
+            if file.size is not None
         }
-        pins.found[kind, repo] = Pin(str(found.sha), files)
+        pins.pinned[kind, repo] = Pin(str(stated.sha), files)
         pins.save()
-        yield f"{kind:8} {repo} {found.sha}"
+        yield f"{kind:8} {repo} {stated.sha}"

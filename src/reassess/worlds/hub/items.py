@@ -12,9 +12,11 @@ from typing import Any
 from reassess.data.items import Message, Part
 from reassess.worlds.hub.config import Prompt
 
+RawRow = Mapping[str, Any]  # a row as its source stores it: only the source's adapter knows more
+
 
 class Dropped(Exception):  # noqa: N818 - not an error: a row that is left out, with the reason
-    """A row that its adapter leaves out; the reason is counted in the pool's report."""
+    """A row that its adapter leaves out; the pool's report counts the reasons."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,13 @@ class Row:
     """What an adapter makes of a row of its source.
 
     Attributes:
-        question: words of the question, without options and picture markers.
+        question: the question in words, without options and image markers.
         answer: the right answer; for `option` the letter.
-        answer_kind: how it is verified (`reassess.verifier.grading`).
-        image: encoded picture, or None.
+        answer_kind: how it is verified (`reassess.verifier.comparison`).
+        image: encoded image, or None.
         options: texts of the options in order; empty for a free question.
         family: category, as the source names it.
         trace: a completion that comes with the row; empty if none does.
-        precision: decimals that count, for `number`; None: exact as far as the gold is written.
     """
 
     question: str
@@ -39,6 +40,13 @@ class Row:
     options: tuple[str, ...] = ()
     family: str = ""
     trace: str = ""
+
+    @property
+    def reference_answer(self) -> str:
+        """The answer as its kind is verified: for a choice, the right option's letter and text."""
+        if self.answer_kind != "choice":
+            return self.answer
+        return json.dumps([self.answer, self.options[ord(self.answer) - ord("A")]])
 
 
 @dataclass(frozen=True)
@@ -59,16 +67,16 @@ class HubItem:
     licence: str
 
     def option_texts(self) -> list[str]:
-        """Return the texts of the options."""
-        found: list[str] = json.loads(self.options)
-        return found
+        """The texts of the options, in order."""
+        texts: list[str] = json.loads(self.options)
+        return texts
 
 
 def option_letter(answer: str, options: Sequence[str]) -> str:
     """Return the letter of the option whose text is the answer.
 
     Raises:
-        Dropped: no option has that text, or two have.
+        Dropped: no option has that text, or more than one has.
     """
     places = [place for place, text in enumerate(options) if text.strip() == answer.strip()]
     if len(places) != 1:
@@ -77,33 +85,35 @@ def option_letter(answer: str, options: Sequence[str]) -> str:
 
 
 def messages_of(item: HubItem, prompt: Prompt) -> list[Message]:
-    """Return the chat messages of an item: the picture, then the question with its options and the suffix."""
+    """The chat messages of an item: the image, then the question with its options and the suffix."""
     options = item.option_texts()
     lines = "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, options))
     template = prompt.choice if options else prompt.question
-    words = (
-        template.replace("{options}", lines).replace("{question}", item.question) + prompt.suffix
-    )
+    text = template.replace("{options}", lines).replace("{question}", item.question)
     content: list[Part] = [{"type": "image"}] if item.image is not None else []
+    content.append({"type": "text", "text": text + prompt.suffix})
     turns: list[Message] = []
     if prompt.system:
         turns.append({"role": "system", "content": prompt.system})  # type: ignore[typeddict-item]
-    return [*turns, {"role": "user", "content": [*content, {"type": "text", "text": words}]}]
+    return [*turns, {"role": "user", "content": content}]
 
 
 _MARKER = re.compile(r"<image ?\d*>", re.IGNORECASE)
 
 
 def without_markers(question: str) -> str:
-    """Return a question without the markers that say where its one picture stands."""
+    """Remove the markers that show where a question's one image is placed."""
     return _MARKER.sub("", question).strip()
 
 
-def picture_of(value: Any) -> bytes | None:
-    """Return the encoded bytes of a picture as parquet files of the hub hold it: bytes, or a struct of bytes and path.
+def image_of(value: object) -> bytes | None:
+    """The encoded bytes of an image as parquet files of the hub hold it.
+
+    Args:
+        value: the bytes, a struct of bytes and path, or None where the row has no image.
 
     Raises:
-        Dropped: there is a picture but not its bytes.
+        Dropped: there is an image, but the file does not hold its bytes.
     """
     if value is None:
         return None
@@ -114,13 +124,13 @@ def picture_of(value: Any) -> bytes | None:
     raise Dropped("the picture's bytes are not in the file")
 
 
-def only_picture(values: Sequence[Any]) -> bytes | None:
-    """Return the one picture of a row.
+def only_image(values: Sequence[object]) -> bytes | None:
+    """The one image of a row, or None.
 
     Raises:
-        Dropped: it has several.
+        Dropped: the row has more than one.
     """
-    found = [value for value in values if value is not None]
-    if len(found) > 1:
+    images = [value for value in values if value is not None]
+    if len(images) > 1:
         raise Dropped("several pictures")
-    return picture_of(found[0]) if found else None
+    return image_of(images[0]) if images else None

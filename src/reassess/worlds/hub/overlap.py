@@ -1,4 +1,4 @@
-"""Do a training row and a benchmark item share a picture or a run of words?"""
+"""Whether a training row and a benchmark item share an image or a run of words."""
 
 from __future__ import annotations
 
@@ -9,51 +9,52 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits a picture
+Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits an image
 
 SIDE = 16
 MARGIN = 6
-SHARE = 0.25  # of the bits that are set in either hash: line drawings set few, and few bits differ between any two of them
+# Of the bits that are set in either hash. Line drawings set few bits, and few differ between any two
+# of them.
+SHARE = 0.25
 
 
 def image_hash(encoded: bytes) -> str:
-    """Return a perceptual hash of 256 bits in hexadecimal: is each point of a 17 x 16 grey version clearly darker than the next?
+    """A perceptual hash of 256 bits in hexadecimal.
 
-    Clearly: by more than `MARGIN` of 255, so that compression does not write noise over even areas.
+    A bit states whether a point of a 17 x 16 grey version is clearly darker than the next: by more
+    than `MARGIN` of 255, so that compression writes no noise over even areas.
 
     Raises:
-        OSError: the bytes are no picture.
+        OSError: the bytes are no image.
     """
     from PIL import Image
 
-    with Image.open(BytesIO(encoded)) as picture:
-        picture.draft(
-            "L", (4 * SIDE, 4 * SIDE)
-        )  # a JPEG is then decoded at an eighth of its size or so
+    with Image.open(BytesIO(encoded)) as image:
+        image.draft("L", (4 * SIDE, 4 * SIDE))  # decodes a JPEG at about an eighth of its size
         grey = np.asarray(
-            picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16
+            image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16
         )
     bits = (grey[:, 1:] > grey[:, :-1] + MARGIN).reshape(-1)
     return np.packbits(bits).tobytes().hex()
 
 
 def as_bits(hashes: Sequence[str]) -> Hashes:
-    """Return hexadecimal hashes as rows of four 64-bit words."""
-    raw = b"".join(bytes.fromhex(one) for one in hashes)
+    """Hexadecimal hashes as rows of four 64-bit words."""
+    raw = b"".join(bytes.fromhex(digest) for digest in hashes)
     return np.frombuffer(raw, dtype=np.uint64).reshape(-1, 4)
 
 
 def near(
     first: Sequence[str], second: Sequence[str], distance: int, chunk: int = 512
 ) -> NDArray[np.bool_]:
-    """Return, for each hash of `first`, whether one of `second` is of the same picture.
+    """For each hash of `first`, whether one of `second` is of the same image.
 
-    It is where they differ in at most `distance` bits and in at most `SHARE` of the bits that either has set. A hash
-    without any bit (an even picture) is like no other.
+    Two hashes are of the same image if they differ in at most `distance` bits and in at most
+    `SHARE` of the bits that either has set. A hash without any bit (an even image) matches none.
     """
-    found = np.zeros(len(first), dtype=bool)
+    matches = np.zeros(len(first), dtype=bool)
     if not first or not second:
-        return found
+        return matches
     left, right = as_bits(first), as_bits(second)
     for start in range(0, len(left), chunk):
         part = left[start : start + chunk]
@@ -61,21 +62,21 @@ def near(
         for word in range(right.shape[1]):
             differ += np.bitwise_count(part[:, word, None] ^ right[None, :, word])
             either += np.bitwise_count(part[:, word, None] | right[None, :, word])
-        found[start : start + chunk] = (
+        matches[start : start + chunk] = (
             (differ <= distance) & (differ <= SHARE * either) & (either > 0)
         ).any(axis=1)
-    return found
+    return matches
 
 
 _WORD = re.compile(r"\w+")
 
 
 def ngrams(text: str, size: int) -> set[str]:
-    """Return the runs of `size` words of a text, lower case, punctuation aside; none for a shorter text."""
+    """The runs of `size` words of a text, lower case, without punctuation; none for a shorter text."""
     words = _WORD.findall(text.casefold())
     return {" ".join(words[start : start + size]) for start in range(len(words) - size + 1)}
 
 
 def all_ngrams(texts: Iterable[str], size: int) -> set[str]:
-    """Return the runs of words of all texts."""
+    """The runs of words of all texts."""
     return set().union(*(ngrams(text, size) for text in texts))

@@ -1,4 +1,4 @@
-"""Pins: every public repository at one commit, with the sizes and hashes of its files once they are known."""
+"""Pins: every public repository at one commit, with the sizes and hashes of its files if known."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import write_text
+from reassess.core.files import Json, write_text
 
 Kind = Literal["model", "dataset"]
+KINDS: tuple[Kind, ...] = ("model", "dataset")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HEADER = """\
-# Commits of the public models and data sets, by `reassess pin`. A run refuses a name that is not here.
-# `files`: bytes and, for large files, SHA-256, as the hub states them; a download is checked against these.
+# Commits of the public models and data sets, written by `reassess pin`. A run refuses a name that
+# is not listed here. `files`: bytes and, for large files, SHA-256, as the hub states them; a
+# download is checked against these.
 """
 
 
@@ -26,59 +28,64 @@ class Pin:
     """One repository at one commit; `files` maps names to [bytes, sha256 or null]."""
 
     revision: str
-    files: dict[str, list[Any]] = field(default_factory=dict)
+    files: dict[str, list[int | str | None]] = field(default_factory=dict)
 
     @property
     def size(self) -> int | None:
-        """Bytes of all its files; None where they were never asked for."""
-        return sum(int(size) for size, _ in self.files.values()) if self.files else None
+        """Bytes of all its files; None where they have not been looked up."""
+        return sum(int(size or 0) for size, _ in self.files.values()) if self.files else None
 
 
 @dataclass
 class Pins:
-    """The pins of a file."""
+    """The pins of a file.
+
+    Attributes:
+        path: the file.
+        pinned: a pin for each kind and name of a repository.
+    """
 
     path: Path
-    found: dict[tuple[Kind, str], Pin]
+    pinned: dict[tuple[Kind, str], Pin]
 
     @classmethod
     def load(cls, path: Path) -> Pins:
         """Read a file of pins; a missing file holds none.
 
         Raises:
-            ReassessError: the file is no mapping of names to commits of 40 hexadecimal digits.
+            ReassessError: the file does not map names to commits of 40 hexadecimal digits.
         """
-        found: dict[tuple[Kind, str], Pin] = {}
+        pinned: dict[tuple[Kind, str], Pin] = {}
         content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        kinds: tuple[tuple[Kind, str], ...] = (("model", "models"), ("dataset", "datasets"))
-        for kind, key in kinds:
-            for repo, pin in ((content or {}).get(key) or {}).items():
+        for kind in KINDS:
+            for repo, pin in ((content or {}).get(f"{kind}s") or {}).items():
                 revision = str(pin.get("revision") if isinstance(pin, dict) else pin)
                 if COMMIT.fullmatch(revision) is None:
                     raise ReassessError(
-                        f"{path}: {key}.{repo}: {revision!r} is no commit: 40 hexadecimal digits are wanted"
+                        f"{path}: {kind}s.{repo}: {revision!r} is no commit: expected 40 "
+                        "hexadecimal digits"
                     )
-                found[kind, repo] = Pin(
-                    revision, dict(pin.get("files") or {}) if isinstance(pin, dict) else {}
-                )
-        return cls(path, found)
+                files = dict(pin.get("files") or {}) if isinstance(pin, dict) else {}
+                pinned[kind, repo] = Pin(revision, files)
+        return cls(path, pinned)
 
     def of(self, kind: Kind, repo: str) -> Pin:
-        """Return the pin of a repository.
+        """The pin of a repository.
 
         Raises:
             ReassessError: it has none.
         """
-        if (kind, repo) not in self.found:
+        if (kind, repo) not in self.pinned:
             raise ReassessError(
-                f"{kind} {repo} is not pinned in {self.path}; run `reassess pin` where the hub can be reached"
+                f"{kind} {repo} is not pinned in {self.path}; run `reassess pin` on a machine that "
+                "can reach the hub"
             )
-        return self.found[kind, repo]
+        return self.pinned[kind, repo]
 
     def save(self) -> None:
         """Write the file, sorted."""
-        content: dict[str, Any] = {"models": {}, "datasets": {}}
-        for (kind, repo), pin in sorted(self.found.items()):
+        content: Json = {f"{kind}s": {} for kind in KINDS}
+        for (kind, repo), pin in sorted(self.pinned.items()):
             content[f"{kind}s"][repo] = {
                 "revision": pin.revision,
                 **({"files": pin.files} if pin.files else {}),
@@ -87,5 +94,5 @@ class Pins:
 
 
 def stand_in_revision(kind: Kind, repo: str) -> str:
-    """Return the made-up commit of a repository that stands in for a public one."""
+    """The made-up commit of a repository's stand-in."""
     return hashlib.sha1(f"stand-in {kind} {repo}".encode()).hexdigest()

@@ -1,38 +1,44 @@
-"""The pool of the hub world: rows of several public sets in one frozen order, nothing of it in a benchmark."""
+"""The pool of the hub world: rows of several public sets in one frozen order, none of a benchmark."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import write_json
+from reassess.core.files import Json, write_json
 from reassess.core.seeds import derive_seed
 from reassess.data.pool import write_pool
-from reassess.grid.study import Grid
+from reassess.grid.benchmarks import Benchmark
+from reassess.grid.paths import Paths
 from reassess.worlds.hub.items import Dropped, HubItem, Row
 from reassess.worlds.hub.overlap import all_ngrams, image_hash, near, ngrams
-from reassess.worlds.hub.source import Source, find_source, read_rows
-from reassess.worlds.hub.world import benchmark_source, hub_of
+from reassess.worlds.hub.repositories import Repositories
+from reassess.worlds.hub.source import Source, benchmark_source, find_source, read_rows
 
-CHUNK = 256  # rows that are decoded side by side
-HANDED = 32  # rows that a process is handed at once
+CHUNK = 256  # rows whose images are decoded in parallel
+HANDED = 32  # rows that a process is given at once
 LISTED = 20  # items that a report names
 
+Lengths = Callable[[Sequence[HubItem]], list[int]]  # lengths of prompts in tokens
 
-class Report:
-    """Counts what was kept and why the rest was not, source by source."""
+
+class PoolReport:
+    """Counts what was kept and why the rest was dropped, source by source."""
 
     def __init__(self) -> None:
         """Start with nothing counted."""
         self.kept: Counter[str] = Counter()
         self.dropped: dict[str, Counter[str]] = {}
         self.examples: dict[str, list[str]] = {}
+
+    def keep(self, source: str) -> None:
+        """Count a row that is kept."""
+        self.kept[source] += 1
 
     def drop(self, source: str, reason: str, row: str) -> None:
         """Count a row that is left out, and name the first few of each reason."""
@@ -41,69 +47,112 @@ class Report:
         if len(named) < LISTED:
             named.append(row)
 
-    def content(self) -> dict[str, Any]:
-        """Return the report."""
+    def drop_kept(self, source: str, reason: str, row: str) -> None:
+        """Leave out a row that was counted as kept."""
+        self.kept[source] -= 1
+        self.drop(source, reason, row)
+
+    def content(self) -> Json:
+        """The report as plain data."""
         return {
             "kept": dict(self.kept),
-            "dropped": {name: dict(why) for name, why in self.dropped.items()},
+            "dropped": {name: dict(reasons) for name, reasons in self.dropped.items()},
             "examples": self.examples,
         }
 
 
-def build(grid: Grid) -> None:
-    """Write the splits: benchmarks, training pool, probe, and a pool for each distribution that brings its own questions.
+class Screen:
+    """What benchmarks hold, to keep it out of training."""
+
+    def __init__(self, tests: Mapping[str, Sequence[HubItem]], size: int, distance: int) -> None:
+        """Take in the items of all benchmarks.
+
+        Args:
+            tests: items of each benchmark.
+            size: words of a run that no training row may share.
+            distance: bits of an image's hash within which two images count as the same.
+        """
+        self.size, self.distance = size, distance
+        items = [item for split in tests.values() for item in split]
+        self.images = sorted({item.image_hash for item in items if item.image_hash})
+        self.runs = all_ngrams((item.question for item in items), size)
+
+    def problems(self, items: Sequence[HubItem]) -> list[str]:
+        """For each item why it must be left out, or an empty string."""
+        hashes = [item.image_hash or "0" * 64 for item in items]
+        same = near(hashes, self.images, self.distance)
+        return [self._problem(item, bool(hit)) for item, hit in zip(items, same, strict=True)]
+
+    def _problem(self, item: HubItem, same_image: bool) -> str:
+        if same_image:
+            return "its picture is a benchmark's"
+        return "its words are a benchmark's" if ngrams(item.question, self.size) & self.runs else ""
+
+    def content(self) -> dict[str, int]:
+        """What the report states about the screen."""
+        return {
+            "pictures": len(self.images),
+            "runs": len(self.runs),
+            "ngram": self.size,
+            "image_distance": self.distance,
+        }
+
+
+def build(
+    repositories: Repositories,
+    benchmarks: Mapping[str, Benchmark],
+    paths: Paths,
+    lengths: Lengths,
+) -> None:
+    """Write every split and the report.
+
+    The splits are the benchmarks, the training pool, the probe, and a pool for each distribution
+    that brings its own questions.
 
     Raises:
         ReassessError: too few rows are left for the pool.
     """
-    world, report = hub_of(grid), Report()
-    config, folder = world.config.world, grid.paths.pool("train").parent
-    tests: dict[str, list[HubItem]] = {}
-    with ProcessPoolExecutor(config.workers) as workers:
-        for name, benchmark in grid.benchmarks.items():
-            source = benchmark_source(benchmark)
-            tests[name] = list(
-                read_items(
-                    name,
-                    find_source(source),
-                    world.snapshot_of(source),
-                    report,
-                    workers,
-                    config.benchmark_items,
-                )
-            )
-            write_pool(folder / f"{name}.parquet", tests[name])
-        screen = Screen(tests, config.ngram, config.image_distance)
-        lengths = world.prompt_lengths(grid)
-        found: list[HubItem] = []
-        for name in config.sources:
-            rows = read_items(name, find_source(name), world.snapshot_of(name), report, workers)
-            found += _screened(rows, name, screen, lengths, config.max_prompt_tokens, report)
-        found = _once(found, report)
-        needed = config.pool_rows + config.probe_items
-        if len(found) < needed:
+    config, report = repositories.config, PoolReport()
+    world = config.world
+    with ProcessPoolExecutor(world.workers) as workers:
+
+        def read(name: str, adapter: str, limit: int | None = None) -> Iterator[HubItem]:
+            folder = repositories.data_snapshot(adapter)
+            return read_items(name, find_source(adapter), folder, report, workers, limit)
+
+        tests: dict[str, list[HubItem]] = {}
+        for name, benchmark in benchmarks.items():
+            tests[name] = list(read(name, benchmark_source(benchmark), world.benchmark_items))
+            write_pool(paths.pool(name), tests[name])
+        screen = Screen(tests, world.ngram, world.image_distance)
+
+        def read_screened(name: str, adapter: str) -> Iterator[HubItem]:
+            rows = read(name, adapter)
+            return _screened(rows, name, screen, lengths, world.max_prompt_tokens, report)
+
+        rows: list[HubItem] = []
+        for name in world.sources:
+            rows += read_screened(name, name)
+        rows = _in_order(_without_repetitions(rows, report), world.seed)
+        needed = world.pool_rows + world.probe_items
+        if len(rows) < needed:
             raise ReassessError(
-                f"the sources leave {len(found)} rows, the pool and the probe want {needed}: lower world.pool_rows or add sources"
+                f"the sources leave {len(rows)} rows, but pool and probe need {needed}: lower "
+                "world.pool_rows or add sources"
             )
-        found.sort(key=lambda item: derive_seed("pool", config.seed, item.id))
-        write_pool(folder / "train.parquet", _numbered(found[: config.pool_rows]))
-        write_pool(folder / "probe.parquet", _numbered(found[config.pool_rows : needed]))
-        for name, distribution in world.config.distributions.items():
+        write_pool(paths.pool("train"), _numbered(rows[: world.pool_rows]))
+        write_pool(paths.pool("probe"), _numbered(rows[world.pool_rows : needed]))
+        for name, distribution in config.distributions.items():
             if distribution.adapter is not None:
-                rows = read_items(
-                    name,
-                    find_source(distribution.adapter),
-                    world.snapshot_of(distribution.adapter),
-                    report,
-                    workers,
-                )
-                own = list(_screened(rows, name, screen, lengths, config.max_prompt_tokens, report))
-                own.sort(key=lambda item: derive_seed("pool", config.seed, item.id))
-                write_pool(folder / f"{name}.parquet", _numbered(own))
-    write_json(
-        folder / "disjointness.json",
-        {**report.content(), "screen": screen.content(), "revisions": world.revisions(grid)},
-    )
+                own = _in_order(read_screened(name, distribution.adapter), world.seed)
+                write_pool(paths.pool(name), _numbered(own))
+    revisions = repositories.revisions(benchmarks)
+    content = {**report.content(), "screen": screen.content(), "revisions": revisions}
+    write_json(paths.disjointness, content)
+
+
+def _in_order(items: Iterable[HubItem], seed: int) -> list[HubItem]:
+    return sorted(items, key=lambda item: derive_seed("pool", seed, item.id))
 
 
 def _numbered(items: Sequence[HubItem]) -> list[HubItem]:
@@ -114,53 +163,75 @@ def read_items(
     name: str,
     source: Source,
     snapshot: Path,
-    report: Report,
+    report: PoolReport,
     workers: ProcessPoolExecutor,
     limit: int | None = None,
 ) -> Iterator[HubItem]:
-    """Yield the items of a source, its pictures decoded and hashed; rows that cannot be used are counted."""
+    """Yield the items of a source, with hashes of their images; rows that cannot be used are counted.
+
+    Args:
+        name: what the items' ids begin with, and the name in the report.
+        source: the adapter.
+        snapshot: the folder of its repository.
+        report: where rows are counted.
+        workers: processes that decode images.
+        limit: the largest number of items; None: all.
+    """
     count = 0
-    for chunk in _chunks(_rows(name, source, snapshot, report)):
+    for chunk in _chunks(converted(name, source, read_rows(snapshot, source), report.drop)):
         hashes = workers.map(_hash, [row.image for _, row in chunk], chunksize=HANDED)
         for (row_id, row), digest in zip(chunk, hashes, strict=True):
             if digest is None:
                 report.drop(name, "the picture does not decode", row_id)
                 continue
-            report.kept[name] += 1
-            yield HubItem(
-                id=row_id,
-                index=count,
-                source=source.repo,
-                family=row.family,
-                question=row.question,
-                options=json.dumps(row.options),
-                answer=_gold(row),
-                answer_kind=row.answer_kind,
-                image=row.image,
-                image_hash=digest,
-                trace=row.trace,
-                licence=source.licence,
-            )
+            report.keep(name)
+            yield item_of(row, row_id, source, index=count, image_hash=digest)
             count += 1
             if count == limit:
                 return
 
 
-def _gold(row: Row) -> str:
-    """Return the answer as its kind is verified: for a choice, letter and text of the right option."""
-    if row.answer_kind != "choice":
-        return row.answer
-    return json.dumps([row.answer, row.options[ord(row.answer) - ord("A")]])
+def item_of(
+    row: Row, row_id: str, source: Source, *, index: int = 0, image_hash: str = ""
+) -> HubItem:
+    """The item that a split holds of a row."""
+    return HubItem(
+        id=row_id,
+        index=index,
+        source=source.repo,
+        family=row.family,
+        question=row.question,
+        options=json.dumps(row.options),
+        answer=row.reference_answer,
+        answer_kind=row.answer_kind,
+        image=row.image,
+        image_hash=image_hash,
+        trace=row.trace,
+        licence=source.licence,
+    )
 
 
-def _rows(name: str, source: Source, snapshot: Path, report: Report) -> Iterator[tuple[str, Row]]:
-    for number, raw in enumerate(read_rows(snapshot, source)):
+def converted(
+    name: str,
+    source: Source,
+    raw_rows: Iterable[Json],
+    drop: Callable[[str, str, str], None],
+) -> Iterator[tuple[str, Row]]:
+    """Yield id and row for every row of a source that its adapter uses.
+
+    Args:
+        name: what the ids begin with.
+        source: the adapter.
+        raw_rows: rows as the source stores them.
+        drop: called with name, reason and id of each row that is left out.
+    """
+    for number, raw in enumerate(raw_rows):
         row_id = f"{name}-{number:06d}"
         try:
             for place, row in enumerate(source.convert(raw)):
                 yield row_id if place == 0 else f"{row_id}.{place}", row
-        except Dropped as why:
-            report.drop(name, str(why), row_id)
+        except Dropped as reason:
+            drop(name, str(reason), row_id)
 
 
 def _chunks(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
@@ -175,7 +246,7 @@ def _chunks(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
 
 
 def _hash(encoded: bytes | None) -> str | None:
-    """Return a picture's hash, an empty text where there is no picture, None where it does not decode."""
+    """An image's hash, an empty string where there is no image, None where it does not decode."""
     if encoded is None:
         return ""
     try:
@@ -184,62 +255,32 @@ def _hash(encoded: bytes | None) -> str | None:
         return None
 
 
-class Screen:
-    """What benchmarks hold, to keep it out of training."""
-
-    def __init__(self, tests: dict[str, list[HubItem]], size: int, distance: int) -> None:
-        """Take in the items of all benchmarks."""
-        self.size, self.distance = size, distance
-        self.pictures = sorted(
-            {item.image_hash for items in tests.values() for item in items if item.image_hash}
-        )
-        self.runs = all_ngrams((item.question for items in tests.values() for item in items), size)
-
-    def clean(self, items: Sequence[HubItem]) -> list[str]:
-        """Return for each item why it must go, or an empty text."""
-        pictured = [item.image_hash or "0" * 64 for item in items]
-        same = near(pictured, self.pictures, self.distance)
-        return [self._why(item, bool(hit)) for item, hit in zip(items, same, strict=True)]
-
-    def _why(self, item: HubItem, same_picture: bool) -> str:
-        if same_picture:
-            return "its picture is a benchmark's"
-        return "its words are a benchmark's" if ngrams(item.question, self.size) & self.runs else ""
-
-    def content(self) -> dict[str, int]:
-        """Return what the report says of the screen."""
-        return {
-            "pictures": len(self.pictures),
-            "runs": len(self.runs),
-            "ngram": self.size,
-            "image_distance": self.distance,
-        }
-
-
 def _screened(
-    rows: Iterable[HubItem], name: str, screen: Screen, lengths: Any, longest: int, report: Report
+    rows: Iterable[HubItem],
+    name: str,
+    screen: Screen,
+    lengths: Lengths,
+    longest: int,
+    report: PoolReport,
 ) -> Iterator[HubItem]:
-    """Yield the items that are in no benchmark and whose prompt is not too long."""
+    """Yield the items that share nothing with a benchmark and whose prompt is not too long."""
     items = list(rows)
-    for item, why, length in zip(items, screen.clean(items), lengths(items), strict=True):
-        reason = why or ("its prompt is too long" if length > longest else "")
+    for item, problem, length in zip(items, screen.problems(items), lengths(items), strict=True):
+        reason = problem or ("its prompt is too long" if length > longest else "")
         if reason:
-            report.kept[name] -= 1
-            report.drop(name, reason, item.id)
+            report.drop_kept(name, reason, item.id)
         else:
             yield item
 
 
-def _once(items: Sequence[HubItem], report: Report) -> list[HubItem]:
-    """Return the items without those that repeat question and picture of an earlier one."""
+def _without_repetitions(items: Iterable[HubItem], report: PoolReport) -> list[HubItem]:
+    """The items without those that repeat question and image of an earlier one."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for item in items:
         key = (item.question.casefold(), item.image_hash)
-        name = item.id.rpartition("-")[0]
         if key in seen:
-            report.kept[name] -= 1
-            report.drop(name, "it repeats an earlier row", item.id)
+            report.drop_kept(item.id.rpartition("-")[0], "it repeats an earlier row", item.id)
         else:
             seen.add(key)
             kept.append(item)

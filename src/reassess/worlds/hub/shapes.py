@@ -1,4 +1,7 @@
-"""Shapes of the public models, as their configs state them: what a cost estimate needs before anything is downloaded."""
+"""Shapes of the public models, as their configs state them.
+
+A cost estimate needs them before anything is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from reassess.core.errors import ReassessError
 from reassess.training.flops import FlopsModel
 
-PATCHES_A_TOKEN = 4  # patches that the merger makes one visual token of
+PATCHES_A_TOKEN = 4  # patches that the merger turns into one visual token
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,11 @@ class Shape:
     """A Qwen2-VL or Qwen2.5-VL model: widths and depths of language model and tower.
 
     Attributes:
-        hidden, layers, heads, kv_heads, intermediate, vocabulary, tied: of the language model, heads of 128 in the public ones.
-        tower: width, depth, MLP width, and how many layers attend to the whole picture (the others to windows of 64 patches).
+        hidden, layers, heads, kv_heads, intermediate, vocabulary, tied: of the language model; its
+            heads are 128 wide in the public models.
+        tower_width, tower_depth, tower_mlp: of the tower.
+        tower_full: layers of the tower that attend to the whole image; the others attend to windows
+            of 64 patches.
         gated: whether the tower's MLP has a gate.
     """
 
@@ -49,7 +55,10 @@ class Shape:
 
     @property
     def tower(self) -> float:
-        """Parameters of the tower that each patch meets; the merger's count a quarter, since it works on four patches at once."""
+        """Parameters of the tower that each patch passes through.
+
+        The merger's count a quarter, since it works on four patches at once.
+        """
         width = self.tower_width
         blocks = self.tower_depth * (
             4 * width * width + (3 if self.gated else 2) * width * self.tower_mlp
@@ -70,7 +79,7 @@ class Shape:
         )
 
     def flops(self, frozen_tower: bool) -> FlopsModel:
-        """Return the model for the count of FLOPs."""
+        """The model by which FLOPs are counted."""
         return FlopsModel(
             body=self.body,
             head=self.head,
@@ -85,12 +94,15 @@ class Shape:
         )
 
 
-NEWER = {"tower_mlp": 3420, "tower_full": 4, "gated": True}
 SHAPES = {
     "Qwen/Qwen2-VL-2B-Instruct": Shape(1536, 28, 12, 2, 8960, 151936, True),
     "Qwen/Qwen2-VL-7B-Instruct": Shape(3584, 28, 28, 4, 18944, 152064, False),
-    "Qwen/Qwen2.5-VL-3B-Instruct": Shape(2048, 36, 16, 2, 11008, 151936, True, **NEWER),  # type: ignore[arg-type]
-    "Qwen/Qwen2.5-VL-7B-Instruct": Shape(3584, 28, 28, 4, 18944, 152064, False, **NEWER),  # type: ignore[arg-type]
+    "Qwen/Qwen2.5-VL-3B-Instruct": Shape(
+        2048, 36, 16, 2, 11008, 151936, True, tower_mlp=3420, tower_full=4, gated=True
+    ),
+    "Qwen/Qwen2.5-VL-7B-Instruct": Shape(
+        3584, 28, 28, 4, 18944, 152064, False, tower_mlp=3420, tower_full=4, gated=True
+    ),
     "Qwen/Qwen2.5-VL-32B-Instruct": Shape(
         5120, 64, 40, 8, 27648, 152064, False, tower_mlp=3456, tower_full=4, gated=True
     ),
@@ -98,20 +110,21 @@ SHAPES = {
 
 
 def shape_of(repo: str, base: Path | None = None) -> Shape:
-    """Return a model's shape: from the table, or from the config of a checkpoint that is there already.
+    """A model's shape: from the table, or from the config of a checkpoint that already exists.
 
     Raises:
-        ReassessError: neither knows it.
+        ReassessError: the model is not in the table and there is no checkpoint.
     """
     if repo in SHAPES:
         return SHAPES[repo]
     path = None if base is None else base / "config.json"
     if path is None or not path.is_file():
         raise ReassessError(
-            f"the shape of {repo} is not known: add it to worlds/hub/shapes.py, or make its base checkpoint first"
+            f"the shape of {repo} is not known: add it to worlds/hub/shapes.py, or make its base "
+            "checkpoint first"
         )
-    found = json.loads(path.read_text())
-    text, vision = found.get("text_config", found), found["vision_config"]
+    config = json.loads(path.read_text())
+    text, vision = config.get("text_config", config), config["vision_config"]
     newer = "fullatt_block_indexes" in vision
     width = vision["hidden_size"] if newer else vision["embed_dim"]
     return Shape(
@@ -121,7 +134,7 @@ def shape_of(repo: str, base: Path | None = None) -> Shape:
         kv_heads=text["num_key_value_heads"],
         intermediate=text["intermediate_size"],
         vocabulary=text["vocab_size"],
-        tied=bool(found.get("tie_word_embeddings", False)),
+        tied=bool(config.get("tie_word_embeddings", False)),
         tower_width=width,
         tower_depth=vision["depth"],
         tower_mlp=vision["intermediate_size"] if newer else int(width * vision["mlp_ratio"]),

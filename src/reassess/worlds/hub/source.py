@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from reassess.core.errors import ReassessError, unknown
-from reassess.worlds.hub.items import Dropped, Row
+from reassess.core.files import Json
+from reassess.grid.benchmarks import Benchmark
+from reassess.worlds.hub.items import Dropped, RawRow, Row
 
 SOURCES = Path(__file__).parent / "sources"
 
@@ -23,13 +26,14 @@ class Source:
     Attributes:
         repo: name on the hub.
         files: patterns of its files within the repository; the first that matches anything is used.
-        columns: columns that must be there: a source that changed upstream stops with their names.
-        licence: as its card says; `unknown` where it is silent.
-        convert: makes the pool's rows of one of its rows; raises `Dropped` for one that is left out.
-        gated: whether access has to be asked for on the hub.
-        example: rows of the source's own layout for the stand-in, drawn by number.
-        archive: a zip file beside the rows that holds their pictures; rows then get a reader of it under `files`.
-        example_files: writes the archive of the stand-in, for the rows of those numbers.
+        columns: required columns; if the data set changed upstream, reading it fails and names
+            those that are missing.
+        licence: as its card states; `unknown` where the card is silent.
+        convert: turns one of its rows into rows of the pool; raises `Dropped` for a row to leave
+            out.
+        gated: whether access has to be requested on the hub.
+        archive: a zip file beside the rows that holds their images; each row then has a function
+            under `files` that returns a member's bytes by name.
         notes: what a reader of the pool's report should know.
     """
 
@@ -37,16 +41,14 @@ class Source:
     files: tuple[str, ...]
     columns: tuple[str, ...]
     licence: str
-    convert: Callable[[Mapping[str, Any]], Iterable[Row]]
-    example: Callable[[int], Mapping[str, Any]]
+    convert: Callable[[RawRow], Iterable[Row]]
     gated: bool = False
     archive: str | None = None
-    example_files: Callable[[Path, range], None] | None = None
     notes: str = ""
 
 
 def source_names() -> list[str]:
-    """Return the names of all adapters."""
+    """The names of all adapters."""
     return sorted(path.stem for path in SOURCES.glob("[!_]*.py"))
 
 
@@ -56,18 +58,35 @@ def find_source(name: str) -> Source:
     Raises:
         ReassessError: no such file.
     """
-    known = source_names()
-    if name not in known:
-        raise ReassessError(unknown("data source", name, known))
-    found: Source = import_module(f"reassess.worlds.hub.sources.{name}").SOURCE
-    return found
+    names = source_names()
+    if name not in names:
+        raise ReassessError(unknown("data source", name, names))
+    source: Source = import_module(f"reassess.worlds.hub.sources.{name}").SOURCE
+    return source
 
 
-def read_rows(snapshot: Path, source: Source) -> Iterator[dict[str, Any]]:
+def benchmark_source(benchmark: Benchmark) -> str:
+    """The adapter that a benchmark's file names.
+
+    Raises:
+        ReassessError: it names none.
+    """
+    name = benchmark.metadata.get("source")
+    if not isinstance(name, str):
+        raise ReassessError(
+            f"{benchmark.source}: metadata.source is missing: name the adapter of its rows"
+        )
+    return name
+
+
+# --- reading a snapshot ----------------------------------------------------------------------
+
+
+def read_rows(snapshot: Path, source: Source) -> Iterator[Json]:
     """Yield the rows of a source from the snapshot of its repository, in the order of its files.
 
     Raises:
-        ReassessError: no file matches, a file is damaged, or a column is not there.
+        ReassessError: no file matches, a file is damaged, or a column is missing.
     """
     readers = {
         ".parquet": _read_parquet,
@@ -75,15 +94,18 @@ def read_rows(snapshot: Path, source: Source) -> Iterator[dict[str, Any]]:
         ".json": _read_json,
         ".jsonl": _read_json,
     }
-    with _archive(snapshot, source) as files:
+    with _archive(snapshot, source) as member:
         for path in _files(snapshot, source):
             for row in readers[path.suffix](path, source):
-                yield row | {"files": files}
+                yield row | {"files": member}
 
 
 @contextmanager
 def _archive(snapshot: Path, source: Source) -> Iterator[Callable[[str], bytes]]:
-    """Give a reader of the files in a source's archive. Nothing is unpacked: a member's name is only ever looked up."""
+    """Open a source's archive and yield a function from a member's name to its bytes.
+
+    Nothing is unpacked: a member's name is only ever looked up, so none can leave the folder.
+    """
     if source.archive is None:
         yield lambda name: b""
         return
@@ -92,12 +114,12 @@ def _archive(snapshot: Path, source: Source) -> Iterator[Callable[[str], bytes]]
         with zipfile.ZipFile(path) as opened:
             names = set(opened.namelist())
 
-            def read(name: str) -> bytes:
+            def member(name: str) -> bytes:
                 if name not in names:
                     raise Dropped("its picture is not in the archive")
                 return opened.read(name)
 
-            yield read
+            yield member
     except (OSError, zipfile.BadZipFile) as error:
         raise ReassessError(
             f"{path} is missing or damaged ({error}); fetch {source.repo} again"
@@ -106,18 +128,19 @@ def _archive(snapshot: Path, source: Source) -> Iterator[Callable[[str], bytes]]
 
 def _files(snapshot: Path, source: Source) -> list[Path]:
     for pattern in source.files:
-        found = sorted(snapshot.glob(pattern))
-        if found:
-            return found
-    there = sorted(
+        matches = sorted(snapshot.glob(pattern))
+        if matches:
+            return matches
+    present = sorted(
         str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file()
     )
     raise ReassessError(
-        f"{source.repo}: no file matches {' or '.join(source.files)}; the snapshot has {', '.join(there[:10]) or 'none'}"
+        f"{source.repo}: no file matches {' or '.join(source.files)}; the snapshot has "
+        f"{', '.join(present[:10]) or 'none'}"
     )
 
 
-def _read_parquet(path: Path, source: Source) -> Iterator[dict[str, Any]]:
+def _read_parquet(path: Path, source: Source) -> Iterator[Json]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -132,9 +155,7 @@ def _read_parquet(path: Path, source: Source) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _read_json(path: Path, source: Source) -> Iterator[dict[str, Any]]:
-    import json
-
+def _read_json(path: Path, source: Source) -> Iterator[Json]:
     text = path.read_text(encoding="utf-8")
     try:
         rows = (
@@ -151,19 +172,18 @@ def _read_json(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     yield from rows
 
 
-def _read_csv(path: Path, source: Source) -> Iterator[dict[str, Any]]:
-    import csv
-
+def _read_csv(path: Path, source: Source) -> Iterator[Json]:
     with path.open(encoding="utf-8", newline="") as opened:
         reader = csv.DictReader(opened)
         _require(source, list(reader.fieldnames or ()), path)
         yield from reader
 
 
-def _require(source: Source, there: list[str], path: Path) -> None:
-    lacking = [name for name in source.columns if name not in there]
-    if lacking:
+def _require(source: Source, present: list[str], path: Path) -> None:
+    missing = [name for name in source.columns if name not in present]
+    if missing:
         raise ReassessError(
-            f"{source.repo}: {path.name} lacks the columns {', '.join(lacking)} (it has {', '.join(there)}): the set changed "
-            "upstream; pin an earlier commit or mend its adapter"
+            f"{source.repo}: {path.name} lacks the columns {', '.join(missing)} "
+            f"(it has {', '.join(present)}): the data set changed upstream; pin an earlier commit "
+            "or fix its adapter"
         )

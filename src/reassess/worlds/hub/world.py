@@ -6,24 +6,39 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from reassess.core.errors import ReassessError, unknown
+from reassess.core.errors import ReassessError
+from reassess.core.files import write_json
 from reassess.data.items import Message
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
+from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
 from reassess.training.layout import Layout
 from reassess.worlds.base import World
-from reassess.worlds.hub import costs
+from reassess.worlds.hub import base, costs
 from reassess.worlds.hub.config import HubConfig
-from reassess.worlds.hub.fetch import MODEL_FILES, snapshot
-from reassess.worlds.hub.pins import Kind, Pin, Pins, stand_in_revision
+from reassess.worlds.hub.fetch import download
+from reassess.worlds.hub.items import HubItem, messages_of
+from reassess.worlds.hub.pins import Kind, Pin, Pins
+from reassess.worlds.hub.repositories import Repositories
 from reassess.worlds.hub.shapes import shape_of
-from reassess.worlds.hub.source import find_source
+from reassess.worlds.hub.source import benchmark_source, find_source
 
-VERSION = 1  # raised when the pool's making changes its meaning
+VERSION = 1  # raised when a change to the making of the pool changes its meaning
+
+# Settings that decide which rows are kept and how their prompts read.
+POOL_SETTINGS = (
+    "seed",
+    "pool_rows",
+    "probe_items",
+    "max_prompt_tokens",
+    "ngram",
+    "image_distance",
+    "benchmark_items",
+)
 
 
 class HubWorld(World[HubConfig]):
@@ -32,101 +47,40 @@ class HubWorld(World[HubConfig]):
     pack: ClassVar[str] = "paper"
     keep_pixels: ClassVar[bool] = False
 
-    # --- repositories ---------------------------------------------------------------------------------------------------
+    # --- repositories ------------------------------------------------------------------------
 
     @cached_property
+    def public(self) -> Repositories:
+        """The public models and data sets."""
+        return Repositories(self.config)
+
+    @property
     def pins(self) -> Pins:
         """The commits of all repositories."""
-        return Pins.load(self.config.world.pins)
+        return self.public.pins
 
     def pin(self, kind: Kind, repo: str) -> Pin:
-        """Return the pin of a repository; one that stands in has a made-up commit.
-
-        Raises:
-            ReassessError: it is not pinned.
-        """
-        if self.config.world.stand_in:
-            return Pin(stand_in_revision(kind, repo))
-        return self.pins.of(kind, repo)
+        """The pin of a repository; see `Repositories.pin`."""
+        return self.public.pin(kind, repo)
 
     def revision(self, kind: Kind, repo: str) -> str:
-        """Return the commit of a repository for a spec; a grid can be planned before everything is pinned, but not run."""
-        known = self.config.world.stand_in or (kind, repo) in self.pins.found
-        return self.pin(kind, repo).revision if known else "unpinned"
-
-    def sources(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
-        """Return the adapters this grid reads: of the pool, of distributions and of benchmarks."""
-        adapters = [
-            one.adapter for one in self.config.distributions.values() if one.adapter is not None
-        ]
-        tests = [benchmark_source(one) for one in benchmarks.values()]
-        return list(dict.fromkeys([*self.config.world.sources, *adapters, *tests]))
+        """The commit of a repository for a spec; see `Repositories.revision`."""
+        return self.public.revision(kind, repo)
 
     def repositories(self, grid: Grid) -> Iterator[tuple[Kind, str]]:
         """Yield every repository of the grid, each once."""
-        models = {model.hub for model in self.config.models.values()}
-        yield from (("model", repo) for repo in sorted(models))
-        yield from (
-            ("dataset", repo)
-            for repo in sorted({find_source(name).repo for name in self.sources(grid.benchmarks)})
-        )
+        return self.public.every(grid.benchmarks)
 
     def wanted(self, grid: Grid, repo: str | None) -> list[tuple[Kind, str]]:
-        """Return the repositories to fetch: all, or the one named as kind/org/name.
+        """The repositories to fetch; see `Repositories.wanted`."""
+        return self.public.wanted(grid.benchmarks, repo)
 
-        Raises:
-            ReassessError: the grid has no such repository.
-        """
-        every = list(self.repositories(grid))
-        chosen = [(kind, name) for kind, name in every if repo in (None, f"{kind}/{name}")]
-        if not chosen:
-            raise ReassessError(
-                unknown("repository", repo, [f"{kind}/{name}" for kind, name in every])
-            )
-        return chosen
+    # --- what decides a result ---------------------------------------------------------------
 
-    def revisions(self, grid: Grid) -> dict[str, str]:
-        """Return the commit of every repository."""
-        return {repo: self.pin(kind, repo).revision for kind, repo in self.repositories(grid)}
-
-    def snapshot_of(self, source: str) -> Path:
-        """Return the folder of an adapter's files in the cache."""
-        repo = find_source(source).repo
-        return snapshot(
-            "dataset", repo, self.pin("dataset", repo).revision, self.config.world.cache
-        )
-
-    def patterns(self, grid: Grid, kind: Kind, repo: str) -> tuple[str, ...]:
-        """Return which files of a repository are fetched."""
-        if kind == "model":
-            return MODEL_FILES
-        found = [find_source(name) for name in self.sources(grid.benchmarks)]
-        mine = [source for source in found if source.repo == repo]
-        return tuple(
-            pattern
-            for source in mine
-            for pattern in (*source.files, *([source.archive] if source.archive else []))
-        )
-
-    def receipt(self, grid: Grid, kind: Kind, repo: str) -> Path:
-        """Return the file that says a repository was fetched."""
-        return grid.paths.receipt(kind, *repo.split("/"))
-
-    # --- what decides a result --------------------------------------------------------------------------------------------
-
-    def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, Any]:
-        """Return the commits of all sources, and every setting that decides which rows are kept and how they are asked."""
+    def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> Spec:
+        """The commits of all sources, and every setting that decides rows and prompts."""
         world = self.config.world
-        names = (
-            "seed",
-            "pool_rows",
-            "probe_items",
-            "max_prompt_tokens",
-            "ngram",
-            "image_distance",
-            "benchmark_items",
-        )
-        repos = {name: find_source(name).repo for name in self.sources(benchmarks)}
+        repos = {name: find_source(name).repo for name in self.public.sources(benchmarks)}
         return {
             "world": "hub",
             "version": VERSION,
@@ -134,14 +88,16 @@ class HubWorld(World[HubConfig]):
                 name: [repo, self.revision("dataset", repo)] for name, repo in repos.items()
             },
             "train": list(world.sources),
-            "benchmarks": {name: benchmark_source(one) for name, one in benchmarks.items()},
-            **{name: getattr(world, name) for name in names},
+            "benchmarks": {
+                name: benchmark_source(benchmark) for name, benchmark in benchmarks.items()
+            },
+            **{name: getattr(world, name) for name in POOL_SETTINGS},
             "pixels": world.pixels.model_dump(),
             "prompt": world.prompt.model_dump(),
         }
 
-    def base_spec(self, model: str, pool_hash: str) -> dict[str, Any]:
-        """Return name and commit of the public checkpoint, and the pixel budget written into it."""
+    def base_spec(self, model: str, pool_hash: str) -> Spec:
+        """Name and commit of the public checkpoint, and the pixel budget written into it."""
         repo = self.config.models[model].hub
         return {
             "hub": repo,
@@ -149,19 +105,17 @@ class HubWorld(World[HubConfig]):
             "pixels": self.config.world.pixels.model_dump(),
         }
 
-    def teacher_spec(
-        self, family: str, distribution: str, base_hash: Callable[[str], str]
-    ) -> dict[str, Any]:
-        """Return the hash of the model that is sampled."""
+    def teacher_spec(self, family: str, distribution: str, base_hash: Callable[[str], str]) -> Spec:
+        """The hash of the model that is sampled."""
         return {"base": base_hash(self.teacher_model(family, distribution))}
 
-    def traces_spec(self, distribution: str) -> dict[str, Any]:
-        """Return the adapter of traces that come with their questions."""
-        found = self.config.distributions[distribution]
-        return {"adapter": found.adapter} if found.adapter else {}
+    def traces_spec(self, distribution: str) -> Spec:
+        """The adapter of traces that come with their questions."""
+        adapter = self.config.distributions[distribution].adapter
+        return {"adapter": adapter} if adapter else {}
 
-    def training_spec(self, model: str) -> dict[str, Any]:
-        """Return what of the hardware can change weights beyond their last bits: precision and the engine of rollouts."""
+    def training_spec(self, model: str) -> Spec:
+        """What of the hardware changes more than the last bits of weights."""
         execution = self.config.execution
         return {
             "execution": {
@@ -171,101 +125,106 @@ class HubWorld(World[HubConfig]):
             }
         }
 
+    # --- splits and hardware -----------------------------------------------------------------
+
+    def pool_splits(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
+        """The usual splits, and one for each distribution that brings its own questions."""
+        own = [
+            name
+            for name, distribution in self.config.distributions.items()
+            if distribution.adapter is not None
+        ]
+        return [*super().pool_splits(benchmarks), *own]
+
+    def train_split(self, distribution: str) -> str:
+        """The pool, or the distribution's own rows."""
+        return "train" if self.config.distributions[distribution].adapter is None else distribution
+
+    def teacher_model(self, family: str, distribution: str) -> str:
+        """The model that a distribution's traces are sampled from."""
+        settings = self.config.distributions.get(distribution)
+        return (settings.teacher if settings else None) or self.config.teachers[family]
+
     def layout(self, model: str) -> Layout:
-        """Return the layout that execution and model give."""
-        execution, found = self.config.execution, self.config.models[model]
+        """The layout that `execution` and the model's own settings give."""
+        execution, settings = self.config.execution, self.config.models[model]
         layout = Layout(
-            **execution.model_dump(), processes=max(1, found.gpus), micro_batch=found.micro_batch
+            **execution.model_dump(),
+            processes=max(1, settings.gpus),
+            micro_batch=settings.micro_batch,
         )
         return replace(
-            layout, sharding=found.sharding, checkpoint_minutes=self.config.checkpoint_minutes
+            layout, sharding=settings.sharding, checkpoint_minutes=self.config.checkpoint_minutes
         )
 
     def engine_layout(self, model: str) -> Layout:
-        """Return the layout with as many GPUs as hold the model's weights with as much room again."""
+        """The layout with as many GPUs as hold the model's weights with as much memory again."""
         layout = self.layout(model)
         if layout.rollouts != "vllm":
             return layout
-        return replace(
-            layout,
-            processes=costs.engine_gpus(self.config.costs, shape_of(self.config.models[model].hub)),
-        )
+        shape = shape_of(self.config.models[model].hub)
+        return replace(layout, processes=costs.engine_gpus(self.config.costs, shape))
 
-    def teacher_model(self, family: str, distribution: str) -> str:
-        """Return the model that a distribution's traces are sampled from."""
-        found = self.config.distributions.get(distribution)
-        return (found.teacher if found else None) or self.config.teachers[family]
+    # --- files -------------------------------------------------------------------------------
 
-    # --- files --------------------------------------------------------------------------------------------------------------
+    def receipt(self, grid: Grid, kind: Kind, repo: str) -> Path:
+        """The note that a repository has been fetched."""
+        return grid.paths.receipt(kind, *repo.split("/"))
 
     def pool_inputs(self, grid: Grid) -> list[Path]:
-        """Return the receipts of all data sets, and of the model whose tokenizer measures prompts."""
-        data = [
+        """The receipts of all data sets, and the models whose tokenizer measures prompts."""
+        receipts = [
             self.receipt(grid, kind, repo)
             for kind, repo in self.repositories(grid)
             if kind == "dataset"
         ]
-        return [
-            *data,
-            *(
-                grid.paths.base(self.config.teachers[family])
-                for family in sorted(self.config.teachers)
-            ),
-        ]
-
-    def pool_splits(self, benchmarks: Mapping[str, Benchmark]) -> list[str]:
-        """Return the splits, with one more for each distribution that brings its own questions."""
-        own = [name for name, one in self.config.distributions.items() if one.adapter is not None]
-        return [*super().pool_splits(benchmarks), *own]
+        families = sorted(self.config.teachers)
+        return [*receipts, *(grid.paths.base(self.config.teachers[name]) for name in families)]
 
     def base_inputs(self, grid: Grid, model: str) -> list[Path]:
-        """Return the receipt of the checkpoint."""
+        """The receipt of the checkpoint."""
         return [self.receipt(grid, "model", self.config.models[model].hub)]
 
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
-        """Return the base folder of the model that is sampled."""
+        """The base folder of the model that is sampled."""
         return grid.paths.base(self.teacher_model(family, distribution))
 
-    def train_split(self, distribution: str) -> str:
-        """Return the pool, or the distribution's own rows."""
-        return "train" if self.config.distributions[distribution].adapter is None else distribution
-
-    # --- what jobs cost -----------------------------------------------------------------------------------------------------
-
-    def download_cost(self, grid: Grid, kind: Kind, repo: str) -> Estimate:
-        """Return the size of a repository."""
-        return costs.of_fetch(grid, self, kind, repo)
-
-    def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
-        """Return the cost of sampling a shard of traces."""
-        return costs.of_shard(grid, self, family, distribution)
-
-    def training_cost(self, grid: Grid, cell: Cell) -> Estimate:
-        """Return the cost of training a cell."""
-        return costs.of_training(grid, self, cell)
+    # --- what jobs cost ----------------------------------------------------------------------
 
     def items_scored(self, grid: Grid) -> int:
-        """Return how many items a cell is scored on: those published, as far as the config limits no benchmark."""
-        return costs.items_scored(grid, self)
+        """The published sizes of the benchmarks, as far as the config does not limit them."""
+        return costs.items_scored(self.config, grid.benchmarks.values())
+
+    def download_cost(self, grid: Grid, kind: Kind, repo: str) -> Estimate:
+        """The size of a repository."""
+        return costs.of_fetch(self.config, self.pins, grid.paths, kind, repo)
+
+    def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
+        """The cost of sampling a shard of traces."""
+        teacher = self.teacher_model(family, distribution)
+        return costs.of_shard(self.config, grid.paths, distribution, teacher)
+
+    def training_cost(self, grid: Grid, cell: Cell) -> Estimate:
+        """The cost of training a cell."""
+        return costs.of_training(grid, self.config, cell)
 
     def evaluation_cost(self, grid: Grid, cell: Cell) -> Estimate:
-        """Return the cost of scoring a cell."""
-        return costs.of_evaluation(grid, self, cell)
+        """The cost of scoring a cell."""
+        return costs.of_evaluation(self.config, grid.benchmarks.values(), grid.paths, cell.model)
 
-    # --- jobs ---------------------------------------------------------------------------------------------------------------
+    # --- jobs --------------------------------------------------------------------------------
 
     def fetch(self, grid: Grid, kind: Kind, repo: str) -> None:
         """Download a repository, or make its stand-in, and write the receipt."""
-        from reassess.core.files import write_json
-        from reassess.worlds.hub.fetch import download
-
-        pin, cache = self.pin(kind, repo), self.config.world.cache
-        if self.config.world.stand_in:
+        pin, world = self.pin(kind, repo), self.config.world
+        if world.stand_in:
             from reassess.worlds.hub.testing.stand_in import make_repository
 
-            make_repository(grid, self, kind, repo, pin.revision)
+            sources = self.public.sources(grid.benchmarks)
+            make_repository(self.config, kind, repo, pin.revision, sources)
         else:
-            download(kind, repo, pin, self.patterns(grid, kind, repo), cache)
+            patterns = self.public.patterns(grid.benchmarks, kind, repo)
+            download(kind, repo, pin, patterns, world.cache)
         write_json(
             self.receipt(grid, kind, repo),
             {"kind": kind, "repo": repo, "revision": pin.revision, "bytes": pin.size},
@@ -275,76 +234,61 @@ class HubWorld(World[HubConfig]):
         """Read, screen and order the rows of all sources."""
         from reassess.worlds.hub.pool import build
 
-        build(grid)
+        build(self.public, grid.benchmarks, grid.paths, self.prompt_lengths(grid))
 
     def build_base(self, grid: Grid, model: str) -> None:
         """Lay out the pinned checkpoint with the grid's pixel budget in its preprocessor config."""
-        from reassess.worlds.hub.base import lay_out
+        base.lay_out(grid, self.public, model)
 
-        lay_out(grid, self, model)
-
-    def given_traces(self, grid: Grid, items: Sequence[Any], distribution: str) -> dict[str, str]:
-        """Return the traces that came with the rows."""
+    def given_traces(
+        self, grid: Grid, items: Sequence[HubItem], distribution: str
+    ) -> dict[str, str]:
+        """The traces that came with the rows."""
         return {item.id: item.trace for item in items if item.trace}
 
-    def prompt_lengths(self, grid: Grid) -> Callable[[Sequence[Any]], list[int]]:
-        """Return a function that measures prompts in tokens, the picture's included, by the first family's processor."""
-        from reassess.worlds.hub.base import measure
+    def prompt_lengths(self, grid: Grid) -> Callable[[Sequence[HubItem]], list[int]]:
+        """A function that measures prompts in tokens, by the first family's processor."""
+        teacher = next(iter(self.config.teachers.values()))
+        return base.prompt_measure(grid.paths.base(teacher), self.prompt)
 
-        return measure(grid.paths.base(next(iter(self.config.teachers.values()))), self.prompt)
+    # --- items -------------------------------------------------------------------------------
 
     @property
     def about(self) -> str:
-        """Say whose models and data these are."""
+        """What the report states about models and data."""
         if self.config.world.stand_in:
             return (
-                "These are stand-ins: tiny checkpoints with random weights and made-up rows that bear the names of public "
-                "repositories. They show that every job runs; their scores say nothing about the models whose names they bear."
+                "These are stand-ins: tiny checkpoints with random weights and made-up rows that "
+                "bear the names of public repositories. They show that every job runs; their "
+                "scores say nothing about the models whose names they bear."
             )
         return (
-            "Models, data and benchmarks are public and pinned to commits. Each base model is one published checkpoint: intervals "
-            "cover fine-tuning, not pre-training."
+            "Models, data and benchmarks are public and pinned to commits. Each base model is one "
+            "published checkpoint: intervals cover fine-tuning, not pre-training."
         )
 
     @property
-    def item_type(self) -> type[Any]:
+    def item_type(self) -> type[HubItem]:
         """The dataclass of its items."""
-        from reassess.worlds.hub.items import HubItem
-
         return HubItem
 
-    def prompt(self, item: Any) -> list[Message]:
-        """Return the picture, then the question with its options and the suffix."""
-        from reassess.worlds.hub.items import messages_of
-
+    def prompt(self, item: HubItem) -> list[Message]:
+        """The image, then the question with its options and the suffix."""
         return messages_of(item, self.config.world.prompt)
 
 
 def hub_of(grid: Grid) -> HubWorld:
-    """Return the hub world of a grid.
+    """The hub world of a grid.
 
     Raises:
         ReassessError: the grid is of another world.
     """
     if not isinstance(grid.world, HubWorld):
         raise ReassessError(
-            f"{grid.source} is a grid of the {grid.config.world.kind} world, which has no public repositories"
+            f"{grid.source} is a grid of the {grid.config.world.kind} world, which has no public "
+            "repositories"
         )
     return grid.world
-
-
-def benchmark_source(benchmark: Benchmark) -> str:
-    """Return the adapter that a benchmark's file names.
-
-    Raises:
-        ReassessError: it names none.
-    """
-    name = benchmark.metadata.get("source")
-    if not isinstance(name, str):
-        raise ReassessError(
-            f"{benchmark.source}: metadata.source is missing: name the adapter of its rows"
-        )
-    return name
 
 
 WORLD = HubWorld

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from reassess.worlds.micro.items import RULES, Item, make_item
+from reassess.worlds.micro.item import MicroItem
+from reassess.worlds.micro.items import RULES, make_item
 from reassess.worlds.micro.traces import render_trace
 
 TEXT_ONLY = 0.25
 REASONED = {1: 0.5, 2: 0.1}  # share of chains of thought by stage
 
-Pair = tuple[Item, str]
+Pair = tuple[MicroItem, str]
 
 
 def base_items(

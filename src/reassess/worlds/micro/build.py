@@ -1,129 +1,111 @@
-"""The micro world's models: tokenizer, base checkpoints and teachers, trained here."""
+"""The micro world's base checkpoints and teachers, trained here."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from reassess.core.files import read_parquet, write_json
+from reassess.core.files import Json, read_parquet, write_json
 from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
-from reassess.data.pool import decode_image
 from reassess.grid.study import Grid
+from reassess.training.loading import (
+    Model,
+    Processor,
+    load_model,
+    load_processor,
+    quiet,
+    save_checkpoint,
+    weights_hash,
+)
+from reassess.training.sft_settings import SftSettings
+from reassess.worlds.micro.config import MicroConfig
 from reassess.worlds.micro.prompts import prompt
 
+quiet()  # before the libraries below are imported
 
-def train_base(grid: Grid, model_name: str) -> None:
-    """Train a base checkpoint: stage 1 on a mix of direct answers and chains of thought, stage 2 mostly on direct answers."""
-    from reassess.training.loading import quiet
+from reassess.training.preprocessed import preprocess  # noqa: E402
+from reassess.training.sft import train_sft  # noqa: E402
+from reassess.worlds.micro.base_mix import Pair, base_items, teacher_items  # noqa: E402
+from reassess.worlds.micro.models import build_model  # noqa: E402
 
-    quiet()
-    from reassess.worlds.micro.base_mix import base_items
-    from reassess.worlds.micro.models import build_model
 
-    world, model_config = grid.world.config.world, grid.world.config.models[model_name]
-    manifest = Manifest("build_base", grid.specs.base(model_name), grid.specs.base_hash(model_name))
-    seed = derive_seed("base", world.seed, model_config.family, model_config.width)
+def train_base(grid: Grid, config: MicroConfig, name: str) -> None:
+    """Train a base checkpoint in two stages.
+
+    Stage 1 is a mix of direct answers and chains of thought, stage 2 mostly direct answers.
+    """
+    model_config, recipe, world_seed = config.models[name], config.world.base, config.world.seed
+    manifest = Manifest("build_base", grid.specs.base(name), grid.specs.base_hash(name))
+    seed = derive_seed("base", world_seed, model_config.family, model_config.width)
     model, processor = build_model(
         model_config.family, model_config.width, seed, grid.paths.tokenizer
     )
     forbidden = _test_scenes(grid)
-    recipe, work = world.base, grid.paths.scratch / "trainer" / "base" / model_name
+    work = grid.paths.scratch / "trainer" / "base" / name
     stages = (
         (1, recipe.rows, recipe.steps, recipe.learning_rate),
         (2, recipe.direct_rows, recipe.direct_steps, recipe.direct_learning_rate),
     )
-    spent = {}
+    totals: Json = {}
     for stage, rows, steps, rate in stages:
-        items = base_items(world.seed, rows, stage, forbidden)
-        folder = work / f"stage{stage}"
-        history = _fit(
-            model, processor, items, steps, rate, derive_seed(seed, stage), folder, manifest
-        )
-        spent[f"stage{stage}"] = history
-    _finish(
-        manifest,
-        model,
-        processor,
-        grid.paths.base(model_name),
-        grid.paths.results / "models" / model_name / "base.json",
-        spent,
-    )
+        settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
+        pairs = base_items(world_seed, rows, stage, forbidden)
+        order, folder = derive_seed(seed, stage), work / f"stage{stage}"
+        totals[f"stage{stage}"] = _fit(model, processor, pairs, settings, order, folder, manifest)
+    save_checkpoint(model, processor, grid.paths.base(name))
+    _report(manifest, model, grid.paths.base(name), totals, grid.paths.base_manifest(name))
     shutil.rmtree(work, ignore_errors=True)
 
 
 def train_teacher(grid: Grid, family: str) -> None:
-    """Train a family's teacher: its strongest base, further, on chains of thought alone."""
-    from reassess.training.loading import load_model, load_processor
-    from reassess.worlds.micro.base_mix import teacher_items
-
-    world, start = grid.world.config.world, grid.paths.base(grid.teacher_model(family))
+    """Train a family's teacher: its strongest base, trained further on chains of thought alone."""
+    config = grid.config
+    assert isinstance(config, MicroConfig)  # no other world trains teachers
+    recipe, start = config.world.teacher, grid.paths.base(grid.teacher_model(family))
     manifest = Manifest(
         "build_teacher", grid.specs.teacher(family, ""), grid.specs.teacher_hash(family, "")
     )
     model, processor = load_model(start), load_processor(start)
-    items = teacher_items(
-        world.seed, world.teacher.rows, _test_scenes(grid) | _scenes(grid, "train")
+    forbidden = _test_scenes(grid) | _scenes(grid, "train")
+    pairs = teacher_items(config.world.seed, recipe.rows, forbidden)
+    settings = SftSettings(
+        max_steps=recipe.steps, learning_rate=recipe.learning_rate, save_every=250
     )
-    seed, work = (
-        derive_seed("teacher", world.seed, family),
-        grid.paths.scratch / "trainer" / "teacher" / family,
+    order = derive_seed("teacher", config.world.seed, family)
+    work = grid.paths.scratch / "trainer" / "teacher" / family
+    totals = {"teacher": _fit(model, processor, pairs, settings, order, work, manifest)}
+    save_checkpoint(model, processor, grid.paths.teacher(family))
+    _report(
+        manifest, model, grid.paths.teacher(family), totals, grid.paths.teacher_manifest(family)
     )
-    spent = _fit(
-        model,
-        processor,
-        items,
-        world.teacher.steps,
-        world.teacher.learning_rate,
-        seed,
-        work,
-        manifest,
-    )
-    report = grid.paths.results / "models" / family / "teacher.json"
-    _finish(manifest, model, processor, grid.paths.teacher(family), report, {"teacher": spent})
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _fit(
-    model: Any,
-    processor: Any,
-    pairs: Any,
-    steps: int,
-    rate: float,
-    seed: int,
+    model: Model,
+    processor: Processor,
+    pairs: Sequence[Pair],
+    settings: SftSettings,
+    order_seed: int,
     work: Path,
     manifest: Manifest,
 ) -> dict[str, float]:
-    """Train in place by `train_sft` on (item, completion) pairs, resuming in `work`; return the running totals."""
-    from reassess.training.preprocessed import preprocess
-    from reassess.training.sft import train_sft
-    from reassess.training.sft_settings import SftSettings
-
-    rows = preprocess(
-        [item for item, _ in pairs], [text for _, text in pairs], processor, prompt, decode_image
-    )
-    settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
+    """Train in place by `train_sft`, resuming in `work`; return the running totals."""
+    items, texts = [item for item, _ in pairs], [text for _, text in pairs]
+    rows = preprocess(items, texts, processor, prompt)
     work.mkdir(parents=True, exist_ok=True)
-    history, resumed = train_sft(model, processor, rows, settings, order_seed=seed, work=work)
+    history, resumed = train_sft(model, processor, rows, settings, order_seed=order_seed, work=work)
     manifest.add(resumed=resumed)
     return dict(history.totals)
 
 
-def _finish(
-    manifest: Manifest,
-    model: Any,
-    processor: Any,
-    folder: Path,
-    report: Path,
-    spent: dict[str, Any],
-) -> None:
-    from reassess.training.loading import save_checkpoint, weights_hash
-
-    save_checkpoint(model, processor, folder)
+def _report(manifest: Manifest, model: Model, folder: Path, totals: Json, path: Path) -> None:
+    """Write what a saved checkpoint is made of and what it took."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    manifest.add(parameters=parameters, weights_hash=weights_hash(folder), totals=spent)
-    write_json(report, manifest.close())
+    manifest.add(parameters=parameters, weights_hash=weights_hash(folder), totals=totals)
+    write_json(path, manifest.close())
 
 
 def _scenes(grid: Grid, split: str) -> set[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.seeds import derive_seed
+from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.questions import COUNTING, FAMILIES, HOPS, Question, draw_question
 from reassess.worlds.micro.scenes import (
     ALL_COMBINATIONS,
@@ -27,26 +28,6 @@ from reassess.worlds.micro.scenes import (
 )
 
 ATTEMPTS = 10_000
-
-
-@dataclass(frozen=True)
-class Item:
-    """One row of a split. `image` is a PNG, or None where the scene is given in words."""
-
-    id: str
-    index: int
-    family: str
-    hops: int
-    question: str
-    answer: str
-    answer_kind: str
-    image: bytes | None
-    scene_text: str
-    filled: int
-    scene_hash: str
-    image_hash: str
-    scene: str
-    ask: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +93,7 @@ def make_item(
     index: int,
     forbidden: Container[str] = frozenset(),
     rule: SplitRule | None = None,
-) -> Item:
+) -> MicroItem:
     """Return item `index` of a split, drawn by `rule` (default: the split's own in `RULES`).
 
     Depends on nothing but its arguments: not on the process, nor on which items were made before. A draw that breaks the
@@ -146,11 +127,11 @@ def _item(
     scene: Scene,
     question: Question,
     generator: np.random.Generator,
-) -> Item:
+) -> MicroItem:
     encoded = BytesIO()
     picture = render(scene, generator, rule.jitter)
     picture.save(encoded, format="PNG", compress_level=1)
-    return Item(
+    return MicroItem(
         id=f"{split}-{index:06d}",
         index=index,
         family=question.family,

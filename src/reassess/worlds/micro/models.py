@@ -1,21 +1,23 @@
-"""The world's models: two families at any width, built from config, saved so that the Auto classes load them offline."""
+"""The world's models: two families at any width, made from config.
+
+They are saved so that transformers' Auto classes load them offline.
+"""
 
 from __future__ import annotations
 
 import shutil
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from reassess.training.loading import quiet
+from reassess.core.files import Json
+from reassess.training.loading import Model, Processor, quiet
 from reassess.worlds.micro.questions import FAMILIES, Question
 from reassess.worlds.micro.scenes import ALL_COMBINATIONS, COLOURS, SHAPES
+from reassess.worlds.tiny import position_sections, train_tokenizer
 
-quiet()
+quiet()  # before the libraries below are imported
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
+import torch  # noqa: E402
 from transformers import (  # noqa: E402
     AutoTokenizer,
     CLIPImageProcessor,
@@ -33,59 +35,43 @@ from transformers import (  # noqa: E402
 )
 
 VOCABULARY = 420
-PICTURE = 48  # pixels a side
+SIDE = 48  # pixels of an image
 PATCH = 16  # one image token a cell
+PAD, END = "<|pad|>", "<|im_end|>"
 SPECIAL = (
-    "<|pad|>",
+    PAD,
     "<|im_start|>",
-    "<|im_end|>",
+    END,
     "<|vision_start|>",
     "<|vision_end|>",
     "<|image_pad|>",
     "<|video_pad|>",
 )
-INITIALIZER_RANGE = 0.08  # at the usual 0.02 models this small hardly start to learn
+INITIALIZER_RANGE = 0.08  # at the usual 0.02, models this small hardly start to learn
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}"
+    "{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
 
 def build_tokenizer(folder: Path) -> None:
-    """Train the byte-level BPE tokenizer on everything the world can say, and save it."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(corpus(), trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<|pad|>",
-        eos_token="<|im_end|>",
-        additional_special_tokens=[
-            name for name in SPECIAL if name not in ("<|pad|>", "<|im_end|>")
-        ],
-        chat_template=TEMPLATE,
-    )
+    """Train the tokenizer on every text of the world, and save it."""
+    tokenizer = train_tokenizer(corpus(), VOCABULARY, SPECIAL, pad=PAD, end=END, template=TEMPLATE)
     temporary = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
-    fast.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
 
 
 def corpus() -> list[str]:
-    """Return texts that hold every word of questions, traces in all spellings, and scene descriptions."""
+    """Texts with every word of questions, of traces in all styles, and of scene descriptions."""
     questions = [
         Question(family, *pair).text
         for family in FAMILIES
@@ -118,14 +104,14 @@ def corpus() -> list[str]:
     )
 
 
-def build_model(family: str, width: int, seed: int, tokenizer_dir: Path) -> tuple[Any, Any]:
-    """Return a model with fresh weights and its processor.
+def build_model(family: str, width: int, seed: int, tokenizer_dir: Path) -> tuple[Model, Processor]:
+    """A model with fresh weights, and its processor.
 
     Args:
         family: `llava` or `qwen3-vl`.
         width: hidden size d; two layers, two heads, MLP of 8d/3 rounded down to a multiple of 8.
         seed: of the initial weights.
-        tokenizer_dir: where `build_tokenizer` wrote.
+        tokenizer_dir: the folder that `build_tokenizer` wrote.
     """
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_dir, local_files_only=True)
     torch.manual_seed(seed)
@@ -135,7 +121,7 @@ def build_model(family: str, width: int, seed: int, tokenizer_dir: Path) -> tupl
     return model, processor
 
 
-def _text(width: int, tokenizer: Any) -> dict[str, Any]:
+def _text(width: int, tokenizer: PreTrainedTokenizerFast) -> Json:
     return {
         "hidden_size": width,
         "intermediate_size": int(8 * width / 3) // 8 * 8,
@@ -153,13 +139,13 @@ def _text(width: int, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _llava(width: int, tokenizer: Any) -> tuple[Any, Any]:
+def _llava(width: int, tokenizer: PreTrainedTokenizerFast) -> tuple[Model, Processor]:
     vision = CLIPVisionConfig(
         hidden_size=width,
         intermediate_size=4 * width,
         num_hidden_layers=1,
         num_attention_heads=max(1, width // 32),
-        image_size=PICTURE,
+        image_size=SIDE,
         patch_size=PATCH,
         initializer_range=INITIALIZER_RANGE,
     )
@@ -192,13 +178,12 @@ def _llava(width: int, tokenizer: Any) -> tuple[Any, Any]:
     return LlavaForConditionalGeneration(config), processor
 
 
-def _qwen3_vl(width: int, tokenizer: Any) -> tuple[Any, Any]:
-    quarter = width // 4
-    sections = [quarter - 2 * (quarter // 3), quarter // 3, quarter // 3]
+def _qwen3_vl(width: int, tokenizer: PreTrainedTokenizerFast) -> tuple[Model, Processor]:
+    head = width // 2
     text = _text(width, tokenizer) | {
         "rope_scaling": {
             "rope_type": "default",
-            "mrope_section": sections,
+            "mrope_section": position_sections(head),
             "mrope_interleaved": True,
         }
     }
@@ -211,7 +196,7 @@ def _qwen3_vl(width: int, tokenizer: Any) -> tuple[Any, Any]:
         "spatial_merge_size": 2,
         "temporal_patch_size": 1,
         "out_hidden_size": width,
-        "num_position_embeddings": (2 * PICTURE // PATCH) ** 2,
+        "num_position_embeddings": (2 * SIDE // PATCH) ** 2,
         "deepstack_visual_indexes": [0],
         "initializer_range": INITIALIZER_RANGE,
     }
@@ -226,7 +211,7 @@ def _qwen3_vl(width: int, tokenizer: Any) -> tuple[Any, Any]:
         tie_word_embeddings=True,
         initializer_range=INITIALIZER_RANGE,
     )
-    budget = {"shortest_edge": PICTURE * PICTURE, "longest_edge": PICTURE * PICTURE}
+    budget = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
     common = {
         "patch_size": PATCH // 2,
         "merge_size": 2,

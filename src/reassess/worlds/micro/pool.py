@@ -8,7 +8,8 @@ from typing import Any
 
 from reassess.core.errors import ReassessError, unknown
 from reassess.data.disjoint import require_disjoint
-from reassess.worlds.micro.items import Item, benchmark_rule, make_item
+from reassess.worlds.micro.item import MicroItem
+from reassess.worlds.micro.items import benchmark_rule, make_item
 
 TRAIN, PROBE = "train", "probe"
 
@@ -19,7 +20,7 @@ def make_splits(
     split_items: int,
     probe_items: int,
     scenes: Mapping[str, Mapping[str, Any]],
-) -> tuple[dict[str, list[Item]], dict[str, Any]]:
+) -> tuple[dict[str, list[MicroItem]], dict[str, Any]]:
     """Return every split, and the report on what training and test share: nothing.
 
     Args:
@@ -57,7 +58,7 @@ def make_splits(
     return splits, report
 
 
-def _in_words(split: str, original: str, splits: Mapping[str, list[Item]]) -> list[Item]:
+def _in_words(split: str, original: str, splits: Mapping[str, list[MicroItem]]) -> list[MicroItem]:
     """Return the same items without pictures, so that the same thing is asked across the modality."""
     if original not in splits:
         raise ReassessError(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reassess.data.items import Message, Part
+from reassess.worlds.micro.item import MicroItem
 
 
-def question_text(item: Any) -> str:
-    """Return the words of the prompt: the question, and the scene in words where there is no picture."""
-    return (
-        str(item.question)
-        if item.image is not None
-        else f"{item.question} Scene: {item.scene_text}."
-    )
+def question_text(item: MicroItem) -> str:
+    """The text of the prompt: the question, and the scene in words where there is no image."""
+    if item.image is not None:
+        return item.question
+    return f"{item.question} Scene: {item.scene_text}."
 
 
-def prompt(item: Any) -> list[Message]:
-    """Return the chat messages of an item: one user turn, the question before the picture."""
+def prompt(item: MicroItem) -> list[Message]:
+    """The chat messages of an item: one user turn, the question before the image."""
     content: list[Part] = [{"type": "text", "text": question_text(item)}]
     if item.image is not None:
         content.append({"type": "image"})

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.questions import Question
 from reassess.worlds.micro.scenes import Filling, Scene
-
-if TYPE_CHECKING:
-    from reassess.worlds.micro.items import Item
 
 
 def _code(filling: Filling | None) -> str:
@@ -44,7 +41,7 @@ def direct_answer(scene: Scene, question: Question) -> str:
     return f"Answer: {question.answer(scene)}"
 
 
-def render_trace(item: Item, style: str) -> str:
+def render_trace(item: MicroItem, style: str) -> str:
     """Return the chain of thought of a pool item in a style."""
     scene = tuple(
         None if filling is None else (filling[0], filling[1]) for filling in json.loads(item.scene)

@@ -11,8 +11,8 @@ import datasets
 from PIL import Image
 
 from reassess.data.pool import read_pool
-from reassess.verifier.grading import judge
-from reassess.worlds.micro.items import Item
+from reassess.verifier import grade
+from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.prompts import question_text
 
 
@@ -26,20 +26,13 @@ def load(split: str, pool: str | None = None, **_: Any) -> dict[str, datasets.Da
         raise ValueError(
             'where is the pool? pass --metadata \'{"pool": "results/micro/pool"}\' or set REASSESS_POOL'
         )
-    items = read_pool(Path(folder) / f"{split}.parquet", Item)
+    items = read_pool(Path(folder) / f"{split}.parquet", MicroItem)
     return {"test": datasets.Dataset.from_list([vars(item) for item in items])}
-
-
-class _Doc:
-    """A document read as an item."""
-
-    def __init__(self, doc: dict[str, Any]) -> None:
-        self.__dict__.update(doc)
 
 
 def doc_to_text(doc: dict[str, Any]) -> str:
     """Return the words of the prompt, and the picture's place after them."""
-    return question_text(_Doc(doc)) + ("<image>" if doc["image"] is not None else "")
+    return question_text(MicroItem(**doc)) + ("<image>" if doc["image"] is not None else "")
 
 
 def doc_to_image(doc: dict[str, Any]) -> list[Image.Image]:
@@ -49,5 +42,5 @@ def doc_to_image(doc: dict[str, Any]) -> list[Image.Image]:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Score a completion by the same code that gives the reward."""
-    verdict = judge(results[0].strip(), doc["answer"], doc["answer_kind"])
+    verdict = grade(results[0].strip(), doc["answer"], doc["answer_kind"])
     return {"acc": float(verdict.correct), "format": float(verdict.format_ok)}

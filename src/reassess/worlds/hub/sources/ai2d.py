@@ -5,12 +5,10 @@ at here. A row that does not read as question, choices and letter is dropped and
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from reassess.worlds.hub.items import Dropped, Row, only_picture
+from reassess.worlds.hub.items import Dropped, RawRow, Row, only_image
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.testing.drawing import image, words
 
 _TURN = re.compile(
     r"(?:Question:)?\s*(?P<question>.*?)\s*Choices:\s*(?P<choices>.*?)(?:\n\s*Answer with the letter.*)?\Z",
@@ -20,9 +18,9 @@ _CHOICE = re.compile(r"^\s*[A-Z][.)]\s*(.+?)\s*$", re.MULTILINE)
 _LETTER = re.compile(r"(?:Answer:)?\s*([A-Z])\.?\s*\Z")
 
 
-def convert(row: Mapping[str, Any]) -> Iterable[Row]:
+def convert(row: RawRow) -> Iterable[Row]:
     """Make a row of each turn."""
-    picture = only_picture(row["images"])
+    picture = only_image(row["images"])
     for turn in row["texts"]:
         asked, said = _TURN.match(turn["user"]), _LETTER.match(turn["assistant"])
         if asked is None or said is None:
@@ -33,23 +31,11 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         yield Row(asked["question"], said.group(1), "choice", picture, options, family="diagram")
 
 
-def example(number: int) -> dict[str, Any]:
-    """Return a row of the source's layout."""
-    choices = "A. a leaf\nB. a root\nC. a stem"
-    turn = {
-        "user": f"Question: What is shown at {words('ai2d', number)}?\nChoices:\n{choices}\nAnswer with the letter.",
-        "assistant": f"Answer: {'ABC'[number % 3]}",
-        "source": "AI2D",
-    }
-    return {"images": [image("ai2d", number)], "texts": [turn]}
-
-
 SOURCE = Source(
     repo="HuggingFaceM4/the_cauldron",
     files=("ai2d/train-*.parquet",),
     columns=("images", "texts"),
     licence="unknown",
     convert=convert,
-    example=example,
     notes="layout not verified",
 )

@@ -1,14 +1,12 @@
 """DynaMath: 501 seed questions in ten variants each."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from reassess.worlds.hub.items import Dropped, Row, picture_of
+from reassess.worlds.hub.items import Dropped, RawRow, Row, image_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.testing.drawing import image, words
 
 
-def convert(row: Mapping[str, Any]) -> Iterable[Row]:
+def convert(row: RawRow) -> Iterable[Row]:
     """Numbers count within .001, as the authors' rule has it; options stand inside the question."""
     answer = str(row["ground_truth"]).strip()
     if not answer:
@@ -18,24 +16,9 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         row["question"].strip(),
         answer,
         kind,
-        picture_of(row["decoded_image"]),
+        image_of(row["decoded_image"]),
         family=row["subject"],
     )
-
-
-def example(number: int) -> dict[str, Any]:
-    """Return a row of the source's layout."""
-    return {
-        "id": str(number),
-        "question": f"What is the slope of {words('dynamath', number)}?"
-        + (" A: 1 B: 2" if number % 2 else ""),
-        "image": f"images/{number}.png",
-        "decoded_image": image("dynamath", number),
-        "ground_truth": "B" if number % 2 else "0.333",
-        "answer_type": "multiple choice" if number % 2 else "float",
-        "subject": "algebra",
-        "knowledge_level": "high school",
-    }
 
 
 SOURCE = Source(
@@ -44,5 +27,4 @@ SOURCE = Source(
     columns=("question", "decoded_image", "ground_truth", "answer_type", "subject"),
     licence="apache-2.0",
     convert=convert,
-    example=example,
 )

@@ -4,16 +4,14 @@ Its columns could not be looked at here. The layout that sets of this kind mostl
 under `images`; anything else stops with the columns that were found.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from reassess.verifier.grading import extract
-from reassess.worlds.hub.items import Dropped, Row, only_picture, without_markers
+from reassess.verifier.extraction import extract
+from reassess.worlds.hub.items import Dropped, RawRow, Row, only_image, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
-def convert(row: Mapping[str, Any]) -> Iterable[Row]:
+def convert(row: RawRow) -> Iterable[Row]:
     """Take the first user turn as the question, the first assistant turn as the trace, and the trace's own box as the answer.
 
     Only right completions were kept by those who made the set, so the box of a trace is its gold.
@@ -29,23 +27,9 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         without_markers(turns["user"]),
         answer,
         kind,
-        only_picture(row["images"] or []),
+        only_image(row["images"] or []),
         trace=turns["assistant"].strip(),
     )
-
-
-def example(number: int) -> dict[str, Any]:
-    """Return a row of the layout that is read."""
-    value = angle("eureka", number)
-    trace = f"<think>The figure {words('eureka', number)} has two equal parts, so I double one.</think> \\boxed{{{value}}}"
-    question = f"<image>How long is the path through {words('eureka', number)}?"
-    return {
-        "messages": [
-            {"role": "user", "content": question},
-            {"role": "assistant", "content": trace},
-        ],
-        "images": [image("eureka", number)],
-    }
 
 
 SOURCE = Source(
@@ -54,6 +38,5 @@ SOURCE = Source(
     columns=("messages", "images"),
     licence="unknown",
     convert=convert,
-    example=example,
     notes="layout not verified",
 )

@@ -1,15 +1,13 @@
 """GeoQA in R1-V's packaging: the solution column is the tagged answer alone, no reasoning."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from reassess.worlds.hub.items import Dropped, Row, picture_of, without_markers
+from reassess.worlds.hub.items import Dropped, RawRow, Row, image_of, without_markers
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.testing.drawing import angle, image, words
 
 
-def convert(row: Mapping[str, Any]) -> Iterable[Row]:
+def convert(row: RawRow) -> Iterable[Row]:
     """Take the answer out of its tag."""
     found = re.search(r"<answer>(.*?)</answer>", row["solution"], re.DOTALL)
     if found is None or not found.group(1).strip():
@@ -18,18 +16,9 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         without_markers(row["problem"]),
         found.group(1).strip(),
         "math",
-        picture_of(row["image"]),
+        image_of(row["image"]),
         family="geometry",
     )
-
-
-def example(number: int) -> dict[str, Any]:
-    """Return a row of the source's layout."""
-    return {
-        "image": image("geoqa", number),
-        "problem": f"As shown in the figure, line {words('geoqa', number)} is given. What is the angle at its foot?",
-        "solution": f"<answer> {angle('geoqa', number)}° </answer>",
-    }
 
 
 SOURCE = Source(
@@ -38,5 +27,4 @@ SOURCE = Source(
     columns=("image", "problem", "solution"),
     licence="apache-2.0",
     convert=convert,
-    example=example,
 )

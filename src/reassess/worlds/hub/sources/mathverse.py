@@ -1,16 +1,14 @@
 """MathVerse testmini: 788 problems in five versions, from much text to none; options stand inside the question."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from reassess.worlds.hub.items import Dropped, Row, picture_of
+from reassess.worlds.hub.items import Dropped, RawRow, Row, image_of
 from reassess.worlds.hub.source import Source
-from reassess.worlds.hub.testing.drawing import image, words
 
 IN_PICTURE = "Answer the question in the picture."
 
 
-def convert(row: Mapping[str, Any]) -> Iterable[Row]:
+def convert(row: RawRow) -> Iterable[Row]:
     """Ask each version as it is; where the question is drawn, nothing of its text is given away."""
     answer = row["answer"].strip()
     if not answer:
@@ -20,29 +18,9 @@ def convert(row: Mapping[str, Any]) -> Iterable[Row]:
         row["question"].strip() or IN_PICTURE,
         answer,
         kind,
-        picture_of(row["image"]),
+        image_of(row["image"]),
         family=row["problem_version"],
     )
-
-
-def example(number: int) -> dict[str, Any]:
-    """Return a row of the source's layout."""
-    version = ("Text Dominant", "Vision Only")[number % 2]
-    return {
-        "sample_index": str(number),
-        "problem_index": str(number // 2),
-        "problem_version": version,
-        "question": ""
-        if number % 2
-        else f"How large is {words('mathverse', number)}?\nChoices:\nA:40°\nB:60°",
-        "image": image("mathverse", number),
-        "answer": "B" if number % 2 == 0 else "2191.7 metres",
-        "question_type": "multi-choice" if number % 2 == 0 else "free-form",
-        "metadata": {"subject": "Plane Geometry"},
-        "query_wo": "",
-        "query_cot": "",
-        "question_for_eval": f"How large is {words('mathverse', number)}?",
-    }
 
 
 SOURCE = Source(
@@ -51,5 +29,4 @@ SOURCE = Source(
     columns=("problem_version", "question", "image", "answer", "question_type"),
     licence="mit",
     convert=convert,
-    example=example,
 )

@@ -1,0 +1,15 @@
+"""Made-up rows in the layout of `gpqa_diamond`."""
+
+from reassess.worlds.hub.items import RawRow
+from reassess.worlds.hub.sources.gpqa_diamond import RIGHT, WRONG
+from reassess.worlds.hub.testing.drawing import names
+
+
+def row(number: int) -> RawRow:
+    """Return a row of the source's layout."""
+    return {
+        "Question": f"Which particle is {names('gpqa', number)}?",
+        RIGHT: "a muon",
+        **{name: f"no {number} {place}" for place, name in enumerate(WRONG)},
+        "Explanation": "",
+    }

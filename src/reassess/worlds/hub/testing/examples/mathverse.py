@@ -1,0 +1,24 @@
+"""Made-up rows in the layout of `mathverse`."""
+
+from reassess.worlds.hub.items import RawRow
+from reassess.worlds.hub.testing.drawing import image, names
+
+
+def row(number: int) -> RawRow:
+    """Return a row of the source's layout."""
+    version = ("Text Dominant", "Vision Only")[number % 2]
+    return {
+        "sample_index": str(number),
+        "problem_index": str(number // 2),
+        "problem_version": version,
+        "question": ""
+        if number % 2
+        else f"How large is {names('mathverse', number)}?\nChoices:\nA:40°\nB:60°",
+        "image": image("mathverse", number),
+        "answer": "B" if number % 2 == 0 else "2191.7 metres",
+        "question_type": "multi-choice" if number % 2 == 0 else "free-form",
+        "metadata": {"subject": "Plane Geometry"},
+        "query_wo": "",
+        "query_cot": "",
+        "question_for_eval": f"How large is {names('mathverse', number)}?",
+    }

@@ -1,0 +1,20 @@
+"""Made-up rows in the layout of `mathvision`."""
+
+from reassess.worlds.hub.items import RawRow
+from reassess.worlds.hub.testing.drawing import angle, image, names
+
+
+def row(number: int) -> RawRow:
+    """Return a row of the source's layout: options by text, options drawn, and none in turn."""
+    kind = number % 3
+    return {
+        "id": str(number),
+        "question": f"Which number replaces {names('mathvision', number)}? <image1>",
+        "options": (["10", "20", "30"], ["A", "B", "C", "D", "E"], [])[kind],
+        "image": f"images/{number}.jpg",
+        "decoded_image": image("mathvision", number),
+        "answer": ("B", "D", f"\\frac{{{angle('mathvision', number)}}}{{7}}")[kind],
+        "solution": None,
+        "level": 1 + number % 5,
+        "subject": "arithmetic",
+    }

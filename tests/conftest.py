@@ -62,14 +62,11 @@ def fresh(family, tokenizer_dir):
 @pytest.fixture
 def rows(fresh, items):
     """Return the items prepared with native traces."""
-    from reassess.data.pool import decode_image
     from reassess.training.preprocessed import preprocess
     from reassess.worlds.micro.prompts import prompt
     from reassess.worlds.micro.traces import render_trace
 
-    return preprocess(
-        items, [render_trace(item, "native") for item in items], fresh[1], prompt, decode_image
-    )
+    return preprocess(items, [render_trace(item, "native") for item in items], fresh[1], prompt)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from processes import PATIENCE, trainers_in, wait_until
 from reassess.core.files import read_json
 
 wait_until = partial(wait_until, also=lambda: f"jobs: {jobs()}")
-GONE_ON = re.compile(r"going on from checkpoint-(\d+)")
+GONE_ON = re.compile(r"resuming from checkpoint-(\d+)")
 
 
 def resources(*more):

@@ -323,7 +323,7 @@ def test_a_run_that_does_not_fit_goes_on_in_smaller_micro_batches(
     assert losses(history) == pytest.approx(whole, abs=2e-5)
     assert history.totals["samples"] == spent["samples"]
     assert (
-        "micro-batches of 8: going on with 4, 8 rows an update as before" in capsys.readouterr().err
+        "micro-batches of 8: continuing with 4, 8 rows an update" in capsys.readouterr().err
     )
 
 
@@ -597,12 +597,12 @@ def test_accelerate_reads_our_files_and_takes_the_number_of_processes_from_the_m
     command = launch.launcher(
         Layout(device="cuda", precision="bfloat16", processes=processes, sharding=sharding)
     )
-    found = launch_command_parser().parse_args([*command[3:], "reassess.cli.main", "train"])
+    found = launch_command_parser().parse_args([*command[3:], "reassess.cli.entry", "train"])
     assert (found.num_processes, found.mixed_precision, found.module, found.training_script) == (
         processes,
         "bf16",
         True,
-        "reassess.cli.main",
+        "reassess.cli.entry",
     )
     config = load_config_from_file(found.config_file)
     assert config.distributed_type == {"fsdp": "FSDP", "zero3": "DEEPSPEED"}[sharding]

@@ -14,7 +14,8 @@ from reassess.core.files import read_json
 from reassess.training.engine import last_checkpoint
 from reassess.training.layout import Layout
 from reassess.training.preemption import PreemptionCallback, agreed
-from reassess.training.rl import PreprocessedGrpoTrainer, train_grpo
+from reassess.training.rl import train_grpo
+from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import PreprocessedSftTrainer, train_sft
 from reassess.training.sft_settings import SftSettings

@@ -63,7 +63,7 @@ def test_prepared_rows_survive_saving(rows, tmp_path):
     (tmp_path / "rows.safetensors").write_bytes(b"short")
     with pytest.raises(ReassessError, match="rows.safetensors is damaged"):
         PreprocessedRows.load(tmp_path / "rows.safetensors")
-    with pytest.raises(ReassessError, match="were not prepared"):
+    with pytest.raises(ReassessError, match="not preprocessed.*nobody"):
         loaded.select(["nobody"])
 
 
@@ -106,7 +106,6 @@ def test_a_completion_never_holds_a_placeholder(fresh, rows):
 def test_greedy_generation_is_that_of_transformers(fresh, items, pictured):
     from dataclasses import replace
 
-    from reassess.data.pool import decode_image
     from reassess.training.preprocessed import preprocess
     from reassess.worlds.micro.prompts import prompt
 
@@ -119,7 +118,7 @@ def test_greedy_generation_is_that_of_transformers(fresh, items, pictured):
     shown = [
         item if keep(index) else replace(item, image=None) for index, item in enumerate(items[:12])
     ]
-    rows = preprocess(shown, None, processor, prompt, decode_image)
+    rows = preprocess(shown, None, processor, prompt)
     pad, end = processor.tokenizer.pad_token_id, processor.tokenizer.eos_token_id
     batch = rows.prompt_batch(range(12), pad)
     theirs = model.eval().generate(
@@ -172,7 +171,7 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
     settings = RL.model_copy(update={"loss_type": "dapo", "temperature": 0.9, "max_steps": 1})
     captured = {}
 
-    from reassess.training.rl import PreprocessedGrpoTrainer
+    from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 
     class Capturing(PreprocessedGrpoTrainer):
         def _compute_loss(self, model, inputs):
@@ -206,12 +205,12 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
     # A batch whose rewards are all equal would have no gradient to compare.
     inputs["advantages"] = torch.linspace(-1, 1, len(inputs["advantages"]))
     ours = {**captured["inputs"], "advantages": inputs["advantages"]}
-    picture = inputs.pop("picture").tolist()
-    inputs |= rows.images.batch(picture) | {"num_images": [1] * len(picture)}
+    row_indices = inputs.pop("row").tolist()
+    inputs |= rows.images.batch(row_indices) | {"num_images": [1] * len(row_indices)}
     width = inputs["prompt_ids"].shape[1] + inputs["completion_ids"].shape[1]
     for name, values in rows.token_fields.items():
-        inputs[name] = torch.zeros((len(picture), width), dtype=values[0].dtype)
-        for row, index in enumerate(picture):
+        inputs[name] = torch.zeros((len(row_indices), width), dtype=values[0].dtype)
+        for row, index in enumerate(row_indices):
             end = inputs["prompt_ids"].shape[1]
             inputs[name][row, end - len(values[index]) : end] = values[index]
     expected = stock._compute_loss(start, inputs)
@@ -229,7 +228,7 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
 
 
 def _prepared_trainer(model, processor, rows, items, settings, work, order):
-    from reassess.training.rl import PreprocessedGrpoTrainer
+    from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 
     held = {}
 
@@ -346,7 +345,7 @@ def test_merged_groups_are_padded_to_common_widths():
             "completion_ids": torch.full(shape["completion"], fill),
             "completion_mask": torch.ones(shape["completion"], dtype=torch.long),
             "advantages": torch.arange(4.0) + 10 * fill,
-            "picture": torch.arange(4) + 10 * fill,
+            "row": torch.arange(4) + 10 * fill,
             "num_items_in_batch": torch.tensor(4 * completion),
         }
 
@@ -354,7 +353,7 @@ def test_merged_groups_are_padded_to_common_widths():
     assert merged["prompt_ids"].tolist() == [[1, 1, 1], [1, 1, 1], [0, 2, 2], [0, 2, 2]]
     assert merged["completion_ids"][0].tolist() == [1, 1, 0, 0, 0]
     assert merged["advantages"].tolist() == [12.0, 13.0, 20.0, 21.0]
-    assert merged["picture"].tolist() == [12, 13, 20, 21]
+    assert merged["row"].tolist() == [12, 13, 20, 21]
     assert merged["completion_mask"].sum() == 2 * 2 + 2 * 5
 
 

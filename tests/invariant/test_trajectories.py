@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from test_layout import RL, SFT, WORKER
 
-from reassess.data.pool import decode_image
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, save_checkpoint
 from reassess.training.preprocessed import PreprocessedRows, preprocess
@@ -78,10 +77,10 @@ def test_sft_resumed(fresh, rows, family, tmp_path, cut_at):
 def test_sft_on_rows_whose_pictures_are_prepared_batch_by_batch(fresh, items, family, tmp_path):
     """As in the hub world, where the pictures of all rows together would not fit into memory."""
     traces = [render_trace(item, "native") for item in items]
-    later = preprocess(items, traces, fresh[1], prompt, decode_image, keep_pixels=False)
+    later = preprocess(items, traces, fresh[1], prompt, keep_pixels=False)
     later.save(tmp_path / "rows.safetensors")
     streamed = PreprocessedRows.load(tmp_path / "rows.safetensors").process_later(
-        items, fresh[1], decode_image
+        items, fresh[1]
     )
     follows(f"sft {family}", numbers(sft(fresh, streamed, tmp_path / "work"), "loss"))
 

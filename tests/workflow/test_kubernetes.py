@@ -12,7 +12,7 @@ from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
 from tiny import SFT, tiny_config
 
 from reassess.core.files import read_json
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import Collect
 
@@ -119,7 +119,7 @@ def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_kille
     wait_until(lambda: complete_checkpoints(work), "a trainer checkpoint")
     (job,) = cluster.created("train")
     cluster.preempt(job["metadata"]["name"])
-    wait_until(lambda: "going on from checkpoint-" in said(), "the pod's second start")
+    wait_until(lambda: "resuming from checkpoint-" in said(), "the pod's second start")
     (trainer,) = trainers_in(cluster.folder)
     os.kill(trainer, signal.SIGSTOP)  # or it would be done before Snakemake is called again
     process.kill()

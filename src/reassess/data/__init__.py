@@ -1,1 +1,1 @@
-"""Frozen pools, traces by rejection sampling, frozen rows, prepared rows, and the check that training and test are disjoint."""
+"""Pools, traces, frozen rows, and the check that training and test are disjoint."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Any, Protocol, TypedDict
 
 
-class Item(Protocol):
-    """One question with its answer and, mostly, an image. Worlds have dataclasses with more."""
+class WithImage(Protocol):
+    """The part of an item that is preprocessed beside its messages."""
 
     @property
     def id(self) -> str:
         """Unique within its split."""
+
+    @property
+    def image(self) -> bytes | None:
+        """An encoded image, or None."""
+
+
+class Item(WithImage, Protocol):
+    """One question with its answer and, mostly, an image. Worlds have dataclasses with more."""
 
     @property
     def question(self) -> str:
@@ -25,24 +33,20 @@ class Item(Protocol):
         """How the answer is compared; see `reassess.verifier`."""
 
     @property
-    def image(self) -> bytes | None:
-        """An encoded image, or None."""
-
-    @property
     def family(self) -> str:
         """The kind of question."""
 
 
-class Asked(Protocol):
-    """What is enough of an item to make a prompt from it."""
+class HashedItem(WithImage, Protocol):
+    """An item whose overlap with another split can be checked."""
 
     @property
-    def id(self) -> str:
-        """Unique within what is asked at once."""
+    def scene_hash(self) -> str:
+        """Equal for equal scenes."""
 
     @property
-    def image(self) -> bytes | None:
-        """An encoded image, or None."""
+    def image_hash(self) -> str:
+        """A perceptual hash of the image."""
 
 
 class Part(TypedDict, total=False):
@@ -53,7 +57,7 @@ class Part(TypedDict, total=False):
 
 
 class Message(TypedDict):
-    """One turn of a chat. A system prompt's content is a plain string, as every template takes it."""
+    """One turn of a chat. A system prompt's content is a plain string, as templates expect."""
 
     role: str
     content: list[Part]
@@ -67,4 +71,4 @@ class Prompts(Protocol):
         """Whether preprocessed images are kept in memory."""
 
     def prompt(self, item: Any) -> list[Message]:
-        """The chat messages of an item."""
+        """The chat messages of an item of the world's own type."""

@@ -1,1 +1,1 @@
-"""What methods share: prepared rows, loading and saving, probes, histories, resume, and thin subclasses of TRL's trainers."""
+"""What methods share: preprocessed rows, checkpoints, probes, histories, resuming, and trainers."""

@@ -1,34 +1,42 @@
 """Dynamic sampling of groups (DAPO, arXiv 2503.14476, section 3.2), which TRL does not ship.
 
-A group whose completions all earn the same reward has no advantage and no gradient. Such groups are replaced by groups
-of further prompts until the batch is full of groups that teach something, or a number of rounds is over.
+A group whose completions all earn the same reward has no advantage and no gradient. Such groups are
+replaced by groups of further prompts until every group of the batch has variance, or a number of
+rounds is over.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reassess.core.seeds import derive_seed
-from reassess.training.rl import PreprocessedGrpoTrainer
+from reassess.training.rl_trainer import ROW, PreprocessedGrpoTrainer
 
 LEFT_PADDED = ("prompt_ids", "prompt_mask")
 RIGHT_PADDED = (
-    "completion_ids", "completion_mask", "old_per_token_logps", "ref_per_token_logps", "importance_sampling_ratio",
-)  # fmt: skip
-PER_ROW = ("advantages", "picture")
+    "completion_ids",
+    "completion_mask",
+    "old_per_token_logps",
+    "ref_per_token_logps",
+    "importance_sampling_ratio",
+)
+PER_ROW = ("advantages", ROW)
 
 
 def dynamic_sampling_trainer(rounds: int) -> type[PreprocessedGrpoTrainer]:
-    """Return a trainer that draws at most `rounds` further generation batches to replace groups without variance."""
+    """A trainer class that replaces groups without variance.
+
+    It draws at most `rounds` further generation batches.
+    """
 
     class DynamicSamplingTrainer(PreprocessedGrpoTrainer):
         """GRPO in which groups without variance are drawn again."""
 
-        def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        def _generate_and_score_completions(
+            self, inputs: list[dict[str, str]]
+        ) -> dict[str, Tensor]:
             output = super()._generate_and_score_completions(inputs)
             wanted = len(inputs) // self.num_generations
             batches, usable = (
@@ -53,13 +61,13 @@ def dynamic_sampling_trainer(rounds: int) -> type[PreprocessedGrpoTrainer]:
             return merged
 
         def _anyone(self, lacks: bool) -> bool:
-            """Return whether a process lacks groups: all draw again then, since drawing is a step that they take together."""
-            return bool(
-                self.accelerator.gather(torch.tensor([lacks], device=self.accelerator.device)).any()
-            )
+            """Whether any process lacks groups; all then draw again, since they draw together."""
+            flag = torch.tensor([lacks], device=self.accelerator.device)
+            return bool(self.accelerator.gather(flag).any())
 
-        def _further_prompts(self, count: int, drawn: int) -> list[dict[str, Any]]:
-            # Drawn by step and round, not from a running state, so that a resumed run draws the same prompts.
+        def _further_prompts(self, count: int, drawn: int) -> list[dict[str, str]]:
+            # Drawn by step and round, not from a running state, so that a resumed run draws the
+            # same prompts.
             generator = np.random.default_rng(derive_seed(*self._draw(drawn)))
             picked = generator.choice(
                 len(self.train_dataset), size=count, replace=count > len(self.train_dataset)
@@ -72,38 +80,39 @@ def dynamic_sampling_trainer(rounds: int) -> type[PreprocessedGrpoTrainer]:
 
         def _draw(self, drawn: int) -> tuple[str | int, ...]:
             draw = ("resample", self.args.seed, self.state.global_step, drawn)
-            return (
-                draw
-                if self.accelerator.num_processes == 1
-                else (*draw, self.accelerator.process_index)
-            )
+            if self.accelerator.num_processes == 1:
+                return draw
+            return (*draw, self.accelerator.process_index)
 
     return DynamicSamplingTrainer
 
 
 def groups_with_variance(advantages: Tensor, size: int) -> list[int]:
-    """Return the numbers of the groups of `size` whose advantages (B,) are not all zero."""
-    found: list[int] = advantages.view(-1, size).abs().sum(dim=1).nonzero().flatten().tolist()
-    return found
+    """The numbers of the groups of `size` whose advantages (B,) are not all zero."""
+    groups: list[int] = advantages.view(-1, size).abs().sum(dim=1).nonzero().flatten().tolist()
+    return groups
 
 
 def choose_groups(usable: list[list[int]], wanted: int) -> list[tuple[int, int]]:
-    """Return (batch, group) pairs: groups with variance first, oldest first; the first batch's others fill what is left."""
+    """(batch, group) pairs: groups with variance first, oldest first.
+
+    Groups of the first batch without variance fill what is left.
+    """
     chosen = [(batch, group) for batch, groups in enumerate(usable) for group in groups][:wanted]
     spare = ((0, group) for group in range(wanted) if group not in usable[0])
     return chosen + [next(spare) for _ in range(wanted - len(chosen))]
 
 
 def merge_groups(
-    batches: list[dict[str, Any]], chosen: list[tuple[int, int]], size: int, pad: int
-) -> dict[str, Any]:
-    """Return one generation batch of the chosen groups, padded to common widths: prompts left, completions right."""
+    batches: list[dict[str, Tensor]], chosen: list[tuple[int, int]], size: int, pad: int
+) -> dict[str, Tensor]:
+    """One generation batch of the chosen groups, padded: prompts left, completions right."""
     rows = {
         name: [_rows(batches[batch][name], group, size) for batch, group in chosen]
         for name in batches[0]
         if _is_rowwise(name)
     }
-    merged: dict[str, Any] = {}
+    merged: dict[str, Tensor] = {}
     for name, parts in rows.items():
         fill = pad if name in ("prompt_ids", "completion_ids") else 0
         if name in PER_ROW:

@@ -1,4 +1,4 @@
-"""What every trainer here shares: fixed row order, history, probes, checkpoints that are whole, and a stop at NaN."""
+"""What all trainers share: row order, seeds, histories, resuming, and a stop at a NaN loss."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
+from torch import Tensor
+from transformers import Trainer, TrainerCallback
 
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.files import is_disk_full
@@ -19,7 +20,8 @@ from reassess.training.adapters import has_adapters
 from reassess.training.heartbeat import Heartbeat
 from reassess.training.history import MARKER, History
 from reassess.training.layout import Layout
-from reassess.training.loading import load_model
+from reassess.training.loading import Model, load_model
+from reassess.training.overrides import require
 from reassess.training.preemption import PreemptionCallback
 from reassess.training.probe import Probe
 from reassess.training.sharding import wait_for_all
@@ -27,7 +29,9 @@ from reassess.training.sharding import wait_for_all
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
-BEAT = 5.0  # seconds between two words on how far a run is
+require(Trainer)
+
+BEAT = 5.0  # seconds between two heartbeats
 LOGGED = {
     "loss": "loss",
     "reward": "reward",
@@ -43,7 +47,7 @@ LOGGED = {
 }
 
 # Settings that determinism needs, or that are the same whatever method and hardware.
-COMMON_ARGUMENTS: dict[str, Any] = {
+COMMON_ARGUMENTS: dict[str, str | int | bool] = {
     "report_to": "none",
     "dataloader_pin_memory": False,
     "dataloader_num_workers": 0,
@@ -58,51 +62,64 @@ COMMON_ARGUMENTS: dict[str, Any] = {
 
 
 def row_order(rows: int, count: int, seed: int) -> list[int]:
-    """Return `count` row indices: one random permutation after another, the same for every method of a seed."""
+    """`count` row indices, one random permutation of `rows` after another.
+
+    The order is the same for every method of a seed.
+    """
     generator = np.random.default_rng(seed)
     passes = -(-count // rows)
-    order: list[int] = np.concatenate([generator.permutation(rows) for _ in range(passes)])[
-        :count
-    ].tolist()
+    permutations = [generator.permutation(rows) for _ in range(passes)]
+    order: list[int] = np.concatenate(permutations)[:count].tolist()
     return order
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and torch, and keep deterministic kernels."""
+    """Seed Python, numpy and torch, and use deterministic kernels."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    # On a GPU some operations have no deterministic form: those warn, and the manifest's device says what to expect.
+    # On a GPU some operations have no deterministic form and warn; the manifest records the device.
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    # Filling every fresh tensor guards against reading it unset; it costs half a training step and changes no result here.
+    # Filling every fresh tensor guards against reading unset memory; it costs half a training step
+    # and changes no result here.
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 class HistoryCallback(TrainerCallback):  # type: ignore[misc]
-    """Writes the history: logged numbers, running totals, and the probe every few updates."""
+    """Records logged numbers, running totals and probe scores, and writes heartbeats."""
 
     def __init__(self, history: History, probe: Probe | None, probe_every: int) -> None:
-        """Watch a run into `history`; no probe, no probe scores."""
+        """Record into `history`; without a probe there are no probe scores."""
         self.history, self.probe, self.probe_every = history, probe, probe_every
-        self._clock, self._said = time.monotonic(), float("-inf")
+        self._clock, self._last_beat = time.monotonic(), float("-inf")
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Model,
+        **_: object,
     ) -> None:
-        """Score the start of the run."""
+        """Score the model that the run starts from."""
         self._clock = time.monotonic()
         if state.global_step == 0:
-            self._probe(0, kw["model"])
+            self._score(0, model)
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Model,
+        **_: object,
     ) -> None:
-        """Score the probe when its turn has come, and at the end; say now and then how far the run is."""
-        if state.is_world_process_zero and time.monotonic() - self._said > BEAT:
-            self._said = time.monotonic()
+        """Score the probe every `probe_every` updates and after the last; write a heartbeat."""
+        if state.is_world_process_zero and time.monotonic() - self._last_beat > BEAT:
+            self._last_beat = time.monotonic()
             Heartbeat.now(state.global_step, state.max_steps).write(Path(args.output_dir))
         if state.global_step % self.probe_every == 0 or state.global_step == state.max_steps:
-            self._probe(state.global_step, kw["model"])
+            self._score(state.global_step, model)
 
     def on_log(
         self,
@@ -110,29 +127,31 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float],
-        **kw: Any,
+        **_: object,
     ) -> None:
         """Record what the trainer logs."""
-        self.history.add(
-            state.global_step,
-            **{LOGGED[name]: value for name, value in logs.items() if name in LOGGED},
-        )
+        values = {LOGGED[name]: value for name, value in logs.items() if name in LOGGED}
+        self.history.add(state.global_step, **values)
 
     def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: object,
     ) -> None:
-        """Make the trainer checkpoint complete, once every process has written its part."""
+        """Mark the trainer checkpoint as complete once every process has written its part."""
         self._tick()
         wait_for_all()
         if state.is_world_process_zero:
             self.history.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
-    def _probe(self, step: int, model: Any) -> None:
+    def _score(self, step: int, model: Model) -> None:
         self._tick()
         self.history.add_totals(step)
         if self.probe is None:
             return
-        # The probe draws no random numbers, but generation code may touch the state: it is put back.
+        # The probe draws no random numbers, but generation code may touch the random state.
         state = torch.get_rng_state()
         self.history.add(step, **self.probe.score(model))
         torch.set_rng_state(state)
@@ -145,28 +164,30 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class StrictResume:
-    """Makes a trainer take its weights from a checkpoint by name conversion and strictly, or not at all.
+    """Mixin: a trainer takes all its weights from a checkpoint, converted by name, or fails.
 
-    transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose weights are saved under other names
-    than they have in memory (LLaVA is one) then resume with none of their weights, and nothing says so.
+    transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose
+    weights are saved under other names than they have in memory (LLaVA is one) then silently resume
+    with none of their weights.
     """
 
-    model: Any
+    model: Model
     is_fsdp_enabled: bool
     is_deepspeed_enabled: bool
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if (
-            has_adapters(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled
-        ):  # saved under the names in memory
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: Model | None = None
+    ) -> None:
+        same_names = has_adapters(self.model) or self.is_fsdp_enabled or self.is_deepspeed_enabled
+        if same_names:  # the checkpoint has the names that weights have in memory
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
             return
         saved = load_model(Path(resume_from_checkpoint))
         (self.model if model is None else model).load_state_dict(saved.state_dict(), strict=True)
 
 
-def check_loss(loss: torch.Tensor, step: int, work: Path) -> None:
-    """Stop at a loss that is no number.
+def check_loss(loss: Tensor, step: int, work: Path) -> None:
+    """Stop at a loss that is NaN or infinite.
 
     Raises:
         ReassessError: names the step and the last good checkpoint.
@@ -182,7 +203,7 @@ def check_loss(loss: torch.Tensor, step: int, work: Path) -> None:
 
 
 def last_checkpoint(work: Path) -> Path | None:
-    """Return the newest complete trainer checkpoint, removing half-written ones left by a kill."""
+    """The newest complete trainer checkpoint; removes incomplete ones that a kill left."""
     complete: list[tuple[int, Path]] = []
     for folder in work.glob("checkpoint-*"):
         if (folder / MARKER).is_file():
@@ -193,44 +214,50 @@ def last_checkpoint(work: Path) -> Path | None:
 
 
 def train_to_end(
-    trainer: Any, history: History, work: Path, layout: Layout, period: int = 1
+    trainer: Trainer, history: History, work: Path, layout: Layout, period: int = 1
 ) -> bool:
-    """Train, from the newest complete trainer checkpoint if there is one. Return whether it was resumed.
+    """Train, from the newest complete trainer checkpoint if there is one.
+
+    Returns:
+        whether the run was resumed.
 
     Raises:
-        Interrupted: a signal asked the run to stop; there is a trainer checkpoint to go on from.
+        Interrupted: a signal stopped the run; it can be resumed from a trainer checkpoint.
         ReassessError: the disk is full; names the folder and what is kept.
     """
-    found = last_checkpoint(work)
-    if found is not None:
-        history.restore(found)
-        print(f"going on from {found.name}", flush=True)
-    stopper = PreemptionCallback(layout.checkpoint_minutes, period)
-    trainer.add_callback(stopper)
-    with stopper.listening():
+    start = last_checkpoint(work)
+    if start is not None:
+        history.restore(start)
+        print(f"resuming from {start.name}", flush=True)
+    preemption = PreemptionCallback(layout.checkpoint_minutes, period)
+    trainer.add_callback(preemption)
+    with preemption.handling_signals():
         try:
-            trainer.train(resume_from_checkpoint=str(found) if found else None)
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
         except Exception as error:
             if is_disk_full(error):
-                good = last_checkpoint(work)  # removes the half-written one
-                kept = (
-                    f"{good.name} is whole, and the same command goes on from there"
-                    if good
-                    else "nothing had been saved yet"
-                )
-                raise ReassessError(
-                    f"no space left for trainer checkpoints in {work}; make room: {kept}"
-                ) from error
+                raise _no_space(work) from error
             raise
-    if stopper.stopped:
+    if preemption.stopped:
         step, last = trainer.state.global_step, trainer.state.max_steps
         raise Interrupted(
-            f"stopped by a signal after update {step} of {last}; run the same command again to go on from there"
+            f"stopped by a signal after update {step} of {last}; run the same command again to "
+            "resume there"
         )
-    return found is not None
+    return start is not None
 
 
-def lengths(batch: dict[str, torch.Tensor]) -> Sequence[int]:
-    """Return the number of real tokens of each row of a batch."""
-    found: list[int] = batch["attention_mask"].sum(dim=1).tolist()
-    return found
+def _no_space(work: Path) -> ReassessError:
+    good = last_checkpoint(work)  # removes the half-written one
+    kept = (
+        f"{good.name} is complete, and the same command resumes from it"
+        if good
+        else "no checkpoint had been written yet"
+    )
+    return ReassessError(f"no space left for trainer checkpoints in {work}; make room: {kept}")
+
+
+def lengths(batch: dict[str, Tensor]) -> Sequence[int]:
+    """The number of real tokens of each row of a batch, (B,)."""
+    counts: list[int] = batch["attention_mask"].sum(dim=1).tolist()
+    return counts

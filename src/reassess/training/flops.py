@@ -1,24 +1,30 @@
-"""Model FLOPs, counted from shapes: two for each multiply-accumulate of a matrix product, real tokens only.
+"""Model FLOPs from shapes: two per multiply-accumulate of a matrix product, real tokens only.
 
-forward = 2 body S + 2 head C + 2 L d sum(s^2) + 2 tower V + 4 l e sum(v w), with S tokens, C scored tokens, s the length of a
-sequence (causal attention costs half of 4 L d s^2), V visual patches, v those of a picture and w those that each of them attends
-to. Training is three forwards; of a part that is frozen, one. Generation is one forward of the prompt (once a prompt, as caches
-allow) and one of each new token. A backward pass is one forward for the gradients of activations and one for those of weights;
-with adapters alone the language model has only the first.
+forward = 2 body S + 2 head C + 2 L d sum(s^2) + 2 tower V + 4 l e sum(v w), with S tokens, C scored
+tokens, s the length of a sequence (causal attention costs half of 4 L d s^2), V visual patches, v
+those of an image and w those that each of them attends to. Training costs three forwards, of a
+frozen part one. Generation costs one forward of each prompt (caches make a group share it) and one
+of each new token. A backward pass costs one forward for the gradients of activations and one for
+those of weights; with adapters the language model has only the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
+
+from reassess.training.loading import Model
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 FORMULA = "reassess-2"  # stated in every manifest
 
 
 @dataclass(frozen=True)
 class FlopsModel:
-    """What the count needs to know of a model.
+    """The shapes that the count needs.
 
     Attributes:
         body: parameters of the language model's layers.
@@ -26,7 +32,7 @@ class FlopsModel:
         tower: parameters of vision tower and projector that each patch meets.
         layers: language model layers.
         width: hidden size of the language model.
-        tower_layers: layers of the tower whose patches attend to the whole picture.
+        tower_layers: layers of the tower whose patches attend to the whole image.
         windowed_layers: layers of the tower whose patches attend to `window` patches.
         window: patches of a window.
         tower_width: hidden size of the tower.
@@ -47,30 +53,30 @@ class FlopsModel:
     frozen_body: bool = False
 
     def language(self, lengths: Iterable[int], scored: int) -> float:
-        """Return the FLOPs of the language model's forward pass over sequences of those lengths."""
+        """FLOPs of the language model's forward pass over sequences of these lengths."""
         sequence = list(lengths)
         attention = 2 * self.layers * self.width * sum(length * length for length in sequence)
         return float(2 * self.body * sum(sequence) + 2 * self.head * scored + attention)
 
     def vision(self, patches: Sequence[int]) -> float:
-        """Return the FLOPs of the tower's forward pass over pictures of so many patches."""
+        """FLOPs of the tower's forward pass over images; `patches` has the number in each."""
         whole = self.tower_layers * sum(count * count for count in patches)
         windows = self.windowed_layers * sum(count * min(count, self.window) for count in patches)
         return float(2 * self.tower * sum(patches) + 4 * self.tower_width * (whole + windows))
 
     def forward(self, lengths: Iterable[int], scored: int, patches: Sequence[int]) -> float:
-        """Return the FLOPs of a forward pass."""
+        """FLOPs of a forward pass."""
         return self.language(lengths, scored) + self.vision(patches)
 
     def training(self, lengths: Iterable[int], scored: int, patches: Sequence[int]) -> float:
-        """Return the FLOPs of forward and backward."""
+        """FLOPs of forward and backward."""
         language = (2 if self.frozen_body else 3) * self.language(lengths, scored)
         return language + (1 if self.frozen_tower else 3) * self.vision(patches)
 
     def rollout(
         self, prompts: Iterable[int], completions: Iterable[int], group: int, patches: Sequence[int]
     ) -> float:
-        """Return the FLOPs of generating: each prompt once for `group` consecutive completions, then token by token."""
+        """FLOPs of generating: a prompt once per `group` completions, then token by token."""
         prompt_lengths, lengths = list(prompts), list(completions)
         decode = sum(
             2 * (self.body + self.head) * n + 2 * self.layers * self.width * ((p + n) ** 2 - p**2)
@@ -79,34 +85,34 @@ class FlopsModel:
         return self.forward(prompt_lengths[::group], len(prompt_lengths[::group]), patches) + decode
 
 
-def flops_model(model: Any) -> FlopsModel:
-    """Read the shapes off an image-text model; a tower without a trainable parameter counts as frozen."""
+def flops_model(model: Model) -> FlopsModel:
+    """The shapes of an image-text model; a tower without a trainable parameter is frozen."""
     text, vision = model.config.get_text_config(), model.config.vision_config
     embedding = model.get_input_embeddings().weight
     language = {id(parameter) for parameter in model.get_decoder().parameters()}
     head = model.get_output_embeddings().weight
     tower = {
-        name: one
-        for name, one in model.named_parameters()
-        if id(one) not in language and one is not head
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if id(parameter) not in language and parameter is not head
     }
-    merged = (
-        getattr(vision, "spatial_merge_size", 1) ** 2
-    )  # a merger works on so many patches at once
-    found = FlopsModel(
-        body=sum(one.numel() for one in model.get_decoder().parameters()) - embedding.numel(),
+    merged = getattr(vision, "spatial_merge_size", 1) ** 2  # patches that a merger makes one
+    shapes = FlopsModel(
+        body=sum(weight.numel() for weight in model.get_decoder().parameters()) - embedding.numel(),
         head=head.numel(),
-        tower=sum(one.numel() / (merged if "merger" in name else 1) for name, one in tower.items()),
+        tower=sum(
+            weight.numel() / (merged if "merger" in name else 1) for name, weight in tower.items()
+        ),
         layers=text.num_hidden_layers,
         width=text.hidden_size,
-        frozen_tower=not any(one.requires_grad for one in tower.values()),
+        frozen_tower=not any(weight.requires_grad for weight in tower.values()),
         frozen_body=not head.requires_grad,
     )
-    return replace(found, **tower_shape(vision))  # type: ignore[arg-type]
+    return replace(shapes, **tower_shape(vision))  # type: ignore[arg-type]
 
 
-def tower_shape(vision: Any) -> dict[str, int]:
-    """Return the tower's layers, width and window as `FlopsModel` names them, from a vision config."""
+def tower_shape(vision: PretrainedConfig) -> dict[str, int]:
+    """Layers, width and window of a tower, as `FlopsModel` names them, from a vision config."""
     layers = getattr(vision, "depth", None) or vision.num_hidden_layers
     width = getattr(vision, "embed_dim", None) or vision.hidden_size
     full = getattr(vision, "fullatt_block_indexes", None)

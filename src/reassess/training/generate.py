@@ -1,26 +1,27 @@
-"""Batched generation from prepared prompts: probes, rejection sampling and rollouts use this one function.
+"""Batched generation from preprocessed prompts, for probes, rejection sampling and rollouts.
 
-A prompt and its picture are encoded once whatever the number of samples; rows that have ended leave the batch, and
-decoding stops with the last of them. Greedy output equals that of transformers' `generate` (a test holds them together).
+A prompt and its image are encoded once whatever the number of samples; rows that have ended leave
+the batch, and decoding stops with the last of them. Greedy output equals that of transformers'
+`generate` (a test compares them).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 from reassess.training.adapters import bare
+from reassess.training.loading import Model, Tokenizer
 from reassess.training.preprocessed import PreprocessedRows
 
-SHRINK = 0.6  # ended rows are dropped once fewer than this share of the batch goes on: dropping copies the cache
+SHRINK = 0.6  # ended rows leave once less than this share continues; it copies the cache
 
 
 def generate(
-    model: Any,
+    model: Model,
     rows: PreprocessedRows,
     indices: Sequence[int],
     *,
@@ -30,9 +31,10 @@ def generate(
     temperature: float = 0.0,
     samples: int = 1,
 ) -> list[Tensor]:
-    """Return `samples` completions for each prompt, prompt by prompt: token ids (C,), end token included if it came.
+    """`samples` completions for each prompt, prompt by prompt, as token ids (C,).
 
-    `temperature` 0 is greedy. The global random state of torch decides the samples.
+    The end token is included if it came. `temperature` 0 is greedy. The global random state of
+    torch decides the samples.
     """
     was_training = model.training
     model.eval()
@@ -40,13 +42,13 @@ def generate(
         batch = {
             name: value.to(model.device) for name, value in rows.prompt_batch(indices, pad).items()
         }
-        found = _decode(model, batch, pad, end, max_new_tokens, temperature, samples)
+        tokens = _decode(model, batch, pad, end, max_new_tokens, temperature, samples)
     model.train(was_training)
-    return [until_end(row, end) for row in found.cpu()]
+    return [until_end(row, end) for row in tokens.cpu()]
 
 
 def _decode(
-    model: Any,
+    model: Model,
     batch: dict[str, Tensor],
     pad: int,
     end: int,
@@ -54,10 +56,10 @@ def _decode(
     temperature: float,
     samples: int,
 ) -> Tensor:
-    """Return new tokens (B * samples, N), filled with `pad` after a row's end."""
+    """New tokens (B * samples, N), filled with `pad` after a row's end."""
     inner = bare(model).base_model
     if hasattr(inner, "rope_deltas"):
-        inner.rope_deltas = None  # left from another batch, they would shift positions
+        inner.rope_deltas = None  # those of an earlier batch would shift positions
     cache = DynamicCache(config=model.config.get_text_config())
     output = model(**batch, past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(samples)
@@ -65,7 +67,7 @@ def _decode(
     logits = output.logits[:, -1].repeat_interleave(samples, dim=0)
     mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
     shift = getattr(inner, "rope_deltas", None)
-    # Models with three-dimensional positions want them spelled out after the prompt; the others count by themselves.
+    # Models with three-dimensional positions need them after the prompt; the others count alone.
     positions = (
         None
         if shift is None
@@ -80,10 +82,10 @@ def _decode(
         chosen = chosen.masked_fill(ended, pad)
         tokens[active, step] = chosen
         ended = ended | (chosen == end)
-        going = int((~ended).sum())
-        if going == 0 or step + 1 == max_new_tokens:
+        continuing = int((~ended).sum())
+        if continuing == 0 or step + 1 == max_new_tokens:
             break
-        if going < SHRINK * len(ended):
+        if continuing < SHRINK * len(ended):
             keep = (~ended).nonzero().flatten()
             cache.batch_select_indices(keep)
             active, chosen, mask, ended = active[keep], chosen[keep], mask[keep], ended[keep]
@@ -101,10 +103,11 @@ def _decode(
     return tokens
 
 
-def placeholders(model: Any) -> list[int]:
-    """Return the ids of image and video placeholders, which a completion must not hold.
+def placeholders(model: Model) -> list[int]:
+    """The ids of image and video placeholders, which a completion must not contain.
 
-    A model may give them any probability, but a completion with one could not be read back: there is no picture for it.
+    A model may give them any probability, but a completion with one could not be read back, since
+    there is no image for it.
     """
     names = ("image_token_id", "image_token_index", "video_token_id")
     return sorted(
@@ -117,13 +120,13 @@ def _sample(logits: Tensor) -> Tensor:
 
 
 def until_end(tokens: Tensor, end: int) -> Tensor:
-    """Cut a completion after its first end token."""
-    found = (tokens == end).nonzero()
-    return tokens[: int(found[0]) + 1] if len(found) else tokens
+    """A completion (C,) cut after its first end token."""
+    ends = (tokens == end).nonzero()
+    return tokens[: int(ends[0]) + 1] if len(ends) else tokens
 
 
-def decode(tokenizer: Any, completions: Sequence[Tensor]) -> list[str]:
-    """Return the texts of completions, without special tokens."""
+def decode(tokenizer: Tokenizer, completions: Sequence[Tensor]) -> list[str]:
+    """The texts of completions, without special tokens."""
     return [
         text.strip()
         for text in tokenizer.batch_decode(

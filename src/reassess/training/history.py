@@ -1,19 +1,18 @@
-"""The history of a run: every logged number with its step, kept across a kill because each checkpoint carries it."""
+"""The history of a run: every logged number with its step. Each trainer checkpoint carries it."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reassess.core.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
-MARKER = (
-    "history.json"  # written into a trainer checkpoint last: a checkpoint without it is incomplete
-)
+MARKER = "history.json"  # written into a trainer checkpoint last; one without it is incomplete
 
 
 class History:
@@ -30,7 +29,7 @@ class History:
         }
 
     def add(self, step: int, **values: float) -> None:
-        """Record finite numbers of a step."""
+        """Record the finite ones of a step's numbers."""
         self.rows += [
             (step, name, float(value)) for name, value in values.items() if math.isfinite(value)
         ]
@@ -40,14 +39,14 @@ class History:
         for name, amount in amounts.items():
             self.totals[name] += float(amount)
 
-    def spend_everywhere(self, device: Any, **amounts: float) -> None:
-        """Add what all processes of a job spent; every process must call it."""
+    def spend_everywhere(self, device: torch.device | str, **amounts: float) -> None:
+        """Add the amounts of all processes of a job; every process must call it."""
         import torch
 
-        found = torch.tensor(list(amounts.values()), dtype=torch.float64, device=device)
+        sums = torch.tensor(list(amounts.values()), dtype=torch.float64, device=device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(found)
-        self.spend(**dict(zip(amounts, found.tolist(), strict=True)))
+            torch.distributed.all_reduce(sums)
+        self.spend(**dict(zip(amounts, sums.tolist(), strict=True)))
 
     def add_totals(self, step: int) -> None:
         """Record the running totals at a step."""
@@ -64,7 +63,7 @@ class History:
         self.totals = {name: float(value) for name, value in content["totals"].items()}
 
     def frame(self) -> pd.DataFrame:
-        """Return the history as rows (step, metric, value), sorted."""
+        """The history as rows (step, metric, value), sorted by metric and step."""
         import pandas as pd
 
         frame = pd.DataFrame(self.rows, columns=["step", "metric", "value"])

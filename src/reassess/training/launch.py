@@ -1,4 +1,4 @@
-"""Running a cell's training: in this process or in several, and again with smaller micro-batches where memory runs out."""
+"""Running a cell's training in one process or several, with smaller micro-batches if needed."""
 
 from __future__ import annotations
 
@@ -13,43 +13,48 @@ from reassess.core.compat import keep_head_with_norm
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.project import ROOT
 from reassess.training.layout import Layout
-from reassess.training.preemption import ignore_signals
+from reassess.training.preemption import SIGNALS, ignore_signals
 from reassess.training.run import SupportsFit, TrainingRun
 
-WORKER = "REASSESS_WORKER"  # set in the processes of a job; its value is the micro-batch, or empty for the layout's own
-RAN_OUT = "out-of-memory"  # file that a worker leaves in its work folder
+# Set in the processes of a job; its value is the micro-batch, or empty for the layout's own.
+WORKER = "REASSESS_WORKER"
+OUT_OF_MEMORY = "out-of-memory"  # file that a worker leaves in its work folder
 STOPPED = "stopped"  # the same for a run that a signal ended
-PATIENCE = 280  # seconds that the launcher gives its workers to save, before it kills them
+SAVE_SECONDS = 280  # time that the launcher gives its workers to save before it kills them
 CONFIGS = ROOT / "workflow" / "accelerate"
 
 
 def is_worker() -> bool:
-    """Return whether this process is one of several that train one cell."""
+    """Whether this process is one of several that train one cell."""
     return WORKER in os.environ
 
 
 def micro_batch_of_worker() -> int | None:
-    """Return the micro-batch that the launching process asked for."""
+    """The micro-batch that the launching process requested; None for the layout's own."""
     return int(os.environ[WORKER]) if os.environ.get(WORKER) else None
 
 
 def fit(run: TrainingRun, method: SupportsFit) -> None:
-    """Load, let the method train, and write what it leaves."""
+    """Load the model, let the method train it, and write the results."""
     run.load()
     run.finish(method.fit(run))
 
 
 def train(run: TrainingRun, method: SupportsFit) -> None:
-    """Train by a method; where memory runs out, start again from the last trainer checkpoint with half the micro-batch.
+    """Train by a method.
 
-    The rows of an update stay the same. Raises:
+    When memory runs out, restart from the last trainer checkpoint with half the micro-batch and as
+    many rows per update as before.
+
+    Raises:
+        Interrupted: a signal stopped the run.
         ReassessError: one row does not fit, or a process of the job failed.
     """
-    while not (_in_processes(run) if run.layout.processes > 1 else _here(run, method)):
-        before = run.layout
+    while not (_in_processes(run) if run.layout.processes > 1 else _in_this_process(run, method)):
+        before, _ = run.layout.split(run.rows_per_update)
         run.halve()
         print(
-            f"out of memory with micro-batches of {before.split(run.rows_per_update)[0]}: going on with "
+            f"out of memory with micro-batches of {before}: continuing with "
             f"{run.layout.micro_batch}, {run.rows_per_update} rows an update as before",
             file=sys.stderr,
             flush=True,
@@ -57,7 +62,10 @@ def train(run: TrainingRun, method: SupportsFit) -> None:
 
 
 def work(run: TrainingRun, method: SupportsFit) -> None:
-    """Do the part of one process of a job; leave a file and fail where memory runs out, so that all start again together."""
+    """Do the part of one process of a job.
+
+    When memory runs out it leaves a file and fails, so that all processes restart together.
+    """
     if run.layout.sharding == "fsdp":
         keep_head_with_norm()
     try:
@@ -66,13 +74,13 @@ def work(run: TrainingRun, method: SupportsFit) -> None:
         (run.work / STOPPED).touch()
         raise
     except Exception as error:
-        if ran_out_of_memory(error):
-            (run.work / RAN_OUT).touch()
+        if is_out_of_memory(error):
+            (run.work / OUT_OF_MEMORY).touch()
         raise
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that GPU or host had no memory left."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that GPU or host had no memory left."""
     import torch
 
     return isinstance(
@@ -80,35 +88,40 @@ def ran_out_of_memory(error: BaseException) -> bool:
     ) or "can't allocate memory" in str(error)
 
 
-def _here(run: TrainingRun, method: SupportsFit) -> bool:
+def _in_this_process(run: TrainingRun, method: SupportsFit) -> bool:
+    """Train here; whether it fitted into memory."""
     import torch
 
     try:
         fit(run, method)
     except Exception as error:
-        if not ran_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
     else:
         return True
-    gc.collect()  # the trainer is a knot of references
+    gc.collect()  # the trainer is full of reference cycles
     torch.cuda.empty_cache()
     return False
 
 
 def _in_processes(run: TrainingRun) -> bool:
-    ran_out, stopped = run.work / RAN_OUT, run.work / STOPPED
-    for mark in (ran_out, stopped):
+    """Train in the layout's processes; whether it fitted into memory."""
+    out_of_memory, stopped = run.work / OUT_OF_MEMORY, run.work / STOPPED
+    for mark in (out_of_memory, stopped):
         mark.unlink(missing_ok=True)
-    asked = "" if run.micro_batch is None else str(run.micro_batch)
-    command = [*launcher(run.layout), "reassess.cli.entry", *run.command]
     job = subprocess.Popen(
-        command, env={**os.environ, WORKER: asked, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(PATIENCE)}
+        [*launcher(run.layout), "reassess.cli.entry", *run.command],
+        env={
+            **os.environ,
+            WORKER: "" if run.micro_batch is None else str(run.micro_batch),
+            "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SAVE_SECONDS),
+        },
     )
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        job.send_signal(signal.SIGTERM)  # the launcher hands this one, and no other, to its workers
+        job.send_signal(signal.SIGTERM)  # the only signal that the launcher passes to its workers
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
     code = job.wait()
     if code == 0 and not stopped.is_file():
         ignore_signals()
@@ -117,17 +130,17 @@ def _in_processes(run: TrainingRun) -> bool:
         signal.signal(number, handler)
     if stopped.is_file():
         raise Interrupted(
-            f"cell {run.cell} was stopped by a signal; run the same command again to go on"
+            f"cell {run.cell} was stopped by a signal; run the same command again to resume"
         )
-    if code and not ran_out.is_file():
+    if code and not out_of_memory.is_file():
         raise ReassessError(
-            f"a process of cell {run.cell} failed (exit code {code}); its words are above"
+            f"a process of cell {run.cell} failed (exit code {code}); its output is above"
         )
     return False
 
 
 def launcher(layout: Layout) -> list[str]:
-    """Return the command that starts a module in all processes of a job."""
+    """The command that starts a module, to be appended, in all processes of a job."""
     if layout.sharding == "none":
         return [
             sys.executable,
@@ -137,19 +150,15 @@ def launcher(layout: Layout) -> list[str]:
             f"--nproc_per_node={layout.processes}",
             "-m",
         ]
-    command = [
+    return [
         sys.executable,
         "-m",
         "accelerate.commands.launch",
         "--config_file",
         str(CONFIGS / f"{layout.sharding}.yaml"),
-    ]
-    precision = "bf16" if layout.precision == "bfloat16" else "no"
-    return [
-        *command,
         "--num_processes",
         str(layout.processes),
         "--mixed_precision",
-        precision,
+        "bf16" if layout.precision == "bfloat16" else "no",
         "--module",
     ]

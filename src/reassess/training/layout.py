@@ -1,33 +1,38 @@
-"""How a training job is laid out on its hardware: device, precision, processes, and the rows a process works on at once.
+"""How a training job uses its hardware: device, precision, processes, and rows per forward pass.
 
-A layout changes how fast a job is and how much memory it takes, and the last bits of its result; never what it computes. The
-rows of an update are those of the settings whatever the layout, and the loss is their token mean (tests/invariant).
+A layout changes the speed and memory of a job and the last bits of its result, never what it
+computes. The rows of an update are those of the settings whatever the layout, and the loss is their
+token mean (tests/invariant).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from reassess.core.errors import ReassessError
 
 
 @dataclass(frozen=True)
 class Layout:
-    """See the module.
+    """How a training job uses its hardware; the defaults are one process on a CPU.
 
     Attributes:
         device: `cpu` or `cuda`.
-        precision: of the arithmetic; master weights stay float32, since bfloat16 ones would drop updates of rate 1e-6.
-        processes: one a GPU.
-        sharding: how the states of training are spread over them; `none` keeps a copy in each.
-        micro_batch: rows (SFT) or completions (RL) of one forward pass of a process; None: all of an update's.
-        gradient_checkpointing: forget activations and compute them again; covers language model and tower.
+        precision: of the arithmetic. Master weights stay float32, since bfloat16 weights would lose
+            updates at a learning rate of 1e-6.
+        processes: one per GPU.
+        sharding: how weights, gradients and optimiser states are spread over the processes; `none`
+            keeps a copy in each.
+        micro_batch: rows (SFT) or completions (RL) of one forward pass of a process; None: all
+            that the process has in an update.
+        gradient_checkpointing: recompute activations instead of keeping them, in language model
+            and tower.
         attention: implementation, as transformers names it.
         rollouts: engine of rollouts.
-        vllm_mode: inside the training processes, or a server of its own.
+        vllm_mode: inside the training processes, or as a separate server.
         vllm_memory: share of a GPU's memory for a colocated vLLM.
-        engine_memory: the same for a vLLM that has the GPU to itself: traces and evaluation.
+        engine_memory: the same for a vLLM that has the GPU to itself (traces and evaluation).
         checkpoint_minutes: longest time between two trainer checkpoints.
     """
 
@@ -45,10 +50,10 @@ class Layout:
     checkpoint_minutes: float = 10.0
 
     def split(self, rows: int) -> tuple[int, int]:
-        """Return rows of a forward pass and gradient accumulation, so that an update sees `rows` over all processes.
+        """Rows of a forward pass and accumulation steps, for `rows` in an update of all processes.
 
         Raises:
-            ReassessError: the rows cannot be divided so.
+            ReassessError: the rows cannot be divided evenly.
         """
         if rows % self.processes:
             raise ReassessError(
@@ -58,32 +63,34 @@ class Layout:
         once = min(self.micro_batch or own, own)
         if own % once:
             raise ReassessError(
-                f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a divisor"
+                f"{own} rows of a process cannot be divided into micro-batches of {once}; choose a "
+                "divisor"
             )
         return once, own // once
 
     def halved(self, rows: int) -> Layout:
-        """Return the layout with at most half the rows in a forward pass, the update's as many as before.
+        """The layout with at most half the rows in a forward pass and as many in an update.
 
         Raises:
-            ReassessError: it is one row already.
+            ReassessError: a forward pass has one row already.
         """
         once, accumulation = self.split(rows)
         if once == 1:
             raise ReassessError(
-                "one row at a time does not fit into memory: set gradient_checkpointing, freeze_vision or lora_rank, lower "
-                "world.pixels.largest or the token budget, or give the model more GPUs with sharding"
+                "one row at a time does not fit into memory: set gradient_checkpointing, "
+                "freeze_vision or lora_rank, lower world.pixels.largest or the token budget, or "
+                "give the model more GPUs with sharding"
             )
         smaller = max(
             count for count in range(1, once // 2 + 1) if once * accumulation % count == 0
         )
         return replace(self, micro_batch=smaller)
 
-    def rollout_arguments(self) -> dict[str, Any]:
-        """Return the arguments of RL that name the engine of rollouts; none where transformers generates.
+    def rollout_arguments(self) -> dict[str, str | float | bool]:
+        """TRL's arguments that select the engine of rollouts; none if transformers generates.
 
-        The ratio between engine and trainer is bounded token by token: over a whole long completion it leaves the bound by
-        rounding alone, and the completion would be masked.
+        The importance ratio between engine and trainer is bounded token by token: over a whole
+        long completion rounding alone exceeds the bound, and the completion would be masked.
         """
         if self.rollouts == "hf":
             return {}
@@ -96,8 +103,8 @@ class Layout:
             "vllm_importance_sampling_clip_max": 3.0,
         }
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the training arguments that follow."""
+    def arguments(self) -> dict[str, str | bool]:
+        """The training arguments of transformers that follow from the layout."""
         return {
             "use_cpu": self.device == "cpu",
             "bf16": self.precision == "bfloat16",

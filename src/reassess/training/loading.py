@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reassess.core.errors import ReassessError
+from reassess.core.files import sha256_file, sha256_text
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 Model: TypeAlias = "PreTrainedModel"  # an image-text model
 Processor: TypeAlias = "ProcessorMixin"
+Tokenizer: TypeAlias = "PreTrainedTokenizerBase"
 
 
 def quiet() -> None:
-    """Switch off network, telemetry, progress bars and advice, before the libraries are imported."""
+    """Switch off network, telemetry, progress bars and advice, before libraries are imported."""
     for name in (
         "HF_HUB_OFFLINE",
         "HF_DATASETS_OFFLINE",
@@ -28,9 +31,8 @@ def quiet() -> None:
     ):
         os.environ[name] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # deterministic matrix products on a GPU
+    # Matrix products on a GPU are deterministic with this workspace.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -39,7 +41,7 @@ def quiet() -> None:
 
 
 def check_checkpoint(folder: Path) -> None:
-    """Make sure that a checkpoint folder is whole.
+    """Check that a checkpoint folder is complete.
 
     Raises:
         ReassessError: the folder, its config, its weights or a shard is missing; names it.
@@ -57,12 +59,17 @@ def check_checkpoint(folder: Path) -> None:
     missing = sorted(name for name in names if not (folder / name).is_file())
     if missing:
         raise ReassessError(
-            f"checkpoint {folder} lacks {', '.join(missing)}; delete the folder and rerun to make it again"
+            f"checkpoint {folder} lacks {', '.join(missing)}; delete the folder and rerun to make "
+            "it again"
         )
 
 
 def load_processor(folder: Path) -> Processor:
-    """Return the processor saved in a checkpoint folder."""
+    """The processor saved in a checkpoint folder.
+
+    Raises:
+        ReassessError: the checkpoint is incomplete.
+    """
     quiet()
     from transformers import AutoProcessor
 
@@ -71,7 +78,7 @@ def load_processor(folder: Path) -> Processor:
 
 
 def load_model(folder: Path, attention: str = "sdpa") -> Model:
-    """Return the image-text model saved in a checkpoint folder, in float32.
+    """The image-text model saved in a checkpoint folder, in float32.
 
     Raises:
         ReassessError: the checkpoint is incomplete or damaged.
@@ -98,7 +105,7 @@ def load_model(folder: Path, attention: str = "sdpa") -> Model:
 
 
 def freeze_vision(model: Model) -> None:
-    """Let vision tower and merger take no gradient. The language model's backward pass is not saved by it.
+    """Freeze vision tower and merger. The language model's backward pass costs as much as before.
 
     Raises:
         ReassessError: the model has no tower under any name known here.
@@ -111,7 +118,8 @@ def freeze_vision(model: Model) -> None:
     ]
     if not towers:
         raise ReassessError(
-            f"{type(model).__name__} has no vision tower under a known name; freeze_vision cannot be met"
+            f"{type(model).__name__} has no vision tower under a known name; freeze_vision cannot "
+            "be met"
         )
     for tower in towers:
         tower.requires_grad_(False)
@@ -120,13 +128,20 @@ def freeze_vision(model: Model) -> None:
 def save_checkpoint(
     model: Model, processor: Processor, folder: Path, precision: str | None = None
 ) -> None:
-    """Write model and processor to `folder` so that it appears whole or not at all.
+    """Write model and processor so that the folder appears complete or not at all.
 
-    Of the processes of a job all must call it, and the first writes. `precision` is what an engine that reads the folder shall
-    compute in; the weights are written as they are.
+    All processes of a job must call it; the first one writes.
+
+    Args:
+        model: image-text model, sharded or not.
+        processor: its processor.
+        folder: where to write; replaced if it exists.
+        precision: stated in the config for engines that read the folder; the weights are written
+            as they are.
+
+    Raises:
+        ReassessError: the folder cannot be written; names it.
     """
-    import shutil
-
     from reassess.training.sharding import rank, wait_for_all, whole_state
 
     state = whole_state(model)
@@ -156,7 +171,5 @@ def save_checkpoint(
 
 
 def weights_hash(folder: Path) -> str:
-    """Return one hash of all weight files of a checkpoint."""
-    from reassess.core.files import sha256_file, sha256_text
-
+    """One hash of all weight files of a checkpoint."""
     return sha256_text("".join(sha256_file(path) for path in sorted(folder.glob("*.safetensors"))))

@@ -1,7 +1,7 @@
 """Rows tokenised and preprocessed once for each (pool, processor), shared by every arm.
 
-Chat templates and image decoding in a collator cost a third of a small training step; here they are paid once, and a
-batch is only indexing and padding.
+Chat templates and image decoding in a collator take a third of a small training step. They run once
+here, so that a batch needs only indexing and padding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -19,9 +19,16 @@ from torch import Tensor
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import replacing
-from reassess.training.pixels import GRID, PIXELS, Images, LazyImages, StoredImages
+from reassess.data.items import Message, WithImage
+from reassess.data.pool import decode_image
+from reassess.training.loading import Processor
+from reassess.training.pixels import GRID, PIXELS, Images, Inputs, LazyImages, StoredImages
+
+if TYPE_CHECKING:
+    from transformers import BatchFeature
 
 IGNORED = -100  # label of a token that is not trained on
+ItemT = TypeVar("ItemT", bound=WithImage)
 
 
 @dataclass
@@ -30,10 +37,12 @@ class PreprocessedRows:
 
     Attributes:
         ids: row ids of the pool.
-        prompts: token ids of the prompt, generation prompt included, one tensor (P,) a row.
-        completions: token ids of the completion, end token included, one tensor (C,) a row; empty if there are none.
-        token_fields: per-token inputs of the processor beside the ids (such as `mm_token_type_ids`), one (P,) a row.
-        images: inputs of the vision tower, one picture or none a row.
+        prompts: token ids of each prompt, generation prompt included, one tensor (P,) per row.
+        completions: token ids of each completion, end token included, one tensor (C,) per row;
+            empty if there are none.
+        token_fields: per-token inputs of the processor beside the ids (such as
+            `mm_token_type_ids`), one tensor (P,) per row.
+        images: inputs of the vision tower, of one image or none per row.
     """
 
     ids: list[str]
@@ -43,33 +52,33 @@ class PreprocessedRows:
     images: Images = field(default_factory=lambda: StoredImages([]))
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """The number of rows."""
         return len(self.ids)
 
     def select(self, ids: Sequence[str]) -> PreprocessedRows:
-        """Return the rows of those ids, in that order.
+        """The rows with these ids, in this order.
 
         Raises:
             ReassessError: an id is not among the rows.
         """
-        where = {row: index for index, row in enumerate(self.ids)}
-        missing = [row for row in ids if row not in where]
+        index_of = {row: index for index, row in enumerate(self.ids)}
+        missing = [row for row in ids if row not in index_of]
         if missing:
-            raise ReassessError(f"{len(missing)} rows were not prepared, first {missing[0]!r}")
-        picked = [where[row] for row in ids]
+            raise ReassessError(f"{len(missing)} rows were not preprocessed, first {missing[0]!r}")
+        indices = [index_of[row] for row in ids]
         return PreprocessedRows(
             ids=list(ids),
-            prompts=[self.prompts[index] for index in picked],
-            completions=[self.completions[index] for index in picked] if self.completions else [],
+            prompts=[self.prompts[index] for index in indices],
+            completions=[self.completions[index] for index in indices] if self.completions else [],
             token_fields={
-                name: [values[index] for index in picked]
+                name: [values[index] for index in indices]
                 for name, values in self.token_fields.items()
             },
-            images=self.images.select(picked),
+            images=self.images.select(indices),
         )
 
     def sft_batch(self, indices: Sequence[int], pad: int) -> dict[str, Tensor]:
-        """Return a right-padded batch with labels on the completion only: (B, P+C) each, and the vision inputs."""
+        """A right-padded batch, (B, P+C) each, labelled on completions only, and vision inputs."""
         tokens = [torch.cat([self.prompts[index], self.completions[index]]) for index in indices]
         labels = [row.clone() for row in tokens]
         for row, index in zip(labels, indices):
@@ -85,7 +94,7 @@ class PreprocessedRows:
         return batch | self.images.batch(indices)
 
     def prompt_batch(self, indices: Sequence[int], pad: int) -> dict[str, Tensor]:
-        """Return a left-padded batch of prompts, (B, P) each, and the vision inputs."""
+        """A left-padded batch of prompts, (B, P) each, and the vision inputs."""
         prompts = [self.prompts[index] for index in indices]
         batch = {
             "input_ids": _left(prompts, pad),
@@ -105,15 +114,15 @@ class PreprocessedRows:
             }
         for name, values in self.token_fields.items():
             tensors[f"token.{name}"] = torch.cat(values)
-        pictured = [index for index in range(len(self)) if self.images.has(index)]
+        with_image = [index for index in range(len(self)) if self.images.has(index)]
         tensors["has_image"] = torch.tensor([self.images.has(index) for index in range(len(self))])
         if isinstance(self.images, StoredImages):
-            found = [self.images.inputs(index) for index in pictured]
-            for name in found[0] if found else ():
-                tensors[f"image.{name}"] = torch.stack([image[name] for image in found])
-        elif pictured:
+            inputs = [self.images.inputs(index) for index in with_image]
+            for name in inputs[0] if inputs else ():
+                tensors[f"image.{name}"] = torch.stack([image[name] for image in inputs])
+        elif with_image:
             tensors[f"image.{GRID}"] = torch.stack(
-                [grid for index in pictured if (grid := self.images.grid(index)) is not None]
+                [grid for index in with_image if (grid := self.images.grid(index)) is not None]
             )
         with replacing(path) as temporary:
             save_file(
@@ -144,39 +153,30 @@ class PreprocessedRows:
         if "completions" in tensors:
             completions = list(tensors["completions"].split(tensors["completion_lengths"].tolist()))
         fields = {
-            n.removeprefix("token."): list(t.split(lengths))
-            for n, t in tensors.items()
-            if n.startswith("token.")
+            name: list(tensor.split(lengths)) for name, tensor in _part(tensors, "token.").items()
         }
-        stacked = {
-            n.removeprefix("image."): iter(t) for n, t in tensors.items() if n.startswith("image.")
-        }
+        stacked = {name: iter(tensor) for name, tensor in _part(tensors, "image.").items()}
         images = [
-            {n: next(t) for n, t in stacked.items()} if has else None
+            {name: next(rows) for name, rows in stacked.items()} if has else None
             for has in tensors["has_image"].tolist()
         ]
-        return cls(
-            ids,
-            list(tensors["prompts"].split(lengths)),
-            completions,
-            fields,
-            StoredImages(images),
-        )
+        prompts = list(tensors["prompts"].split(lengths))
+        return cls(ids, prompts, completions, fields, StoredImages(images))
 
-    def process_later(
-        self, items: Sequence[Any], processor: Any, decode: Callable[[Any], Any]
-    ) -> PreprocessedRows:
-        """Return the rows with pictures that are processed when a batch asks for them; `items` are those of the rows."""
+    def process_later(self, items: Sequence[WithImage], processor: Processor) -> PreprocessedRows:
+        """The rows with images that are processed when a batch needs them.
+
+        `items` are those of the rows.
+        """
         grids = [self.images.grid(index) for index in range(len(self))]
-        return replace(self, images=LazyImages(items, grids, processor.image_processor, decode))
+        return replace(self, images=LazyImages(items, grids, processor.image_processor))
 
 
 def preprocess(
-    items: Sequence[Any],
+    items: Sequence[ItemT],
     completions: Sequence[str] | None,
-    processor: Any,
-    messages: Any,
-    decode: Any,
+    processor: Processor,
+    messages: Callable[[ItemT], list[Message]],
     *,
     keep_pixels: bool = True,
 ) -> PreprocessedRows:
@@ -184,53 +184,58 @@ def preprocess(
 
     Args:
         items: pool items.
-        completions: one a row, without the end token; None for prompts alone.
+        completions: one per row, without the end token; None for prompts alone.
         processor: the model's processor (image pipeline and tokenizer).
         messages: function from an item to its chat messages.
-        decode: function from an item to its picture.
-        keep_pixels: keep the vision inputs in memory; otherwise they are processed again when a batch asks for them.
+        keep_pixels: keep the vision inputs in memory; otherwise every batch processes them again.
+
+    Raises:
+        ReassessError: an image does not decode; names the item.
     """
-    stored: list[dict[str, Tensor] | None] = []
+    stored: list[Inputs | None] = []
     rows = PreprocessedRows([item.id for item in items], [], [])
     chunk = 256 if keep_pixels else 16
     tokenizer = processor.tokenizer
     for start in range(0, len(items), chunk):
-        found = _prepare_chunk(rows, items[start : start + chunk], processor, messages, decode)
-        stored += (
-            found if keep_pixels else [None if one is None else {GRID: one[GRID]} for one in found]
-        )
+        inputs = _preprocess_chunk(rows, items[start : start + chunk], processor, messages)
+        if not keep_pixels:
+            inputs = [None if row is None else {GRID: row[GRID]} for row in inputs]
+        stored += inputs
     rows.images = StoredImages(stored)
     if not keep_pixels:
-        rows = rows.process_later(items, processor, decode)
+        rows = rows.process_later(items, processor)
     if completions is not None:
         encoded = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
         rows.completions = [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in encoded]
     return rows
 
 
-def _prepare_chunk(
-    rows: PreprocessedRows, items: Sequence[Any], processor: Any, messages: Any, decode: Any
-) -> list[dict[str, Tensor] | None]:
+def _preprocess_chunk(
+    rows: PreprocessedRows,
+    items: Sequence[ItemT],
+    processor: Processor,
+    messages: Callable[[ItemT], list[Message]],
+) -> list[Inputs | None]:
     """Append the tokens of items to the rows; return their vision inputs."""
-    stored: list[dict[str, Tensor] | None] = []
+    stored: list[Inputs | None] = []
     texts = [
         processor.apply_chat_template(messages(item), add_generation_prompt=True, tokenize=False)
         for item in items
     ]
-    pictured = [item.image is not None for item in items]
-    pictures = [[decode(item)] for item, has in zip(items, pictured) if has]
-    # The processor pairs images with texts by their placeholders, so rows without a picture go in a call of their own.
-    outputs: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    with_image = [item.image is not None for item in items]
+    images = [[decode_image(item)] for item in items if item.image is not None]
+    # The processor pairs images with texts by their placeholders, so rows without an image go in a
+    # call of their own.
+    outputs: dict[bool, list[dict[str, Tensor]]] = {True: [], False: []}
     for has in (True, False):
-        chosen = [text for text, with_picture in zip(texts, pictured) if with_picture is has]
+        chosen = [text for text, row_has in zip(texts, with_image) if row_has is has]
         if chosen:
-            arguments = {"images": pictures} if has else {}
+            arguments = {"images": images} if has else {}
             outputs[has] = _split(processor(text=chosen, padding=False, **arguments), len(chosen))
-    streams = {has: iter(found) for has, found in outputs.items()}
-    for has in pictured:
+    streams = {has: iter(split) for has, split in outputs.items()}
+    for has in with_image:
         row = next(streams[has])
-        tokens = row.pop("input_ids")
-        rows.prompts.append(tokens)
+        rows.prompts.append(row.pop("input_ids"))
         stored.append(
             {name: value for name, value in row.items() if name in (PIXELS, GRID)} if has else None
         )
@@ -239,13 +244,13 @@ def _prepare_chunk(
     return stored
 
 
-def _split(output: Any, count: int) -> list[dict[str, Any]]:
-    """Split a processor's batch into rows; pixel values of all images come concatenated along dimension 0."""
-    rows: list[dict[str, Any]] = [{} for _ in range(count)]
+def _split(output: BatchFeature, count: int) -> list[dict[str, Tensor]]:
+    """A processor's batch as `count` rows; its pixel values are concatenated along dimension 0."""
+    rows: list[dict[str, Tensor]] = [{} for _ in range(count)]
     for name, value in output.items():
         if name == PIXELS:
             pixels = torch.as_tensor(np.asarray(value))
-            # Families with grids cut pictures into as many patches as their size asks for; the others have one size.
+            # Families with grids cut images into patches by their size; the others have one size.
             sizes = (
                 torch.as_tensor(np.asarray(output[GRID])).prod(dim=1).tolist()
                 if GRID in output
@@ -259,6 +264,14 @@ def _split(output: Any, count: int) -> list[dict[str, Any]]:
         for row, part in zip(rows, parts, strict=True):
             row[name] = part
     return rows
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _lengths(rows: list[Tensor]) -> Tensor:

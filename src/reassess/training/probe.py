@@ -1,39 +1,39 @@
-"""Scoring the held-out probe during training, so that reward can be set against accuracy along the run."""
+"""Scoring held-out items during training, so that reward can be compared with accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from reassess.data.items import Item
 from reassess.training.generate import decode, generate
+from reassess.training.loading import Model, Tokenizer
 from reassess.training.preprocessed import PreprocessedRows
-from reassess.verifier.grading import judge
+from reassess.verifier import grade
 
 
 @dataclass
 class Probe:
-    """Held-out items with their prepared prompts. Greedy decoding, the same verifier as everywhere."""
+    """Held-out items with preprocessed prompts, decoded greedily and graded like any other."""
 
-    items: Sequence[Any]
+    items: Sequence[Item]
     rows: PreprocessedRows
-    tokenizer: Any
+    tokenizer: Tokenizer
     max_new_tokens: int
 
-    def score(self, model: Any) -> dict[str, float]:
-        """Return accuracy and format share (of 1) and mean completion length (tokens) of the model on the probe."""
-        end = self.tokenizer.eos_token_id
+    def score(self, model: Model) -> dict[str, float]:
+        """Accuracy and format share (of 1) and mean completion length (tokens) on the probe."""
         completions = generate(
             model,
             self.rows,
             range(len(self.rows)),
             pad=self.tokenizer.pad_token_id,
-            end=end,
+            end=self.tokenizer.eos_token_id,
             max_new_tokens=self.max_new_tokens,
         )
         texts = decode(self.tokenizer, completions)
         verdicts = [
-            judge(text, item.answer, item.answer_kind)
+            grade(text, item.answer, item.answer_kind)
             for text, item in zip(texts, self.items, strict=True)
         ]
         count = len(verdicts)

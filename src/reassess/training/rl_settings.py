@@ -1,4 +1,4 @@
-"""Settings of reinforcement learning with verifiable rewards, apart from the trainer to keep config checks light."""
+"""Settings of RL with verifiable rewards, apart from the trainer so that config checks are fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reassess.training.settings import TrainedSettings
 
 
 class RlSettings(TrainedSettings):
-    """TRL's option names. The defaults are the micro world's recipe (ours) unless a source is named."""
+    """TRL's option names. Defaults without a source are the micro world's recipe (ours)."""
 
     max_steps: int = Field(
         160, gt=0, description="updates, whatever the data size (ours: matched updates)"
@@ -22,7 +22,8 @@ class RlSettings(TrainedSettings):
     minibatch_prompts: int | None = Field(
         None,
         gt=0,
-        description="prompts an update, where a rollout batch is used for several (EasyR1: 128 of 512); None: all",
+        description="prompts an update, where a rollout batch is used for several (EasyR1: 128 of "
+        "512); None: all",
     )
     num_generations: int = Field(
         8, ge=2, description="completions a prompt: the group (TRL's default)"
@@ -42,7 +43,8 @@ class RlSettings(TrainedSettings):
     )
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = Field(
         "grpo",
-        description="how the loss is averaged over tokens (arXiv 2402.03300: by completion, then over completions)",
+        description="how the loss is averaged over tokens (arXiv 2402.03300: by completion, then "
+        "over completions)",
     )
     scale_rewards: Literal["group", "batch", "none"] = Field(
         "group", description="divisor of the advantage (TRL's default)"
@@ -62,7 +64,8 @@ class RlSettings(TrainedSettings):
     def _minibatches_fit(self) -> RlSettings:
         if self.minibatch_prompts is not None and self.prompts_per_step % self.minibatch_prompts:
             raise ValueError(
-                f"minibatch_prompts ({self.minibatch_prompts}) does not divide prompts_per_step ({self.prompts_per_step})"
+                f"minibatch_prompts ({self.minibatch_prompts}) does not divide prompts_per_step "
+                f"({self.prompts_per_step})"
             )
         return self
 
@@ -77,7 +80,7 @@ class RlSettings(TrainedSettings):
         return self.prompts_per_step // (self.minibatch_prompts or self.prompts_per_step)
 
     def updates(self, rows: int) -> int:
-        """Return the number of updates on so many prompts."""
+        """The number of updates on `rows` prompts."""
         if self.epochs is None:
             return self.max_steps
         return max(1, ceil(rows * self.epochs / self.prompts_per_step)) * self.updates_per_batch

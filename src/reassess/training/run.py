@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
+    Json,
     read_json,
     read_parquet,
     sha256_file,
@@ -23,7 +24,7 @@ from reassess.core.files import (
 from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item, Prompts
-from reassess.data.pool import decode_image, read_pool
+from reassess.data.pool import read_pool
 from reassess.training.adapters import add_adapters, merged
 from reassess.training.flops import FORMULA
 from reassess.training.history import Outcome
@@ -46,16 +47,16 @@ from reassess.training.sharding import rank, wait_for_all
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files of one training job.
+    """The files of a training job.
 
     Attributes:
         start: the checkpoint it starts from.
         template: the checkpoint whose processor the rows were preprocessed with.
         rows: the frozen rows of the model's family.
-        preprocessed: those rows, tokenised.
+        preprocessed: the same rows, tokenised.
         pool: the split that the rows are from.
         probe: the split of held-out items scored during training.
-        work: trainer checkpoints; they outlive a killed job.
+        work: trainer checkpoints; they remain after a job is killed.
         checkpoint: the finished checkpoint.
         history: the finished curves.
         manifest: written last.
@@ -100,10 +101,10 @@ class TrainingRun:
         prompts: makes prompts from items.
         spec: everything that can change the result.
         spec_hash: its hash.
-        base_layout: how the job uses its hardware; `layout` once memory has run out.
+        base_layout: how the job should use its hardware; `layout` is how it does.
         max_new_tokens: token budget of a completion in evaluation.
-        command: the words after `reassess` that start this job again.
-        micro_batch: rows of a forward pass instead of the layout's own, once memory has run out.
+        command: the arguments of `reassess` that start this job.
+        micro_batch: rows of a forward pass instead of the layout's own, after memory ran out.
     """
 
     cell: str
@@ -114,7 +115,7 @@ class TrainingRun:
     settings: TrainedSettings
     files: TrainingFiles
     prompts: ItemPrompts
-    spec: dict[str, Any]
+    spec: Json
     spec_hash: str
     base_layout: Layout
     max_new_tokens: int
@@ -132,7 +133,7 @@ class TrainingRun:
 
     @property
     def order_seed(self) -> int:
-        """Seed of the order of rows: the same for every method of a (distribution, size, seed)."""
+        """Seed of the order of rows, the same for all methods of a (distribution, size, seed)."""
         return derive_seed("order", self.distribution, self.size, self.seed)
 
     @property
@@ -162,7 +163,7 @@ class TrainingRun:
         rows = PreprocessedRows.load(self.files.preprocessed).select(self.row_ids)
         if self.prompts.keep_pixels:
             return rows
-        return rows.process_later(self.items, load_processor(self.files.start), decode_image)
+        return rows.process_later(self.items, load_processor(self.files.start))
 
     @cached_property
     def items(self) -> list[Item]:
@@ -173,14 +174,13 @@ class TrainingRun:
 
     @cached_property
     def probe(self) -> Probe:
-        """The held-out items scored during training, prepared for `processor`."""
+        """The held-out items scored during training, preprocessed for `processor`."""
         items: list[Item] = read_pool(self.files.probe, self.prompts.item_type)
         rows = preprocess(
             items,
             None,
             self.processor,
             self.prompts.prompt,
-            decode_image,
             keep_pixels=self.prompts.keep_pixels,
         )
         return Probe(items, rows, self.processor.tokenizer, self.max_new_tokens)
@@ -198,7 +198,7 @@ class TrainingRun:
         folder, mark = self.files.work, json.dumps({"spec_hash": self.spec_hash})
         note = folder / "spec.json"
         if note.is_file() and note.read_text() == mark:
-            # Not written again: another process of the job could read it empty, and clear the folder.
+            # Not rewritten: another process of the job could read it empty and clear the folder.
             return folder
         if folder.exists():
             shutil.rmtree(folder)
@@ -209,7 +209,7 @@ class TrainingRun:
     # --- what the job does around a method ---------------------------------------------------
 
     def is_finished(self) -> bool:
-        """Whether another job has finished this very spec: manifest and checkpoint are there."""
+        """Whether another job has finished this spec: manifest and checkpoint exist."""
         complete = (
             self.files.manifest.is_file() and (self.files.checkpoint / "config.json").is_file()
         )
@@ -221,10 +221,10 @@ class TrainingRun:
         return self.settings.rows_per_update
 
     def halve(self) -> None:
-        """Work on half as many rows at once from here on, with as many an update as before.
+        """Halve the rows of a forward pass; an update keeps its rows.
 
         Raises:
-            ReassessError: it is one row already; says what can be done.
+            ReassessError: it is one row already; names what can be changed.
         """
         self.micro_batch = self.layout.halved(self.rows_per_update).micro_batch
 
@@ -233,7 +233,7 @@ class TrainingRun:
 
         Raises:
             ReassessError: rows and model do not share tokenizer and template, there is no vision
-                tower to freeze, or adapters are asked for on sharded weights.
+                tower to freeze, or sharded weights are to get adapters.
         """
         self.__dict__.pop("probe", None)
         self.processor = load_processor(self.files.start)
@@ -264,7 +264,7 @@ class TrainingRun:
     def finish(self, outcome: Outcome) -> None:
         """Write checkpoint, history and, last, the manifest; then remove the trainer checkpoints.
 
-        Every process of a job must call it; the first one writes.
+        All processes of a job must call it; the first one writes.
         """
         ignore_signals()
         precision = None if self.layout.precision == "float32" else self.layout.precision
@@ -302,7 +302,7 @@ class TrainingRun:
 
 
 class SupportsFit(Protocol):
-    """What a training job needs of a method."""
+    """The part of a method that a training job uses."""
 
     def fit(self, run: TrainingRun) -> Outcome:
         """Train `run.model` in place."""

@@ -1,4 +1,4 @@
-"""The settings that methods share; those of SFT and RL stand beside this file."""
+"""The settings that methods share; those of SFT and RL are in modules of their own."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class MethodSettings(BaseModel):
-    """Settings every method has. Subclasses add their own, each with a description that says where its default is from."""
+    """Settings every method has.
+
+    Subclasses add theirs, each with a description that names the source of its default.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TrainedSettings(MethodSettings, ABC):
-    """Settings of every method that trains: where it starts and how its run is watched."""
+    """Settings of every method that trains: where it starts and how its run is monitored."""
 
     start: str = Field(
         "base",
-        description="arm whose checkpoint of the same cell it starts from; `base` is the base model",
+        description="arm whose checkpoint of the same cell it starts from; `base` is the base "
+        "model",
     )
     probe_every: int = Field(
         20, ge=1, description="updates between two scores on the held-out probe (ours)"

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: TRL's `SFTTrainer` on prepared rows."""
+"""Supervised fine-tuning: TRL's `SFTTrainer` on preprocessed rows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
+from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import Trainer
+from transformers.trainer_utils import SaveStrategy
 from trl import SFTConfig, SFTTrainer
 
 from reassess.training.engine import (
@@ -25,17 +26,16 @@ from reassess.training.engine import (
 from reassess.training.flops import flops_model
 from reassess.training.history import History, Outcome
 from reassess.training.layout import Layout
+from reassess.training.loading import Model, Processor
 from reassess.training.preprocessed import IGNORED, PreprocessedRows
 from reassess.training.probe import Probe
 from reassess.training.sft_settings import SftSettings
-
-__all__ = ["PreprocessedSftTrainer", "SftSettings", "train_sft"]
 
 ONE_CPU = Layout()
 
 
 class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
-    """`SFTTrainer` whose batches are indexed from prepared rows, in the order given, with tokens and FLOPs counted."""
+    """`SFTTrainer` on preprocessed rows, in a given order, with tokens and FLOPs counted."""
 
     def __init__(
         self, rows: PreprocessedRows, order: list[int], history: History, work: Path, **kwargs: Any
@@ -45,29 +45,34 @@ class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
         super().__init__(
             train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs
         )
-        # transformers marks Qwen2-VL's relatives as if their loss could not be told the tokens of the whole update, and then takes
-        # the mean of micro-batch means. It can: their forward hands it on to the loss.
+        # transformers assumes that the loss of Qwen2-VL's relatives cannot be given the number of
+        # tokens of the whole update, and takes the mean of micro-batch means. It can: their forward
+        # passes the number on to the loss.
         self.model_accepts_loss_kwargs = True
         self._flops = flops_model(self.model)
         self._end = self.processing_class.tokenizer.pad_token_id
 
-    def _collate(self, batch: list[dict[str, int]]) -> dict[str, Any]:
+    def _collate(self, batch: list[dict[str, int]]) -> dict[str, Tensor | list[int]]:
         rows = [example["row"] for example in batch]
         return {
             **self.rows.sft_batch(rows, self._end),
             "patches": [self.rows.images.patches(row) for row in rows],
         }
 
-    def _get_train_sampler(self, *_: Any) -> SequentialSampler:
+    def _get_train_sampler(self, *_: object) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)
 
     def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """Return the mean token cross-entropy: by TRL's fused head on a GPU, as transformers' `Trainer` computes it elsewhere.
+        self,
+        model: Model,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, object]:
+        """The mean token cross-entropy: by TRL's fused head on a GPU, else as transformers does it.
 
-        The fused head gives the same loss in tiles; without a GPU kernel it scores every position twice, and takes
-        more time than the rest of a small model's step.
+        The fused head gives the same loss in tiles; without a GPU kernel it scores every position
+        twice, which takes longer than the rest of a small model's step.
         """
         inputs["use_cache"] = False
         if self.args.device.type == "cuda":
@@ -75,9 +80,12 @@ class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
         return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
 
     def training_step(
-        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
-    ) -> torch.Tensor:
-        """Take a step and count it."""
+        self,
+        model: Model,
+        inputs: dict[str, Any],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Take a step and count it; stop at a loss that is not finite."""
         scored = int((inputs["labels"] != IGNORED).sum())
         sizes = lengths(inputs)
         patches = inputs.pop("patches")
@@ -93,8 +101,8 @@ class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
 
 
 def train_sft(
-    model: Any,
-    processor: Any,
+    model: Model,
+    processor: Processor,
     rows: PreprocessedRows,
     settings: SftSettings,
     *,
@@ -102,8 +110,9 @@ def train_sft(
     work: Path,
     probe: Probe | None = None,
     layout: Layout = ONE_CPU,
+    save: bool = True,
 ) -> Outcome:
-    """Fine-tune `model` in place; return the history and whether the run was resumed.
+    """Fine-tune `model` in place.
 
     Args:
         model: image-text model.
@@ -111,9 +120,13 @@ def train_sft(
         rows: prompts with completions.
         settings: batch, updates, learning rate and so on.
         order_seed: decides the order of rows.
-        work: folder of trainer checkpoints; a complete one found there is continued.
+        work: folder of trainer checkpoints; the run continues from a complete one found there.
         probe: held-out items scored every `settings.probe_every` updates.
-        layout: of the job on its hardware.
+        layout: how the job uses its hardware.
+        save: whether trainer checkpoints are written; a benchmark of speed needs none.
+
+    Raises:
+        ReassessError: the layout cannot divide the rows of an update.
     """
     seed_everything(order_seed)
     history, updates = History(), settings.updates(len(rows))
@@ -131,15 +144,16 @@ def train_sft(
         max_grad_norm=settings.max_grad_norm,
         loss_type="nll",
         max_length=None,
-        logging_steps=min(
-            gcd(10, settings.save_every), updates
-        ),  # a resumed run then logs the same means
+        # A resumed run then logs the same means.
+        logging_steps=min(gcd(10, settings.save_every), updates),
         save_steps=settings.save_every,
         seed=order_seed,
         dataset_kwargs={"skip_prepare_dataset": True},
         **COMMON_ARGUMENTS,
         **layout.arguments(),
     )
+    if not save:
+        arguments.save_strategy = SaveStrategy.NO
     trainer = PreprocessedSftTrainer(
         rows,
         row_order(len(rows), settings.batch_size * updates, order_seed),

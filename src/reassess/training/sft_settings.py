@@ -1,4 +1,4 @@
-"""Settings of supervised fine-tuning, apart from the trainer so that a config can be checked without torch."""
+"""Settings of supervised fine-tuning, apart from the trainer so that config checks are fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from reassess.training.settings import TrainedSettings
 
 
 class SftSettings(TrainedSettings):
-    """TRL's option names. The defaults are the micro world's recipe (ours), chosen off floor and ceiling."""
+    """TRL's option names. The defaults are the micro world's recipe (ours).
+
+    They are chosen so that scores are near neither floor nor ceiling.
+    """
 
     max_steps: int = Field(
         300, gt=0, description="updates, whatever the data size (ours: matched updates)"
@@ -37,17 +40,13 @@ class SftSettings(TrainedSettings):
         return self.batch_size
 
     def updates(self, rows: int) -> int:
-        """Return the number of updates on so many rows."""
-        return (
-            self.max_steps
-            if self.epochs is None
-            else max(1, ceil(rows * self.epochs / self.batch_size))
-        )
+        """The number of updates on `rows` rows."""
+        if self.epochs is None:
+            return self.max_steps
+        return max(1, ceil(rows * self.epochs / self.batch_size))
 
     def warmup(self, rows: int) -> int:
-        """Return the number of warm-up updates on so many rows."""
-        return (
-            self.warmup_steps
-            if self.warmup_ratio is None
-            else ceil(self.updates(rows) * self.warmup_ratio)
-        )
+        """The number of warm-up updates on `rows` rows."""
+        if self.warmup_ratio is None:
+            return self.warmup_steps
+        return ceil(self.updates(rows) * self.warmup_ratio)

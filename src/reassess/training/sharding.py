@@ -1,4 +1,4 @@
-"""What sharded models need so as not to go wrong without a word: one group for norm and head, and whole weights to save."""
+"""Processes of a job: their rank, a barrier, and the whole weights of a sharded model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def rank() -> int:
-    """Return the number of this process in its job; 0 where there is one."""
+    """The number of this process in its job; 0 if it is alone."""
     return (
         torch.distributed.get_rank()
         if torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -16,32 +16,34 @@ def rank() -> int:
 
 
 def wait_for_all() -> None:
-    """Wait until all processes of the job are here."""
+    """Wait until all processes of the job have called this."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
 def whole_state(model: nn.Module) -> dict[str, Tensor] | None:
-    """Return the unsharded weights of a sharded model on the CPU, None if it is not sharded. All processes must call it.
+    """The unsharded weights of a sharded model, on the CPU; None if it is not sharded.
 
-    Only process 0 of an FSDP job gets them; the others get an empty dictionary.
+    All processes must call it. Only process 0 gets all weights; the others ignore what they get.
     """
     parameters = dict(model.named_parameters())
-    if any(isinstance(one, torch.distributed.tensor.DTensor) for one in parameters.values()):
+    if any(
+        isinstance(parameter, torch.distributed.tensor.DTensor) for parameter in parameters.values()
+    ):
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-        found: dict[str, Tensor] = get_model_state_dict(
+        state: dict[str, Tensor] = get_model_state_dict(
             model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)
         )
-    elif any(hasattr(one, "ds_id") for one in parameters.values()):
+    elif any(hasattr(parameter, "ds_id") for parameter in parameters.values()):
         from deepspeed.zero import GatheredParameters
 
-        found = {}
-        for name, one in parameters.items():
-            with GatheredParameters([one]):
+        state = {}
+        for name, parameter in parameters.items():
+            with GatheredParameters([parameter]):
                 if rank() == 0:
-                    found[name] = one.detach().cpu().clone()
-        found |= {
+                    state[name] = parameter.detach().cpu().clone()
+        state |= {
             name: buffer.cpu()
             for name, buffer in model.state_dict().items()
             if name not in parameters
@@ -50,5 +52,5 @@ def whole_state(model: nn.Module) -> dict[str, Tensor] | None:
         return None
     if getattr(model.config.get_text_config(), "tie_word_embeddings", False):
         for name in getattr(model, "_tied_weights_keys", None) or ():
-            found.pop(name, None)
-    return found
+            state.pop(name, None)
+    return state

@@ -1,8 +1,8 @@
-"""Completions by vLLM: for traces and evaluation on GPUs. One prompt, one image pipeline and one budget, as everywhere.
+"""Completions by vLLM, for traces and evaluation on GPUs, from the same prompts as everywhere.
 
-vLLM is given the token ids of the model's own template with one placeholder a picture, and expands it itself; ids that were
-expanded before would be expanded twice, and nothing would say so. It reads the pixel budget from the checkpoint's folder. The
-prompt that comes back is held against the picture's grid.
+vLLM is given the token ids of the model's own template with one placeholder per image, and expands
+it itself; ids that were expanded before would silently be expanded twice. It reads the pixel budget
+from the checkpoint's folder. The prompt that comes back is compared with the image's grid.
 """
 
 from __future__ import annotations
@@ -13,18 +13,29 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from reassess.core.errors import ReassessError
-from reassess.data.items import Prompts
+from reassess.core.files import Json
+from reassess.data.items import Prompts, WithImage
 from reassess.data.pool import decode_image
 from reassess.training.layout import Layout
-from reassess.training.loading import check_checkpoint, load_processor
+from reassess.training.loading import Processor, check_checkpoint, load_processor
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput
 
 
 @dataclass(frozen=True)
 class SampledCompletion:
-    """One completion: its text, its tokens (end token included if it came), and the prompt as the engine read it."""
+    """One completion.
+
+    Attributes:
+        text: without special tokens.
+        tokens: token ids, the end token included if it came.
+        ended: whether it ended by itself, within the token budget.
+        prompt: token ids of the prompt as the engine read it.
+    """
 
     text: str
     tokens: list[int]
@@ -33,7 +44,7 @@ class SampledCompletion:
 
 
 def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
-    """Return token ids with every run of the picture's placeholder made one."""
+    """Token ids with every run of the image's placeholder reduced to one."""
     return [
         token
         for token, run in groupby(tokens)
@@ -42,13 +53,13 @@ def collapse(tokens: Sequence[int], placeholder: int) -> list[int]:
 
 
 class VllmEngine:
-    """A checkpoint in vLLM. The engine starts with the first call, whose prompts say how long a sequence it must take."""
+    """A checkpoint in vLLM. It starts with the first call, whose prompts decide its length."""
 
     def __init__(self, checkpoint: Path, world: Prompts, layout: Layout) -> None:
         """Complete prompts of `world` with a checkpoint.
 
         Raises:
-            ReassessError: the checkpoint is not whole, or vLLM is not installed.
+            ReassessError: the checkpoint is not complete, or vLLM is not installed.
         """
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         if layout.processes <= 1:  # requests then reach the engine in one order
@@ -60,41 +71,50 @@ class VllmEngine:
         check_checkpoint(checkpoint)
         self.checkpoint, self.world, self.layout = checkpoint, world, layout
         self.processor = load_processor(checkpoint)
-        self._engine: Any = None
+        self._engine: LLM | None = None
 
     def complete(
         self,
-        items: Sequence[Any],
+        items: Sequence[WithImage],
         *,
         samples: int,
         temperature: float,
         max_new_tokens: int,
         seed: int,
     ) -> list[list[SampledCompletion]]:
-        """Return `samples` completions of each item; `temperature` 0 is greedy.
+        """`samples` completions of each item; `temperature` 0 is greedy.
 
-        Sampling is not truncated: no top-p, no top-k, no floor. Each request has a seed of its own, so a shard gives the same
-        completions whatever else is in the batch, as far as the engine's arithmetic allows.
+        Sampling is not truncated: no top-p, no top-k, no floor. Each request has its own seed, so
+        a shard gives the same completions whatever else is in the batch, as far as the engine's
+        arithmetic allows.
 
         Raises:
-            ReassessError: a prompt that vLLM read is not the one that the processor makes.
+            ReassessError: a prompt that vLLM read differs from the processor's.
         """
         from vllm import SamplingParams
 
         placeholder = image_placeholder(self.processor)
         requests = [_request(self.world, self.processor, item, placeholder) for item in items]
-        shared: dict[str, Any] = {
-            "n": samples, "temperature": temperature, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "max_tokens": max_new_tokens,
-            "logit_bias": ban_placeholders(self.processor),
-        }  # fmt: skip
-        sampling = [SamplingParams(seed=seed + place, **shared) for place in range(len(items))]
+        sampling = [
+            SamplingParams(
+                seed=seed + place,
+                n=samples,
+                temperature=temperature,
+                top_p=1.0,
+                top_k=-1,
+                min_p=0.0,
+                max_tokens=max_new_tokens,
+                logit_bias=ban_placeholders(self.processor),
+            )
+            for place in range(len(items))
+        ]
         outputs = self._started(items, max_new_tokens).generate(requests, sampling)
         return [
             _sampled(output, item, self.processor, placeholder)
             for output, item in zip(outputs, items, strict=True)
         ]
 
-    def _started(self, items: Sequence[Any], max_new_tokens: int) -> Any:
+    def _started(self, items: Sequence[WithImage], max_new_tokens: int) -> LLM:
         if self._engine is None:
             from vllm import LLM
 
@@ -112,34 +132,33 @@ class VllmEngine:
         return self._engine
 
 
-def _text(world: Prompts, processor: Any, item: Any) -> str:
+def _text(world: Prompts, processor: Processor, item: WithImage) -> str:
     text: str = processor.apply_chat_template(
         world.prompt(item), add_generation_prompt=True, tokenize=False
     )
     return text
 
 
-def _request(world: Prompts, processor: Any, item: Any, placeholder: int) -> dict[str, Any]:
-    tokens = processor.tokenizer(_text(world, processor, item), add_special_tokens=False)[
-        "input_ids"
-    ]
-    request: dict[str, Any] = {"prompt_token_ids": collapse(tokens, placeholder)}
+def _request(world: Prompts, processor: Processor, item: WithImage, placeholder: int) -> Json:
+    text = _text(world, processor, item)
+    tokens = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    request: Json = {"prompt_token_ids": collapse(tokens, placeholder)}
     if item.image is not None:
         request["multi_modal_data"] = {"image": decode_image(item)}
     return request
 
 
-def _visual_tokens(processor: Any, item: Any) -> int:
+def _visual_tokens(processor: Processor, item: WithImage) -> int:
     if item.image is None:
         return 0
-    picture = decode_image(item)
-    found: list[int] = processor._get_num_multimodal_tokens(
-        image_sizes=[(picture.height, picture.width)]
+    image = decode_image(item)
+    counts: list[int] = processor._get_num_multimodal_tokens(
+        image_sizes=[(image.height, image.width)]
     ).num_image_tokens
-    return found[0]
+    return counts[0]
 
 
-def _longest(world: Prompts, processor: Any, items: Sequence[Any]) -> int:
+def _longest(world: Prompts, processor: Processor, items: Sequence[WithImage]) -> int:
     return max(
         len(processor.tokenizer(_text(world, processor, item))["input_ids"])
         + _visual_tokens(processor, item)
@@ -147,14 +166,14 @@ def _longest(world: Prompts, processor: Any, items: Sequence[Any]) -> int:
     )
 
 
-def image_placeholder(processor: Any) -> int:
-    """Return the id of the token that stands for a piece of a picture."""
-    found: int = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
-    return found
+def image_placeholder(processor: Processor) -> int:
+    """The id of the token that stands for a piece of an image."""
+    token: int = processor.tokenizer.convert_tokens_to_ids(processor.image_token)
+    return token
 
 
-def ban_placeholders(processor: Any) -> dict[int, float]:
-    """Return the logit bias that keeps placeholders out of completions, as transformers' side bans them."""
+def ban_placeholders(processor: Processor) -> dict[int, float]:
+    """The logit bias that keeps placeholders out of completions (see `generate.placeholders`)."""
     names = [name for name in ("image_token", "video_token") if getattr(processor, name, None)]
     return {
         processor.tokenizer.convert_tokens_to_ids(getattr(processor, name)): -100.0
@@ -163,27 +182,30 @@ def ban_placeholders(processor: Any) -> dict[int, float]:
 
 
 def check_prompt(prompt: Sequence[int], expected: int, placeholder: int, item: str) -> None:
-    """Hold the prompt that the engine read against the number of visual tokens that the processor makes.
+    """Compare the prompt that the engine read with the processor's number of visual tokens.
 
     Raises:
         ReassessError: they differ.
     """
-    if (found := list(prompt).count(placeholder)) != expected:
+    count = list(prompt).count(placeholder)
+    if count != expected:
         raise ReassessError(
-            f"item {item}: vLLM's prompt holds {found} visual tokens, the processor makes {expected}: "
-            "placeholders expanded twice, or two pixel budgets"
+            f"item {item}: vLLM's prompt has {count} visual tokens, the processor makes "
+            f"{expected}: placeholders expanded twice, or two pixel budgets"
         )
 
 
-def _sampled(output: Any, item: Any, processor: Any, placeholder: int) -> list[SampledCompletion]:
+def _sampled(
+    output: RequestOutput, item: WithImage, processor: Processor, placeholder: int
+) -> list[SampledCompletion]:
     prompt = list(output.prompt_token_ids)
     check_prompt(prompt, _visual_tokens(processor, item), placeholder, item.id)
     return [
         SampledCompletion(
-            processor.tokenizer.decode(one.token_ids, skip_special_tokens=True).strip(),
-            list(one.token_ids),
-            one.finish_reason == "stop",
+            processor.tokenizer.decode(sample.token_ids, skip_special_tokens=True).strip(),
+            list(sample.token_ids),
+            sample.finish_reason == "stop",
             prompt,
         )
-        for one in output.outputs
+        for sample in output.outputs
     ]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reassess.core.files import read_parquet
-from reassess.data.pool import decode_image
 from reassess.data.traces import read_traces
 from reassess.training.loading import load_processor
 from reassess.workflow.jobs.job import Job, TracesKey
@@ -60,7 +59,6 @@ class PrepareRows(Job[TracesKey]):
             [traces[row] for row in frozen],
             load_processor(grid.paths.base(grid.teacher_model(key.family))),
             grid.world.prompt,
-            decode_image,
             keep_pixels=grid.world.keep_pixels,
         )
         rows.save(grid.paths.preprocessed(key.family, key.distribution))

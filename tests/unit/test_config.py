@@ -1,4 +1,4 @@
-"""A wrong config stops before any job, with a message that names file, key, value, what is allowed, and the nearest name."""
+"""A wrong config stops before any job, with file, key, value, allowed values and nearest name."""
 
 import json
 from copy import deepcopy
@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
 from reassess.cli.generate import generated_files
 from reassess.config.defaults import DEFAULT
-from reassess.config.load import load_config
+from reassess.config.load import load_config, read_config_file
 from reassess.core.errors import ReassessError
 from reassess.grid.study import Grid
+from reassess.worlds.micro.config import MicroConfig
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = [
+    ROOT / "config.yaml",
+    *sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"}),
+]
 
 
 def change(tree, path, value):
@@ -101,9 +107,12 @@ def test_wrong_config_is_explained(tmp_path, changes, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("grid: a\ngrid: b\n", ["duplicate key 'grid'", "line 2"]),
-        ("- 1\n", ["expected a mapping"]),
-        ("grid: [\n", ["not valid YAML"]),
+        ("grid: a\ngrid: b\n", ["duplicate key", "grid", "line 2"]),
+        ("grid: a\nworld: {seed: 1, seed: 2}\n", ["duplicate key", "seed", "line 2"]),
+        ("- 1\n", ["mapping", "list"]),
+        ("", ["mapping"]),
+        ("grid: [\n", ["not valid YAML", "line 2"]),
+        ("grid: a\n---\ngrid: b\n", ["not valid YAML"]),
         ("extends: my.yaml\n", ["extends itself"]),
         ("extends: nowhere.yaml\n", ["no config file", "nowhere.yaml"]),
         ("grid: !!python/object:os.system x\n", ["not valid YAML"]),
@@ -118,14 +127,52 @@ def test_unreadable_config_is_explained(tmp_path, text, words):
         assert word in str(caught.value)
 
 
-def test_extends_changes_only_what_it_says(tmp_path):
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_config_reads_the_same_by_the_rules_of_yaml_1_1(path):
+    """Snakemake and the tests read configs with PyYAML, which has the older rules."""
+    content = yaml.safe_load(path.read_text())
+    read = YAML(typ="safe", pure=True).load(path.read_text())
+    assert repr(read) == repr(content)  # of the same types, in the same order
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5),
+        ("1.0e-5", 1e-5),
+        ("1e5", 1e5),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("y", "y"),
+        ("true", True),
+        ("null", None),
+        ("010", 10),
+        ("0o10", 8),
+        ("1:30", "1:30"),
+        ("'1'", "1"),
+    ],
+)
+def test_values_are_read_by_yaml_1_2(tmp_path, text, value):
+    path = tmp_path / "my.yaml"
+    path.write_text(f"key: {text}\n")
+    read = read_config_file(path)["key"]
+    assert (read, type(read)) == (value, type(value))
+
+
+def test_a_merge_key_is_overridden_by_the_mappings_own_keys(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("a: &a {x: 1, y: 1}\nb: {<<: *a, y: 2}\n")
+    assert read_config_file(path)["b"] == {"x": 1, "y": 2}
+
+
+def test_extends_changes_only_the_given_keys(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(DEFAULT))
     path = tmp_path / "mine.yaml"
     path.write_text("extends: config.yaml\nseeds: [1, 2]\nstudies:\n  controls: null\n")
-    mine, theirs = Grid.load(path), Grid.load(tmp_path / "config.yaml")
-    assert mine.config.seeds == [1, 2]
-    assert set(theirs.config.studies) - set(mine.config.studies) == {"controls"}
-    assert mine.config.models == theirs.config.models
+    extended, default = Grid.load(path), Grid.load(tmp_path / "config.yaml")
+    assert extended.config.seeds == [1, 2]
+    assert set(default.config.studies) - set(extended.config.studies) == {"controls"}
+    assert extended.config.models == default.config.models
 
 
 @pytest.mark.parametrize("name", sorted(generated_files()))
@@ -136,13 +183,9 @@ def test_generated_files_have_not_drifted(name):
 
 
 def test_the_default_config_is_the_default_grid():
-    from reassess.worlds.micro.config import MicroConfig as Config
-
-    assert load_config(ROOT / "config.yaml") == Config.model_validate(DEFAULT)
+    assert load_config(ROOT / "config.yaml") == MicroConfig.model_validate(DEFAULT)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"})
-)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_config_is_valid(path):
     assert Grid.load(path).cells

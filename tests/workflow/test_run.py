@@ -234,4 +234,4 @@ def test_a_second_run_of_the_same_grid_is_refused(finished):
         fcntl.flock(handle, fcntl.LOCK_EX)
         done = run(folder)
     assert done.returncode == 1
-    assert "is being run already by process" in done.stderr
+    assert "tiny" in done.stderr and "is being run" in done.stderr

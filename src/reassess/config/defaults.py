@@ -1,12 +1,15 @@
-"""The default grid: the one-seed slice that `make` runs. `config.yaml` is generated from it, with its descriptions."""
+"""The default grid: the one-seed slice that `make` runs.
+
+`config.yaml` is generated from it, with the descriptions of the keys.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from reassess.core.files import Json
 
 MODELS = ["llava-w32", "llava-w64", "qwen3vl-w32", "qwen3vl-w64"]
 
-DEFAULT: dict[str, Any] = {
+DEFAULT: Json = {
     "models": {
         "llava-w32": {"family": "llava", "width": 32, "tier": "weak"},
         "llava-w64": {"family": "llava", "width": 64, "tier": "strong"},

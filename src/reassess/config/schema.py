@@ -1,15 +1,22 @@
-"""The typed config: what a grid is made of. Its JSON schema and the documented default are generated from these models."""
+"""The typed config: what a grid consists of.
+
+Its JSON schema and the documented default config are generated from these models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from reassess.core.files import Json
 
-def _distinct(values: list[Any]) -> list[Any]:
+Value = TypeVar("Value", str, int)
+
+
+def _distinct(values: list[Value]) -> list[Value]:
     repeated = sorted({str(value) for value in values if values.count(value) > 1})
     if repeated:
         raise ValueError(f"duplicate: {', '.join(repeated)}")
@@ -24,7 +31,7 @@ Rate = Annotated[float, Field(gt=0)]
 
 
 class Strict(BaseModel):
-    """A model that refuses keys it does not know."""
+    """A model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,12 +94,16 @@ class Evaluation(Strict):
     samples: int = Field(
         0,
         ge=0,
-        description="further sampled completions an item, scored apart: their mean and pass@k; 0: none",
+        description=(
+            "further sampled completions an item, scored apart: their mean and pass@k; 0: none"
+        ),
     )
     sample_temperature: Rate = Field(1.0, description="of those samples (ours)")
     judge: str | None = Field(
         None,
-        description="a name from `models` that judges answers as a second, separate score; null: none",
+        description=(
+            "a name from `models` that judges answers as a second, separate score; null: none"
+        ),
     )
 
 
@@ -110,7 +121,10 @@ class Study(Strict):
 
 
 class Config(Strict):
-    """A whole grid. Each world has a subclass with its own types of world, model and distribution."""
+    """A whole grid.
+
+    Each world has a subclass with its own types of world, model and distribution.
+    """
 
     grid: str = Field(
         "micro", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name; results go to results/<grid>"
@@ -143,9 +157,12 @@ class Config(Strict):
     evaluation: Evaluation = Field(
         default_factory=Evaluation, description="the evaluation protocol"
     )
-    methods: dict[str, dict[str, Any]] = Field(
+    methods: dict[str, Json] = Field(
         min_length=1,
-        description="arms: `uses` names the method file (default: the arm's own name); the rest are its settings",
+        description=(
+            "arms: `uses` names the method file (default: the arm's own name); the rest are its "
+            "settings"
+        ),
     )
     studies: dict[str, Study] = Field(
         min_length=1, description="slices of the grid, each with its figure"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from reassess.core.errors import ReassessError, unknown
+from reassess.core.locks import refused_if_held
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
@@ -50,7 +50,7 @@ def run(
         # Snakemake's Slurm executor queries Slurm at every start, needed or not, and waits ten
         # seconds for a controller that is not there.
         os.environ.setdefault("SLURM_CONF", os.devnull)
-    with _only_run(grid):
+    with refused_if_held(grid.paths.scratch / "run.lock", f"grid {grid.config.grid!r}"):
         _remove_stale_lock()
         forget_interruption(grid)
         if targets:
@@ -165,26 +165,6 @@ def _summarise(grid: Grid) -> None:
     }
     for name, path in places.items():
         print(f"{name:8} {grid.paths.results / path}")
-
-
-@contextmanager
-def _only_run(grid: Grid) -> Iterator[None]:
-    """Refuse a second run of the same grid at the same time."""
-    path = grid.paths.scratch / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            owner = handle.read().strip()
-            raise ReassessError(
-                f"grid {grid.config.grid!r} is being run by process {owner}; wait for it or end it"
-            ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _remove_stale_lock() -> None:

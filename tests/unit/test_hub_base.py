@@ -1,0 +1,63 @@
+"""Base checkpoints of the hub world: one pixel budget for every engine, images processed once or later."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from stand_ins import MODEL, encoded
+
+from reassess.core.errors import ReassessError
+from reassess.data.pool import read_pool
+from reassess.worlds.hub.base import with_pixels
+from reassess.worlds.hub.config import Pixels
+from reassess.worlds.hub.items import HubItem
+
+
+def test_one_pixel_budget_is_written_into_every_base_checkpoint(stand_in):
+    from reassess.training.loading import load_processor
+
+    folder = stand_in.paths.base(MODEL)
+    config = json.loads((folder / "preprocessor_config.json").read_text())
+    assert (config["min_pixels"], config["max_pixels"]) == (3136, 50176)
+    assert load_processor(folder).image_processor.size["longest_edge"] == 50176
+    assert with_pixels({"a": 1, "max_pixels": 9}, Pixels())["max_pixels"] == 262144
+    assert (folder / "model.safetensors").is_symlink()  # nothing is copied
+
+
+def test_two_pixel_budgets_are_caught_when_a_batch_is_made(stand_in):
+    from reassess.training.loading import load_processor
+    from reassess.training.preprocessed import preprocess
+
+    processor = load_processor(stand_in.paths.base(MODEL))
+    noise = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
+    first = read_pool(stand_in.paths.pool("train"), HubItem)[0]
+    big = replace(first, image=encoded(Image.fromarray(noise), format="PNG"))
+    rows = preprocess([big], None, processor, stand_in.world.prompt, keep_pixels=False)
+    assert rows.images.inputs(0)["pixel_values"].shape[0] == rows.images.patches(0)
+    processor.image_processor.size = {"shortest_edge": 3136, "longest_edge": 12544}
+    with pytest.raises(ReassessError, match="two pixel budgets"):
+        rows.images.inputs(0)
+
+
+def test_images_processed_later_are_those_kept(stand_in, tmp_path):
+    import torch
+
+    from reassess.training.loading import load_processor
+    from reassess.training.preprocessed import PreprocessedRows, preprocess
+
+    train = (
+        read_pool(stand_in.paths.pool("train"), HubItem)[:6]
+        + read_pool(stand_in.paths.pool("gsm8k"), HubItem)[:1]
+    )
+    processor, prompt = load_processor(stand_in.paths.base(MODEL)), stand_in.world.prompt
+    kept = preprocess(train, None, processor, prompt)
+    later = preprocess(train, None, processor, prompt, keep_pixels=False)
+    later.save(tmp_path / "rows.safetensors")
+    loaded = PreprocessedRows.load(tmp_path / "rows.safetensors").process_later(train, processor)
+    for rows in (later, loaded.select([one.id for one in train])):
+        batch, expected = rows.prompt_batch(range(7), 0), kept.prompt_batch(range(7), 0)
+        assert batch.keys() == expected.keys()
+        assert all(torch.equal(batch[name], expected[name]) for name in expected)
+    assert (tmp_path / "rows.safetensors").stat().st_size < 40_000

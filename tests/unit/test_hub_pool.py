@@ -1,0 +1,148 @@
+"""The pool of the hub world: one schema, one order, and nothing that a benchmark holds."""
+
+import shutil
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from stand_ins import MODEL, ONE_TEACHER, encoded, stand_in_grid
+
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
+from reassess.data.pool import read_pool
+from reassess.worlds.hub.items import HubItem
+from reassess.worlds.hub.overlap import image_hash, near, ngrams
+from reassess.worlds.hub.testing.data_sets import find_example, write_data_set
+from reassess.worlds.hub.testing.drawing import png
+
+# --- sharing an image or a run of words ------------------------------------------------------
+
+
+def test_an_image_is_recognised_after_scaling_and_compression():
+    first = Image.open(BytesIO(png("x", 1, side=224)))
+    same = [
+        encoded(first.resize((160, 160)), format="PNG"),
+        encoded(first, format="JPEG", quality=60),
+        encoded(first.convert("L"), format="PNG"),
+    ]
+    others = [png("x", number, side=224) for number in range(2, 40)]
+    seen = [image_hash(encoded(first, format="PNG"))]
+    assert near([image_hash(one) for one in same], seen, 10).all()
+    assert not near([image_hash(one) for one in others], seen, 10).any()
+
+
+hashes = st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), max_size=12)
+
+
+@given(hashes, hashes, st.integers(0, 256))
+@settings(max_examples=50, deadline=None)
+def test_near_is_the_distance_by_brute_force(first, second, distance):
+    def same(a, b):
+        either = (int(a, 16) | int(b, 16)).bit_count()
+        differ = (int(a, 16) ^ int(b, 16)).bit_count()
+        return either > 0 and differ <= distance and 4 * differ <= either
+
+    expected = [any(same(a, b) for b in second) for a in first]
+    assert near(first, second, distance, chunk=5).tolist() == expected
+
+
+def test_two_line_drawings_are_not_the_same_because_both_are_mostly_white():
+    """Their hashes set few bits, so few can differ; a bound on the count alone would take copies."""
+    hashed = [
+        image_hash(png(name, number))
+        for name in ("geometry3k", "mathverse", "ai2d")
+        for number in range(48)
+    ]
+    assert not any(
+        near([one], hashed[:place] + hashed[place + 1 :], 10).any()
+        for place, one in enumerate(hashed)
+    )
+    blank = image_hash(encoded(Image.new("RGB", (64, 64), "white"), format="PNG"))
+    assert not near([blank], [blank], 10).any()
+
+
+@given(st.lists(st.sampled_from(["a", "B", "c,", "d-e"]), max_size=12), st.integers(2, 5))
+def test_runs_of_words_are_those_of_a_sliding_window(words, size):
+    plain = " ".join(words).lower().replace(",", "").replace("-", " ").split()
+    assert ngrams(" ".join(words), size) == {
+        " ".join(plain[start : start + size])
+        for start in range(len(plain))
+        if start + size <= len(plain)
+    }
+
+
+# --- the pool --------------------------------------------------------------------------------
+
+
+def test_the_pool_is_in_one_schema_and_reports_what_was_dropped(stand_in):
+    train = read_pool(stand_in.paths.pool("train"), HubItem)
+    assert [one.index for one in train] == list(range(120))
+    assert len({one.source for one in train}) == 5
+    report = read_json(stand_in.paths.disjointness)
+    assert report["dropped"]["logicvista"] == {"no answer": 16}
+    assert report["examples"]["logicvista: no answer"][0] == "logicvista-000002"
+    assert report["screen"]["pictures"] > 20
+    probe = read_pool(stand_in.paths.pool("probe"), HubItem)
+    assert not {one.id for one in train} & {one.id for one in probe}
+    foreign = read_pool(stand_in.paths.pool("foreign"), HubItem)
+    assert all("<think>" in one.trace for one in foreign)
+
+
+def rebuilt(stand_in, folder, name, rows, **changes):
+    """Build the pool again with other rows in a source; return grid and report."""
+    shutil.copytree(stand_in.config.world.cache, folder / "hub", symlinks=True)
+    grid = stand_in_grid(
+        folder, teachers={"qwen-vl": MODEL}, distributions=ONE_TEACHER, world=changes
+    )
+    write_data_set(name, grid.world.public.data_snapshot(name), rows)
+    shutil.copytree(stand_in.paths.base(MODEL), grid.paths.base(MODEL), symlinks=True)
+    grid.world.build_pool(grid)
+    return grid, read_json(grid.paths.disjointness)
+
+
+def test_rows_of_a_benchmark_broken_images_and_long_prompts_are_dropped(stand_in, tmp_path):
+    rows = [dict(find_example("geoqa").row(number)) for number in range(48)]
+    tested = Image.open(BytesIO(find_example("mathverse").row(0)["image"]["bytes"]))
+    copy = encoded(tested.resize((90, 90)), format="JPEG", quality=80)
+    rows[0]["image"] = {"bytes": copy, "path": "a.jpg"}
+    rows[1]["image"] = {"bytes": b"\x89PNG broken", "path": "b.png"}
+    rows[2]["problem"] = "word " * 500
+    rows[3] = dict(rows[4])
+    question = find_example("gsm8k").row(1)["question"]
+    rows[5]["problem"] = f"Look. {question.upper()} Thanks."
+    grid, report = rebuilt(stand_in, tmp_path, "geoqa", rows, ngram=8, pool_rows=100)
+    assert report["dropped"]["geoqa"] == {
+        "its picture is a benchmark's": 1,
+        "the picture does not decode": 1,
+        "its prompt is too long": 1,
+        "it repeats an earlier row": 1,
+        "its words are a benchmark's": 1,
+    }
+    assert report["examples"]["geoqa: the picture does not decode"] == ["geoqa-000001"]
+    assert report["kept"]["geoqa"] == 43
+    assert len(read_pool(grid.paths.pool("train"), HubItem)) == 100
+
+
+def test_too_few_rows_are_reported_before_anything_is_trained(stand_in, tmp_path):
+    with pytest.raises(ReassessError, match=r"\d+ rows.*1008.*world\.pool_rows"):
+        rebuilt(stand_in, tmp_path, "geoqa", [find_example("geoqa").row(0)], pool_rows=1000)
+
+
+def test_prompts_are_measured_as_the_processor_makes_them(stand_in):
+    from reassess.training.loading import load_processor
+    from reassess.training.preprocessed import preprocess
+
+    train = (
+        read_pool(stand_in.paths.pool("train"), HubItem)[:8]
+        + read_pool(stand_in.paths.pool("gsm8k"), HubItem)[:2]
+    )
+    wide = Image.open(BytesIO(png("wide", 1))).resize((300, 120))
+    train[0] = replace(train[0], image=encoded(wide, format="PNG"))
+    measured = stand_in.world.prompt_lengths(stand_in)(train)
+    processor = load_processor(stand_in.paths.base(MODEL))
+    rows = preprocess(train, None, processor, stand_in.world.prompt)
+    assert measured == [len(prompt) for prompt in rows.prompts]
+    assert measured[0] > measured[1]

@@ -1,4 +1,7 @@
-"""The flake, as far as it can be checked without nixpkgs: it parses, agrees with its lock, and every output evaluates against a stub."""
+"""The flake, as far as it can be checked without nixpkgs.
+
+It parses, agrees with its lock, and every output evaluates against a stub.
+"""
 
 import json
 import re
@@ -8,7 +11,7 @@ import subprocess
 import pytest
 
 from reassess.cluster.environment import TORCH
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("nix"), reason="nix is not installed: make test-nix installs Debian's nix-bin"
@@ -42,7 +45,10 @@ def nix(*words):
 
 @pytest.fixture(scope="module")
 def flake(tmp_path_factory):
-    """The tracked files that the flake reads, and no environment beside them: a flake's folder is copied whole at each evaluation."""
+    """The tracked files that the flake reads, without an environment beside them.
+
+    A flake's folder is copied as a whole at each evaluation.
+    """
     folder = tmp_path_factory.mktemp("flake")
     for name in ("flake.nix", "flake.lock", "Makefile"):
         shutil.copy(ROOT / name, folder)
@@ -52,9 +58,9 @@ def flake(tmp_path_factory):
 
 
 def evaluate(flake, what, *options):
-    found = nix("eval", "--json", *STUB, f"path:{flake}#{what}", *options)
-    assert found.returncode == 0, found.stderr
-    return json.loads(found.stdout)
+    evaluated = nix("eval", "--json", *STUB, f"path:{flake}#{what}", *options)
+    assert evaluated.returncode == 0, evaluated.stderr
+    return json.loads(evaluated.stdout)
 
 
 def test_it_parses():
@@ -68,9 +74,8 @@ def test_the_lock_is_the_one_of_its_inputs(flake, tmp_path):
     changed = (flake / "flake.nix").read_text().replace("nixos-unstable", "nixos-24.05")
     (tmp_path / "other/flake.nix").write_text(changed)
     refused = nix("flake", "metadata", "--no-update-lock-file", f"path:{tmp_path / 'other'}")
-    assert (
-        refused.returncode != 0 and "nixos-24.05" in refused.stderr
-    )  # it would have to be asked for
+    # It would have to be fetched.
+    assert refused.returncode != 0 and "nixos-24.05" in refused.stderr
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -88,12 +93,12 @@ def test_apps_name_their_program(flake, name, command):
 
 def test_there_are_no_other_outputs_and_all_pass_nix_own_check(flake):
     shown = nix("flake", "show", "--json", *STUB, f"path:{flake}")
-    found = {
+    outputs = {
         f"{kind}.{SYSTEM}.{name}"
         for kind, systems in json.loads(shown.stdout).items()
         for name in systems[SYSTEM]
     }
-    assert found == {*OUTPUTS, f"apps.{SYSTEM}.default", f"apps.{SYSTEM}.test"}
+    assert outputs == {*OUTPUTS, f"apps.{SYSTEM}.default", f"apps.{SYSTEM}.test"}
     checked = nix("flake", "check", "--no-build", *STUB, f"path:{flake}")
     assert checked.returncode == 0, checked.stderr
 
@@ -108,7 +113,7 @@ def test_versions_and_wheels_agree_with_the_locks(flake):
 
 
 def test_a_broken_output_is_seen(flake, tmp_path):
-    """The stub can say no."""
+    """The stub refuses what nixpkgs does not have."""
     shutil.copytree(flake, tmp_path / "broken")
     broken = (
         (flake / "flake.nix").read_text().replace("pkgs.autoPatchelfHook", "pkgs.autoPatchElfHook")

@@ -6,21 +6,22 @@ import re
 
 import yaml
 
+import reassess
 from reassess.cluster.environment import TORCH, pins
 from reassess.core.files import sha256_file
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 
 BASE, DEV = ROOT / "envs/base.txt", ROOT / "envs/dev.txt"
 
 
-def test_the_lock_holds_what_was_asked_for():
+def test_the_lock_holds_what_is_required():
     locked = {name.lower().replace("_", "-"): version for name, version in pins(BASE).items()}
-    asked = dict(
+    required = dict(
         re.findall(r"^([A-Za-z0-9-]+)==(\S+)$", (ROOT / "envs/base.in").read_text(), re.MULTILINE)
     )
-    assert len(asked) > 20
-    assert {name.lower(): locked.get(name.lower()) for name in asked} == {
-        name.lower(): version for name, version in asked.items()
+    assert len(required) > 20
+    assert {name.lower(): locked.get(name.lower()) for name in required} == {
+        name.lower(): version for name, version in required.items()
     }
 
 
@@ -43,13 +44,13 @@ def test_locks_are_hashed_and_name_no_address_and_no_torch():
 
 
 def test_the_wheels_that_the_flake_pins_are_those_of_the_present_locks():
-    """A changed lock asks for a new hash: make wheelhouse, nix hash path (docs/nix.md)."""
+    """A changed lock needs a new hash: make wheelhouse, nix hash path (docs/nix.md)."""
     pinned = json.loads((ROOT / "envs/wheelhouse.json").read_text())
     assert set(pinned) == {"cpu", "gpu"}
-    for kind, one in pinned.items():
-        now = {name: sha256_file(ROOT / f"envs/{name}.txt") for name in one["locks"]}
-        assert now == one["locks"], f"the wheelhouse {kind!r} was hashed from other locks"
-        assert one["torch"].partition("+")[0] == TORCH
+    for kind, house in pinned.items():
+        now = {name: sha256_file(ROOT / f"envs/{name}.txt") for name in house["locks"]}
+        assert now == house["locks"], f"the wheelhouse {kind!r} was hashed from other locks"
+        assert house["torch"].partition("+")[0] == TORCH
 
 
 def test_dev_and_base_agree_where_both_pin():
@@ -79,31 +80,103 @@ def test_the_flake_lock_is_complete():
         assert len(base64.b64decode(locked["narHash"].removeprefix("sha256-"))) == 32
 
 
-def test_ci_runs_the_readmes_command():
-    assert "make test" in (ROOT / ".ci/run").read_text()
-    assert "make test" in (ROOT / "README.md").read_text()
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["license"] == "Apache-2.0"
+def github():
+    return yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
 
 
-def test_ci_of_every_forge_calls_the_projects_own_commands_with_pinned_actions_and_no_rights():
-    github = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
-    assert github["permissions"] == {"contents": "read"}
-    steps = [step for job in github["jobs"].values() for step in job["steps"]]
-    used = [step["uses"] for step in steps if "uses" in step]
-    assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one) for one in used)
-    assert all(
-        "permissions" not in job or job["permissions"] == {"contents": "read"}
-        for job in github["jobs"].values()
-    )
-    gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    theirs = [
-        line
-        for job in gitlab.values()
-        if isinstance(job, dict) and "script" in job
-        for line in job["script"]
-    ]
-    ours = [step["run"] for step in steps if "run" in step]
-    assert sorted(ours) == sorted(theirs)
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {line.removeprefix("make ") for line in ours} <= targets
-    assert {"lint", "test", "smoke", "verify"} <= {line.removeprefix("make ") for line in ours}
+def gitlab():
+    """The jobs of GitLab by name: the entries that have a script."""
+    content = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    return {name: job for name, job in content.items() if "script" in job}
+
+
+def steps():
+    """Every step of every job of GitHub."""
+    return [step for job in github()["jobs"].values() for step in job["steps"]]
+
+
+def targets():
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def commands_of(script):
+    """The commands of a shell script, without its shebang, comments and settings."""
+    lines = [line.strip() for line in script.splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "set ", "cd "))]
+
+
+def test_every_command_of_ci_is_a_target_of_make():
+    scripts = {
+        "github": [step["run"] for step in steps() if "run" in step],
+        "gitlab": [line for job in gitlab().values() for line in job["script"]],
+        ".ci/run": commands_of((ROOT / ".ci/run").read_text()),
+    }
+    for place, commands in scripts.items():
+        assert commands, place
+        for command in commands:
+            make, *names = command.split()
+            assert make == "make" and len(names) == 1 and names[0] in targets(), (place, command)
+
+
+def test_the_jobs_of_every_forge_run_the_same_commands():
+    on_github = {
+        name: [step["run"] for step in job["steps"] if "run" in step]
+        for name, job in github()["jobs"].items()
+    }
+    assert on_github == {name: job["script"] for name, job in gitlab().items()}
+    everything = {command for commands in on_github.values() for command in commands}
+    assert {"make lint", "make test", "make smoke", "make verify"} <= everything
+
+
+def test_a_newcomer_runs_the_tests_that_the_readme_shows():
+    assert commands_of((ROOT / ".ci/run").read_text())[0] == "make test"
+    shown = re.findall(r"^    (make[a-z -]*?) +#", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {"make", "make test"} <= {command.strip() for command in shown}
+
+
+def test_actions_are_pinned_by_commit_and_may_only_read():
+    actions = [step["uses"] for step in steps() if "uses" in step]
+    assert actions
+    for action in actions:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+    jobs = github()["jobs"].values()
+    assert github()["permissions"] == {"contents": "read"}
+    assert all(job.get("permissions", {"contents": "read"}) == {"contents": "read"} for job in jobs)
+    checkouts = [step for step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == len(jobs)
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_every_job_of_ci_has_a_time_limit_and_the_projects_python():
+    for job in github()["jobs"].values():
+        assert job["timeout-minutes"] <= 90
+        python = [
+            step["with"]["python-version"]
+            for step in job["steps"]
+            if "python" in str(step.get("uses"))
+        ]
+        assert python == ["3.11"]
+    content = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    assert content["default"]["image"].startswith("python:3.11")
+    assert all("timeout" in job for job in gitlab().values())
+
+
+def test_only_actions_are_updated_by_a_robot():
+    """Python packages are resolved together, by `make lock`."""
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    assert [update["package-ecosystem"] for update in updates] == ["github-actions"]
+
+
+def test_hooks_call_the_pinned_tools():
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {repo["repo"] for repo in repos} == {"local"}
+    entries = [hook["entry"].split() for repo in repos for hook in repo["hooks"]]
+    makes = [words[1] for words in entries if words[0] == "make"]
+    assert {"lint", "format"} <= set(makes) <= targets()
+
+
+def test_the_citation_names_the_version_and_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["license"] == "Apache-2.0"
+    assert citation["version"] == reassess.__version__
+    assert f"## {reassess.__version__} (" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,11 +1,12 @@
-"""The GPU benchmark: unmeasurable here, but every line of it runs on a small shape, and the full shape is that of the public model."""
+"""The GPU benchmark runs on a small shape here, and its full shape is that of the public model."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from reassess.bench.gpu import Workload, benchmark_gpu, model_of, rows_of
+from reassess.bench.full_size import Workload, model_of, rows_of
+from reassess.bench.gpu import benchmark_gpu
 from reassess.core.errors import ReassessError
 from reassess.training.flops import flops_model
 from reassess.worlds.hub.shapes import Shape
@@ -58,17 +59,29 @@ def test_rows_have_the_workloads_lengths():
     assert rows.images.patches(0) == 4 * 289
 
 
-def test_every_figure_is_measured_on_a_small_shape():
-    found = {one.name: one for one in benchmark_gpu("cpu", TINY)}
-    assert len(found) == 9
-    phases = [found[f"GRPO, {name}"] for name in ("generation", "scoring", "update")]
-    assert all(one.ours > 0 for one in phases)
-    assert sum(one.ours for one in phases) == pytest.approx(phases[0].baseline)
-    assert found["SFT, model FLOPs"].ours > 0
-    assert found["SFT, model FLOPs"].baseline == found["matrix product, bfloat16"].ours
+def test_everything_is_measured_on_a_small_shape():
+    measured = {one.name: one for one in benchmark_gpu("cpu", TINY)}
+    assert len(measured) == 9
+    phases = [measured[f"GRPO, {name}"] for name in ("generation", "scoring", "update")]
+    assert all(phase.ours > 0 for phase in phases)
+    assert sum(phase.ours for phase in phases) == pytest.approx(phases[0].baseline)
+    assert measured["SFT, model FLOPs"].ours > 0
+    assert measured["SFT, model FLOPs"].baseline == measured["matrix product, bfloat16"].ours
+
+
+def test_no_trainer_checkpoint_is_written(monkeypatch):
+    saved = []
+    monkeypatch.setattr("transformers.Trainer._save_checkpoint", lambda *_: saved.append(1))
+    benchmark_gpu("cpu", TINY, only=["sft"])
+    assert saved == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so():
-    with pytest.raises(ReassessError, match="no GPU is visible here"):
+def test_a_machine_without_a_gpu_is_an_error():
+    with pytest.raises(ReassessError, match="no GPU"):
         benchmark_gpu("cuda")
+
+
+def test_an_unknown_benchmark_is_an_error_that_names_the_nearest():
+    with pytest.raises(ReassessError, match=r"'gpro'.*'grpo'"):
+        benchmark_gpu("cpu", TINY, only=["gpro"])

@@ -11,7 +11,7 @@ import yaml
 from synthetic import make_bundle
 from tiny import tiny_config
 
-from reassess.bench.cpu import large_grid
+from reassess.bench.workflow import large_grid
 from reassess.core.files import write_text
 from reassess.core.project import ROOT
 from reassess.figures import figure_names

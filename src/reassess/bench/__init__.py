@@ -1,1 +1,1 @@
-"""Measurements of speed, each a ratio against a named baseline of the same run."""
+"""Measurements of speed, each a ratio against a named baseline timed in the same run."""

@@ -1,40 +1,41 @@
-"""TRL's own `GRPOTrainer` on the same prompts: the baseline that ours is timed against and held equal to."""
+"""TRL's own `GRPOTrainer` on the same prompts: what ours is timed against and tested equal to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 from trl import GRPOTrainer
 
 from reassess.data.pool import decode_image
 from reassess.training.engine import row_order, seed_everything
+from reassess.training.loading import Model, Processor
 from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.rl import grpo_arguments
 from reassess.training.rl_settings import RlSettings
 from reassess.verifier.rewards import accuracy_reward, format_reward
+from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.prompts import prompt
 
 
 def stock_grpo_trainer(
-    model: Any,
-    processor: Any,
-    items: Sequence[Any],
+    model: Model,
+    processor: Processor,
+    items: Sequence[MicroItem],
     settings: RlSettings,
     *,
     order_seed: int,
     sampling_seed: int,
     work: Path,
 ) -> GRPOTrainer:
-    """Return a stock trainer over the same prompts, in the same order, with the same settings."""
+    """A stock trainer over the same prompts, in the same order, with the same settings."""
     seed_everything(sampling_seed)
     order = row_order(len(items), settings.prompts_per_step * settings.max_steps, order_seed)
     rows = [items[index] for index in order]
     dataset = Dataset.from_dict(
         {
-            "prompt": [_words(item) for item in rows],
+            "prompt": [_messages(item) for item in rows],
             "images": [[decode_image(item)] for item in rows],
             "answer": [item.answer for item in rows],
             "answer_kind": [item.answer_kind for item in rows],
@@ -49,8 +50,8 @@ def stock_grpo_trainer(
     )
 
 
-def _words(item: Any) -> list[dict[str, Any]]:
-    """Return the item's messages with every content block of one shape, as a table of rows wants them."""
+def _messages(item: MicroItem) -> list[dict[str, object]]:
+    """The item's messages with all content blocks of one shape, as a table of rows needs them."""
     return [
         {
             "role": turn["role"],
@@ -63,14 +64,25 @@ def _words(item: Any) -> list[dict[str, Any]]:
 
 
 def train_stock_grpo(
-    model: Any,
-    processor: Any,
+    model: Model,
+    processor: Processor,
     rows: PreprocessedRows,
-    items: Sequence[Any],
+    items: Sequence[MicroItem],
     settings: RlSettings,
-    **where: Any,
+    *,
+    order_seed: int,
+    sampling_seed: int,
+    work: Path,
 ) -> GRPOTrainer:
     """Train with the stock trainer; the arguments are those of `train_grpo`."""
-    trainer = stock_grpo_trainer(model, processor, items, settings, **where)
+    trainer = stock_grpo_trainer(
+        model,
+        processor,
+        items,
+        settings,
+        order_seed=order_seed,
+        sampling_seed=sampling_seed,
+        work=work,
+    )
     trainer.train()
     return trainer

@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
-from reassess.bench.cpu import benchmark, write_figures
 from reassess.cli import bundles, grids, jobs, new
 from reassess.cli.options import DEFAULT, PAPER, ConfigFile, Watch
 from reassess.cluster import status as cluster_status
@@ -120,20 +119,25 @@ def doctor(
 
 @app.command()
 def bench(
-    config: ConfigFile = DEFAULT,
     only: Annotated[list[str] | None, typer.Option(help="benchmarks to run; default: all")] = None,
-    out: Annotated[Path | None, typer.Option(help="also write the figures as JSON")] = None,
+    out: Annotated[Path | None, typer.Option(help="also write them as JSON")] = None,
     device: Annotated[
         str, typer.Option(help="cpu; cuda: the full size of Qwen2.5-VL-3B, random weights")
     ] = "cpu",
 ) -> None:
-    """Measure speed, each figure as a ratio against a named baseline timed in the same run."""
+    """Measure speed, each time as a ratio against a named baseline of the same run."""
+    quiet()
+    from reassess.bench.common import write_measurements
+
     if device == "cuda":
         from reassess.bench.gpu import benchmark_gpu
 
-        write_figures(benchmark_gpu(device), out)
-        return
-    benchmark(Grid.load(config), only or [], out)
+        measurements = benchmark_gpu(device, only=only or ())
+    else:
+        from reassess.bench.run import run_benchmarks
+
+        measurements = run_benchmarks(only or ())
+    write_measurements(measurements, out)
 
 
 @app.command()

@@ -51,9 +51,9 @@ class SamplingParams:
 
 
 GREEDY = SamplingParams()
-AskedT = TypeVar("AskedT", bound=WithImage)
+ItemT = TypeVar("ItemT", bound=WithImage)
 # A function that returns the completions of each item.
-Responder: TypeAlias = Callable[[Sequence[AskedT], SamplingParams], list[list[Completion]]]
+Responder: TypeAlias = Callable[[Sequence[ItemT], SamplingParams], list[list[Completion]]]
 
 
 class ItemModel(LM):  # type: ignore[misc]
@@ -92,11 +92,11 @@ class ItemModel(LM):  # type: ignore[misc]
 def answer_by_engine(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[AskedT], AskedT],
+    view: Callable[[ItemT], ItemT],
     layout: Layout,
     batch_size: int,
     max_new_tokens: int,
-) -> Responder[AskedT]:
+) -> Responder[ItemT]:
     """A function that answers items with a checkpoint, by the layout's engine."""
     if layout.rollouts == "vllm":
         return answer_by_vllm(checkpoint, world, view, layout, max_new_tokens)
@@ -106,11 +106,11 @@ def answer_by_engine(
 def answer_by_checkpoint(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[AskedT], AskedT],
+    view: Callable[[ItemT], ItemT],
     layout: Layout,
     batch_size: int,
     max_new_tokens: int,
-) -> Responder[AskedT]:
+) -> Responder[ItemT]:
     """A function that answers items with a checkpoint, by transformers.
 
     Prompts are preprocessed by the code that preprocesses training rows: one template, one image
@@ -121,7 +121,7 @@ def answer_by_checkpoint(
     tokenizer = processor.tokenizer
     end = tokenizer.eos_token_id
 
-    def respond(items: Sequence[AskedT], sampling: SamplingParams) -> list[list[Completion]]:
+    def respond(items: Sequence[ItemT], sampling: SamplingParams) -> list[list[Completion]]:
         seen = [view(item) for item in items]
         if sampling.temperature:
             seed_everything(sampling.seed)
@@ -168,15 +168,15 @@ def _batches(rows: PreprocessedRows, size: int) -> list[list[int]]:
 def answer_by_vllm(
     checkpoint: Path,
     world: Prompts,
-    view: Callable[[AskedT], AskedT],
+    view: Callable[[ItemT], ItemT],
     layout: Layout,
     max_new_tokens: int,
-) -> Responder[AskedT]:
+) -> Responder[ItemT]:
     """A function that answers items with a checkpoint, by vLLM."""
     tokenizer = load_processor(checkpoint).tokenizer
     engine = VllmEngine(checkpoint, world, layout)
 
-    def respond(items: Sequence[AskedT], sampling: SamplingParams) -> list[list[Completion]]:
+    def respond(items: Sequence[ItemT], sampling: SamplingParams) -> list[list[Completion]]:
         sampled = engine.complete(
             [view(item) for item in items],
             samples=sampling.samples,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from datasets import Dataset
 from transformers.trainer_utils import SaveStrategy
@@ -30,6 +31,13 @@ from reassess.verifier.rewards import accuracy_reward, format_reward
 
 Reward = Callable[..., list[float]]
 ONE_CPU = Layout()
+
+
+class GrpoOptions(TypedDict, total=False):
+    """Arguments of `train_grpo` that variants of GRPO change."""
+
+    trainer_class: type[PreprocessedGrpoTrainer]
+    extra_rewards: Sequence[Reward]
 
 
 def train_grpo(

@@ -1,0 +1,78 @@
+"""The speed at which a pool of public data is built."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from reassess.bench.common import Measurement, paired, seconds_of
+from reassess.grid.study import Grid
+from reassess.worlds.hub.overlap import image_hash
+from reassess.worlds.hub.pool import PoolReport, Screen, read_items
+from reassess.worlds.hub.source import find_source
+from reassess.worlds.hub.testing.data_sets import find_example
+from reassess.worlds.hub.testing.drawing import png
+
+SOURCE = "geometry3k"
+ROWS = 1200
+TESTS = 200
+
+
+def pool(grid: Grid) -> list[Measurement]:
+    """Decoding, hashing and screening images, against decoding each of them whole."""
+    images, source = _images(), find_source(SOURCE)
+    folder = grid.source.parent / "snapshot"
+    _write_snapshot(folder, images)
+    with ProcessPoolExecutor(2) as workers:
+        tests = list(read_items(SOURCE, source, folder, PoolReport(), workers, TESTS))
+
+        def build() -> None:
+            items = list(read_items(SOURCE, source, folder, PoolReport(), workers))
+            Screen({"bench": tests}, 13, 10).problems(items)
+
+        def ours() -> float:
+            return ROWS / seconds_of(build)
+
+        def whole() -> float:
+            return ROWS / seconds_of(lambda: [image_hash(_decoded(image)) for image in images])
+
+        rates = paired(ours, whole)
+    about = "one process that decodes every image whole; aim: 1,000 a second"
+    return [Measurement("pool, images", *rates, "a second", about)]
+
+
+def _images() -> list[bytes]:
+    """Images of the sizes that public sets have: drawings as PNG, photographs as JPEG."""
+    generator = np.random.default_rng(1)
+    images = [png("bench", number, side=400) for number in range(ROWS // 2)]
+    for _ in range(ROWS - len(images)):
+        pixels = generator.integers(0, 256, size=(12, 16, 3), dtype=np.uint8)
+        encoded = BytesIO()
+        photograph = Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC)
+        photograph.save(encoded, format="JPEG", quality=90)
+        images.append(encoded.getvalue())
+    return images
+
+
+def _write_snapshot(folder: Path, images: list[bytes]) -> None:
+    """Write a data set with one row an image, as the source's repository has it."""
+    example = find_example(SOURCE)
+    rows = [
+        {**example.row(number), "images": [{"bytes": image, "path": ""}]}
+        for number, image in enumerate(images)
+    ]
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "data/train-00000.parquet")
+
+
+def _decoded(image: bytes) -> bytes:
+    """An image in a format that is read without decoding."""
+    bitmap = BytesIO()
+    Image.open(BytesIO(image)).convert("RGB").save(bitmap, format="BMP")
+    return bitmap.getvalue()

@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, files, locks, seeds, manifests, and changes made to other libraries."""
+"""What every other room uses: errors, files, locks, seeds, manifests, patches of libraries."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from transformers.modeling_outputs import BaseModelOutput
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ def repeating_image_features(inner: nn.Module, slots: Sequence[int]) -> Iterator
     encode = inner.get_image_features
 
     def encode_distinct(
-        pixel_values: Tensor, image_grid_thw: Tensor | None = None, **kwargs: Any
-    ) -> Any:
+        pixel_values: Tensor, image_grid_thw: Tensor | None = None, **kwargs: object
+    ) -> BaseModelOutput:
         if image_grid_thw is not None:
             first_shown = [slots.index(image) for image in range(max(slots) + 1)]
             kwargs["image_grid_thw"] = image_grid_thw[first_shown]

@@ -1,4 +1,4 @@
-"""The one error that reaches a person: it names the thing, what is allowed, and the nearest valid name."""
+"""The errors whose message is shown to the user, and the wording for unknown names."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from difflib import get_close_matches
 
 
 class ReassessError(Exception):
-    """A message for a person. The command line prints it without a traceback and exits 1."""
+    """An error for the user. The command line prints its message, no traceback, and exits 1."""
 
 
 class Interrupted(ReassessError):  # noqa: N818 - nothing went wrong
-    """A job was asked to stop and can go on where it stopped. The command line exits with `RESUME_ME`."""
+    """A job was requested to stop, and its next run resumes there.
+
+    The command line exits with `RESUME_ME`.
+    """
 
 
-RESUME_ME = 75  # what sendmail's world calls a temporary failure: try again
+RESUME_ME = 75  # EX_TEMPFAIL of sysexits.h: a temporary failure, to be tried again
 
 
 def nearest(name: object, allowed: Iterable[object]) -> str:
-    """Return `"; did you mean 'x'?"` for the closest of `allowed`, or an empty string if none is close."""
+    """`"; did you mean 'x'?"` with the closest of `allowed`; an empty string if none is close."""
     close = get_close_matches(str(name), [str(choice) for choice in allowed], n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def unknown(kind: str, name: object, allowed: Iterable[object]) -> str:
-    """Return the sentence for a name that is not among those allowed."""
+    """The message for a name that is not among those allowed."""
     choices = [str(choice) for choice in allowed]
-    return f"unknown {kind} {str(name)!r} (allowed: {', '.join(choices) or 'none'}){nearest(name, choices)}"
+    allowed_names = ", ".join(choices) or "none"
+    return f"unknown {kind} {str(name)!r} (allowed: {allowed_names}){nearest(name, choices)}"

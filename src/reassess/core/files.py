@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: atomic writes, readable failures, stable hashes."""
+"""Files that are either complete or absent: atomic writes, readable errors, stable hashes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Json = dict[str, Any]  # an object of JSON: what a reader of it checks or knows
-DISK_FULL = (
+Json = dict[str, Any]  # a JSON object whose fields its readers know
+DISK_FULL = (  # in messages of errors that have no `errno`
     "No space left",
     "Disk quota exceeded",
     "os error 28",
@@ -32,7 +32,7 @@ DISK_FULL = (
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` on success, remove it on failure.
 
-    A crash or a full disk leaves either the old file or none, never half of a new one.
+    A crash or a full disk leaves the old file or none, never a part of the new one.
 
     Raises:
         ReassessError: the disk is full or the folder cannot be written; names `path`.
@@ -60,7 +60,7 @@ def write_text(path: Path, text: str) -> None:
     write_with(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with sorted keys, atomically."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
@@ -71,25 +71,26 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then put it in the place of `path`."""
+    """Call `write` with a temporary path, then rename that file over `path`."""
     with replacing(path) as temporary:
         write(temporary)
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON.
+def read_json(path: Path) -> Json:
+    """Read a JSON object.
 
     Raises:
-        ReassessError: the file is missing or not JSON; names it.
+        ReassessError: the file is missing or no JSON; names it.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ReassessError(
             f"{path} is not readable JSON ({error}); delete it and rerun to make it again"
         ) from error
+    return content
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -112,28 +113,31 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether a disk or quota was full, by an error of Python, safetensors or torch, or by what it was raised from."""
-    found: BaseException | None = error
-    while found is not None:
-        if getattr(found, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(
-            sign in str(found) for sign in DISK_FULL
+    """Whether an error means that a disk or quota was full.
+
+    It may come from Python, safetensors or torch, or may have been raised from such an error.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(
+            sign in str(cause) for sign in DISK_FULL
         ):
             return True
-        found = found.__cause__ or found.__context__
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
-def canonical_json(value: Any) -> str:
-    """Return the one JSON text of `value`: sorted keys, no spaces. What spec hashes are taken of."""
+def canonical_json(value: object) -> str:
+    """The canonical JSON of `value`, of which spec hashes are taken: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def sha256_text(text: str) -> str:
-    """Return the SHA-256 of `text` in UTF-8, in hexadecimal."""
+    """The SHA-256 of `text` in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,4 +1,7 @@
-"""The manifest: what ran, on what, with what, how long. Written last, so its presence means the job is whole."""
+"""The manifest of a job: what ran, on what, with which versions, and for how long.
+
+It is written last, so that its presence means that the job is complete.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,53 @@ import os
 import platform
 import resource
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
-from reassess.core.files import sha256_file
+from reassess.core.files import Json, sha256_file
+from reassess.core.project import ROOT
 
 PACKAGES = (
-    "torch", "transformers", "trl", "accelerate", "datasets", "lm-eval", "math-verify", "snakemake", "numpy", "pandas", "pyarrow",
-    "matplotlib", "seaborn", "peft", "tokenizers", "safetensors", "vllm",
+    "torch", "transformers", "trl", "accelerate", "datasets", "lm-eval", "math-verify",
+    "snakemake", "numpy", "pandas", "pyarrow", "matplotlib", "seaborn", "peft", "tokenizers",
+    "safetensors", "vllm",
 )  # fmt: skip
-ROOT = Path(__file__).resolve().parents[3]
+
+
+class Hardware(TypedDict):
+    """What a job ran on."""
+
+    machine: str  # architecture, such as `x86_64`
+    cores: int | None
+    processor: NotRequired[str]  # the model's name, where the system has /proc/cpuinfo
+    memory_mb: int  # MiB
+    accelerators: list[str]  # names of the GPUs that torch sees, if torch is loaded
+    visible_devices: str | None  # CUDA_VISIBLE_DEVICES
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the installed packages that can change a result."""
-    found = {"python": platform.python_version()}
+    """The versions of Python and of the installed packages that can change a result."""
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache
 def code_commit() -> str:
-    """Return the commit of the code, with `+changes` if the tree differs from it; `unknown` outside a checkout."""
+    """The commit of the code, with `+changes` if the tree differs from it.
+
+    `unknown` outside a checkout.
+    """
     try:
         head = _git("rev-parse", "HEAD")
         return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
@@ -50,9 +69,15 @@ def _git(*arguments: str) -> str:
 
 
 @cache
-def hardware() -> dict[str, Any]:
-    """Return processor, cores, memory and accelerators."""
-    found: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
+def hardware() -> Hardware:
+    """Processor, cores, memory and accelerators of this machine."""
+    description: Hardware = {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+        "accelerators": _accelerators(),
+        "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [
@@ -60,16 +85,11 @@ def hardware() -> dict[str, Any]:
             for line in cpuinfo.read_text().splitlines()
             if line.startswith("model name")
         ]
-        found["processor"] = names[0] if names else "unknown"
-    found["memory_mb"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    found["accelerators"] = _accelerators()
-    found["visible_devices"] = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return found
+        description["processor"] = names[0] if names else "unknown"
+    return description
 
 
 def _accelerators() -> list[str]:
-    import sys
-
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []
@@ -77,31 +97,31 @@ def _accelerators() -> list[str]:
 
 
 def lock_hash() -> str:
-    """Return the hash of the lock file of the Python packages; `unknown` where it is not beside the code."""
+    """The hash of the lock file of the Python packages; `unknown` where there is no such file."""
     lock = ROOT / "envs" / "base.txt"
     return sha256_file(lock) if lock.exists() else "unknown"
 
 
 def peak_memory_mb() -> float:
-    """Return this process's largest resident size so far, in MiB."""
+    """The largest resident size of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Manifest:
-    """Collects what a job did, and adds time, memory and environment when it is closed."""
+    """Fields about a job, to which closing adds time, memory and environment."""
 
-    def __init__(self, action: str, spec: dict[str, Any], spec_hash: str) -> None:
-        """Start the clock of `action`, which realises `spec`."""
+    def __init__(self, action: str, spec: Json, spec_hash: str) -> None:
+        """Start the clock of `action`, the job with this `spec`."""
         self._started = time.monotonic()
-        self._content: dict[str, Any] = {"action": action, "spec": spec, "spec_hash": spec_hash}
+        self._content: Json = {"action": action, "spec": spec, "spec_hash": spec_hash}
         self._content["started"] = datetime.now(UTC).isoformat(timespec="seconds")
 
-    def add(self, **values: Any) -> None:
+    def add(self, **fields: object) -> None:
         """Add fields."""
-        self._content.update(values)
+        self._content.update(fields)
 
-    def close(self) -> dict[str, Any]:
-        """Return the finished manifest."""
+    def close(self) -> Json:
+        """The complete manifest."""
         return {
             **self._content,
             "seconds": round(time.monotonic() - self._started, 3),

@@ -13,7 +13,7 @@ WIDTH = 400  # wide enough that nothing is cut: a terminal or a pager wraps
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in columns, the first aligned left and all others right."""
+    """A table in columns, the first aligned left and all others right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(header))
     for number, name in enumerate(header):
         table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)

@@ -2,13 +2,15 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
+import yaml
 from synthetic import grid_in
 
 from reassess.core.errors import ReassessError
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.figures import figure_names
 from reassess.grid.costs import Estimate
 from reassess.grid.study import Grid
@@ -16,7 +18,10 @@ from reassess.workflow import jobs
 from reassess.workflow.jobs.job import CellKey
 from reassess.workflow.plan import RuleCost, as_table, plan, requests
 from reassess.workflow.resources import for_data
+from reassess.worlds.hub.costs import benchmark_items
+from reassess.worlds.hub.pins import Pin, Pins
 from reassess.worlds.hub.shapes import SHAPES, shape_of
+from reassess.worlds.hub.world import hub_of
 
 
 def training(grid, cell):
@@ -68,30 +73,25 @@ def test_shapes_from_a_config_file_count_like_the_model_itself(tmp_path):
     from reassess.training.flops import flops_model
     from reassess.worlds.hub.config import Pixels, Prompt
     from reassess.worlds.hub.items import messages_of
-    from reassess.worlds.hub.testing.stand_in import (
-        _as_published,
-        _tokenizer,
-        build_model,
-        example_items,
-    )
+    from reassess.worlds.hub.testing.data_sets import example_items
+    from reassess.worlds.hub.testing.models import build_model, save_as_published
+    from reassess.worlds.hub.testing.tokenizer import stand_in_tokenizer
 
-    world = type("World", (), {"prompt": lambda self, item: messages_of(item, Prompt())})()
-    tokenizer = _tokenizer(world, example_items(["geoqa"]))
+    items = example_items(["geoqa"])
+    tokenizer = stand_in_tokenizer(items, lambda item: messages_of(item, Prompt()))
     for repo in ("a/Qwen2-VL-2B", "a/Qwen2.5-VL-7B"):
         model, processor = build_model(repo, tokenizer, Pixels())
         folder = tmp_path / repo.replace("/", "-")
-        model.save_pretrained(folder)
-        processor.save_pretrained(folder)
-        _as_published(folder)
+        save_as_published(model, processor, folder)
         counted, shape = flops_model(model), shape_of(repo, folder)
-        # Norms and biases are no matrix products; the model's own count takes them along.
+        # Norms and biases are no matrix products; the model's own count includes them.
         assert shape.parameters == pytest.approx(
             sum(one.numel() for one in model.parameters()), rel=0.03
         )
         assert shape.flops(False).training([90], 20, [16, 16]) == pytest.approx(
             counted.training([90], 20, [16, 16]), rel=0.05
         )
-    with pytest.raises(ReassessError, match="the shape of a/b is not known"):
+    with pytest.raises(ReassessError, match=r"a/b.*shapes\.py"):
         shape_of("a/b", tmp_path)
 
 
@@ -103,13 +103,57 @@ def cell(arm, model="qwen2.5-vl-7b", size=20000):
     )
 
 
-def test_an_rl_run_costs_what_published_step_times_come_to():
-    """EasyR1, 8 H100, 512 x 5 rollouts: 145 s a step (7B), 120 s (3B); 79 steps are two passes over 20,000 prompts."""
-    for model, seconds in (("qwen2.5-vl-7b", 145), ("qwen2.5-vl-3b", 120)):
-        published = 79 * seconds * 8 / 3600
-        assert PAPER.world.training_cost(PAPER, cell("grpo", model)).gpu_hours == pytest.approx(
-            published, rel=0.45
-        )
+# EasyR1 on 8 H100 with 512 x 5 rollouts of about 700 tokens: 145 s a step (7B), 120 s (3B). The
+# estimate counts 775 tokens a sequence, so it is never below these; the factors are ours.
+@pytest.mark.parametrize(
+    ("model", "seconds", "factor"), [("qwen2.5-vl-7b", 145, 1.2), ("qwen2.5-vl-3b", 120, 1.4)]
+)
+def test_a_step_of_an_rl_run_takes_the_published_time_within_a_factor(model, seconds, factor):
+    one = cell("grpo", model)
+    settings = PAPER.arms["grpo"].settings
+    steps = settings.updates(one.size) / settings.updates_per_batch
+    assert steps == 79  # two passes over 20,000 prompts
+    estimate = PAPER.world.training_cost(PAPER, one)
+    startup = estimate.gpus * PAPER.config.costs.startup_minutes / 60
+    gpu_seconds = 3600 * (estimate.gpu_hours - startup) / steps
+    assert 8 * seconds <= gpu_seconds <= 8 * seconds * factor
+
+
+def repriced(**changes):
+    costs = PAPER.config.costs.model_copy(update=changes)
+    return Grid(PAPER.config.model_copy(update={"costs": costs}))
+
+
+def test_an_rl_run_costs_three_forward_passes_over_the_stated_rate():
+    """The formula written out for one cell: forward FLOPs of text and image, times three, by rate."""
+    one, shape, costs = cell("grpo"), SHAPES["Qwen/Qwen2.5-VL-7B-Instruct"], PAPER.config.costs
+    sequences = math.ceil(2 * 20000 / 512) * 512 * 5
+    tokens = costs.text_tokens + costs.visual_tokens + costs.rollout_tokens
+    language = 2 * shape.body * tokens + 2 * shape.head * costs.rollout_tokens
+    language += 2 * shape.layers * shape.hidden * tokens**2
+    patches = 4 * costs.visual_tokens
+    seen = shape.tower_full * patches + (shape.tower_depth - shape.tower_full) * 64
+    vision = 2 * shape.tower * patches + 4 * shape.tower_width * patches * seen
+    seconds = 3 * (language + vision) * sequences / (1e12 * costs.peak_tflops * costs.rl_mfu_large)
+    hours = seconds / 3600 + 8 * costs.startup_minutes / 60
+    assert PAPER.world.training_cost(PAPER, one).gpu_hours == pytest.approx(hours)
+
+
+def test_costs_are_in_proportion_to_work_and_inversely_to_rates():
+    free = {"startup_minutes": 0}
+    for arm, rate in (("grpo", "rl_mfu_large"), ("sft", "sft_mfu")):
+        one = cell(arm)
+        usual = repriced(**free)
+        cost = usual.world.training_cost(usual, one).gpu_hours
+        faster = repriced(**free, **{rate: 2 * getattr(PAPER.config.costs, rate)})
+        assert faster.world.training_cost(faster, one).gpu_hours == pytest.approx(cost / 2)
+        half = usual.world.training_cost(usual, cell(arm, size=10000)).gpu_hours
+        assert half == pytest.approx(cost / 2, rel=0.02)  # whole batches
+    shard = PAPER.world.shard_cost(PAPER, "qwen-vl", "same-family")
+    double = repriced(engine_tokens_7b=2 * PAPER.config.costs.engine_tokens_7b)
+    halved = double.world.shard_cost(double, "qwen-vl", "same-family")
+    startup = shard.gpus * PAPER.config.costs.startup_minutes / 60
+    assert halved.gpu_hours - startup == pytest.approx((shard.gpu_hours - startup) / 2)
 
 
 def test_costs_follow_rows_methods_and_frozen_towers():
@@ -222,7 +266,7 @@ def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path
     micro = grid_in(tmp_path)
     assert micro.world.items_scored(micro) == 6 * 300
     assert gathering(micro).memory == 1000 + math.ceil(600 * len(micro.cells) * 1800 / 2**20)
-    published = PAPER.world.config.costs.benchmark_items
+    published = PAPER.config.costs.benchmark_items
     assert PAPER.world.items_scored(PAPER) == sum(published[name] for name in PAPER.benchmarks)
     scores = len(PAPER.cells) * PAPER.world.items_scored(PAPER)
     assert gathering(PAPER).minutes == 5 + math.ceil(scores / 1e6)
@@ -230,17 +274,22 @@ def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path
     assert stand_in.world.items_scored(stand_in) == 6 * len(stand_in.benchmarks)
 
 
+def test_a_benchmark_states_its_own_size_unless_the_config_does():
+    costs, known = PAPER.config.costs, PAPER.benchmarks["mmmu"]
+    unknown = replace(known, name="unknown")
+    sized = replace(unknown, metadata={**known.metadata, "items": 321})
+    assert benchmark_items(costs, replace(sized, name="mmmu")) == costs.benchmark_items["mmmu"]
+    assert benchmark_items(costs, sized) == 321
+    assert benchmark_items(costs, unknown) == costs.other_benchmark_items
+    for wrong in (0, "many", True):
+        with pytest.raises(ReassessError, match=r"mmmu\.yaml: metadata\.items"):
+            benchmark_items(costs, replace(sized, metadata={"items": wrong}))
+
+
 def test_pinned_sizes_replace_assumptions(tmp_path):
-    import shutil
-
-    import yaml
-
-    from reassess.worlds.hub.pins import Pin, Pins
-    from reassess.worlds.hub.world import hub_of
-
     shutil.copy(ROOT / "config" / "pins.yaml", tmp_path / "pins.yaml")
     pins = Pins.load(tmp_path / "pins.yaml")
-    pins.found["dataset", "openai/gsm8k"] = Pin("0" * 40, {"a.parquet": [7_000_000_000, None]})
+    pins.pinned["dataset", "openai/gsm8k"] = Pin("0" * 40, {"a.parquet": [7_000_000_000, None]})
     pins.save()
     config = {
         "extends": str(ROOT / "config" / "paper.yaml"),

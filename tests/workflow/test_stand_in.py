@@ -11,11 +11,11 @@ import pytest
 from processes import PATIENCE, complete_checkpoints, wait_until
 
 from reassess.core.files import read_json
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
-from reassess.worlds.hub.testing.stand_in import ROWS
+from reassess.worlds.hub.testing.data_sets import ROWS
 
-RUN = [sys.executable, "-m", "reassess.cli.main", "run", "--config", "config/stand-in.yaml"]
+RUN = [sys.executable, "-m", "reassess.cli.entry", "run", "--config", "config/stand-in.yaml"]
 PLAN = [
     sys.executable,
     "-m",
@@ -141,7 +141,7 @@ def test_a_model_of_two_processes_is_trained_by_two_and_as_by_one(finished):
         train = [
             sys.executable,
             "-m",
-            "reassess.cli.main",
+            "reassess.cli.entry",
             "train",
             "--cell",
             cell,
@@ -174,7 +174,7 @@ def test_a_job_of_two_processes_that_is_asked_to_stop_saves_once_and_goes_on(fin
     train = [
         sys.executable,
         "-m",
-        "reassess.cli.main",
+        "reassess.cli.entry",
         "train",
         "--cell",
         cell,

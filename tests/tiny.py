@@ -2,8 +2,9 @@
 
 import yaml
 
-from reassess.core.manifest import ROOT
+from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.methods import discover
 
 RL = {
     "max_steps": 3,
@@ -12,23 +13,26 @@ RL = {
     "max_completion_length": 8,
     "save_every": 1,
     "probe_every": 2,
+    "resample_rounds": 1,
+    "overlong_cache": 2,
 }
 SFT = {"max_steps": 6, "batch_size": 4, "warmup_steps": 1, "save_every": 2, "probe_every": 3}
+TINY = {"none": {}, "sft": SFT, "rl": RL}
 STUDIES = ("capacity", "scale", "distribution", "transfer", "reward", "controls")
 
 
 def tiny_config(
     folder, methods=("base", "sft"), models=("llava-w32",), plugins=(), settings=None, **changes
 ):
-    """Write a tiny grid's config into `folder`; return its path.
+    """Write a tiny grid's config into `folder`; return its path. Every discovered method is an arm.
 
     Args:
         folder: where to.
         methods: names of the arms that run.
         models: names of the models that run.
         plugins: folders with methods.
-        settings: by arm, what it has instead of its own settings here.
-        changes: parts of the config that are given instead.
+        settings: by arm, settings in place of its tiny ones.
+        changes: parts of the config to replace.
     """
     studies = dict.fromkeys(STUDIES)
     studies["capacity"] = {
@@ -52,19 +56,22 @@ def tiny_config(
         # An untrained teacher has no correct trace to sample; the world writes them out instead.
         "distributions": {"same-family": {"source": "rendered", "style": "native"}},
         "evaluation": {"max_new_tokens": 8},
-        "methods": {
-            "sft": SFT,
-            **dict.fromkeys(("grpo", "sft-grpo", "grpo-half", "format-reward"), RL),
-            "dapo": {**RL, "resample_rounds": 1, "overlong_cache": 2},
-        },
+        "methods": {name: tiny_settings(method) for name, method in discover(plugins).items()},
         "studies": studies,
     }
-    config["methods"]["grpo-half"] = {**RL, "uses": "grpo", "format_weight": 0.5}
+    half = {**config["methods"]["grpo"], "uses": "grpo", "format_weight": 0.5}
+    config["methods"]["grpo-half"] = half
     config["methods"] |= settings or {}
     config |= changes
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def tiny_settings(method):
+    """Return settings with which a method trains in seconds, by the names of its settings."""
+    fields = method.Settings.model_fields
+    return {name: value for name, value in TINY[method.kind].items() if name in fields}
 
 
 def tiny_grid(folder, **options):

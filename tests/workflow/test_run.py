@@ -135,10 +135,9 @@ def test_a_failed_cell_is_reported_and_the_rest_is_drawn(tmp_path):
     plugins.mkdir()
     (plugins / "broken.py").write_text(
         "from reassess.methods.sft import Sft\n\n\nclass Broken(Sft):\n    '''Fails.'''\n\n    name = 'broken'\n    citation = 'a test'\n\n"
-        "    def train(self, run):\n        raise RuntimeError('out of luck')\n"
+        "    def fit(self, run):\n        raise RuntimeError('out of luck')\n"
     )
-    config = tiny_config(tmp_path, methods=["base", "broken"], plugins=[plugins])
-    config.write_text(config.read_text().replace("methods:\n", "methods:\n  broken: {}\n", 1))
+    tiny_config(tmp_path, methods=["base", "broken"], plugins=[plugins])
     done = run(tmp_path)
     assert done.returncode != 0
     assert "FAILED: train llava-w32/same-family/12/broken/seed1" in done.stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypedDict
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol, TypedDict
 
 
 class WithImage(Protocol):
@@ -19,6 +20,8 @@ class WithImage(Protocol):
 
 class Item(WithImage, Protocol):
     """One question with its answer and, mostly, an image. Worlds have dataclasses with more."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def question(self) -> str:

@@ -1,4 +1,4 @@
-"""What a method is, and how its file is found: one class in one file, no registry to edit."""
+"""What a method is and how it is discovered: one class in one file, and no list to edit."""
 
 from __future__ import annotations
 
@@ -6,35 +6,39 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, get_args
 
 from typing_extensions import TypeVar
 
 from reassess.core.errors import ReassessError, unknown
+from reassess.core.files import sha256_text
 from reassess.data.items import Item
-from reassess.training.settings import MethodSettings
+from reassess.training.history import Outcome
+from reassess.training.settings import MethodSettings, TrainedSettings
 
 if TYPE_CHECKING:
-    from reassess.training.history import Outcome
     from reassess.training.run import TrainingRun
 
 Kind = Literal["none", "sft", "rl"]
 ItemT = TypeVar("ItemT", bound=Item)
 SettingsT_co = TypeVar("SettingsT_co", bound=MethodSettings, covariant=True, default=MethodSettings)
 SHIPPED = Path(__file__).parent
+ENTRY_POINTS = "reassess.methods"  # group under which an installed package names its methods
 
 
 class Method(Generic[SettingsT_co]):
-    """An arm of the comparison. Subclass it in a file of its own; `fit` builds on TRL's trainers.
+    """An arm of the comparison. Subclass it in its own file; `fit` builds on TRL's trainers.
 
     Class attributes:
         name: the name used in the config.
-        version: raised when the meaning changes; it is part of the spec, so cells are then trained again.
+        version: raised when the meaning changes; it is part of the spec, so cells are retrained.
         kind: `none` (trains nothing), `sft` or `rl`.
         citation: where the method comes from.
         deviations: how this implementation differs from its source, one sentence each.
+        Settings: the settings that a config may give; the class of `settings`.
     """
 
     name: ClassVar[str]
@@ -53,61 +57,100 @@ class Method(Generic[SettingsT_co]):
         raise ReassessError(f"method {self.name!r} trains nothing")
 
     def view(self, item: ItemT) -> ItemT:
-        """Return the item as the model shall see it in evaluation; the item itself unless overridden."""
+        """The item as the model sees it in evaluation; the item itself unless overridden."""
         return item
 
     def respond(self, items: Sequence[Item], seed: int) -> list[str] | None:
-        """Return completions made without a model, or None to let the model answer."""
+        """Completions made without a model, one per item; None to let the model answer."""
         return None
 
 
 def discover(plugins: Iterable[Path] = ()) -> dict[str, type[Method]]:
-    """Return every method class by name: those shipped and those in the plug-in folders.
+    """Every method class by name: shipped, from plug-in folders, and from installed packages.
+
+    An installed package names its methods, or modules with methods, as entry points of the group
+    `reassess.methods`.
 
     Raises:
-        ReassessError: a folder is missing, a file cannot be imported, a file holds no method, or two share a name.
+        ReassessError: a folder is missing, a file or an entry point cannot be imported or has no
+            method, a method lacks an attribute, or two methods share a name.
     """
-    return dict(_discover(tuple(Path(folder) for folder in plugins)))
+    return dict(_discover(tuple(Path(folder) for folder in plugins), _installed(tuple(sys.path))))
+
+
+def find(name: str, plugins: Iterable[Path] = ()) -> type[Method]:
+    """The method class with this name.
+
+    Raises:
+        ReassessError: no such method; lists those that exist and the nearest.
+    """
+    methods = discover(plugins)
+    if name not in methods:
+        raise ReassessError(unknown("method", name, methods))
+    return methods[name]
 
 
 @cache
-def _discover(plugins: tuple[Path, ...]) -> dict[str, type[Method]]:
-    found: dict[str, type[Method]] = {}
+def _discover(
+    plugins: tuple[Path, ...], installed: tuple[EntryPoint, ...]
+) -> dict[str, type[Method]]:
+    methods: dict[str, type[Method]] = {}
     for folder in (SHIPPED, *plugins):
         if not folder.is_dir():
             raise ReassessError(f"plugins: {folder} is not a folder")
         for path in sorted(folder.glob("[!_]*.py")):
-            for method in _methods_of(path):
-                if method.name in found:
-                    raise ReassessError(f"{path}: a method named {method.name!r} exists already")
-                found[method.name] = method
-    return found
-
-
-def _methods_of(path: Path) -> list[type[Method]]:
-    module = _load(path)
-    methods = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Method)
-        and value.__module__ == module.__name__
-    ]
-    if not methods:
-        raise ReassessError(f"{path} holds no subclass of reassess.methods.Method")
-    for method in methods:
-        lacking = [name for name in ("name", "kind", "citation") if not hasattr(method, name)]
-        if lacking:
-            raise ReassessError(f"{path}: class {method.__name__} lacks {', '.join(lacking)}")
+            _add(methods, _methods_of(_load(path), str(path)), str(path))
+    for entry in installed:
+        origin = f"entry point {entry.name} = {entry.value} of {_distribution(entry)}"
+        _add(methods, _methods_of(_load_entry(entry, origin), origin), origin)
     return methods
 
 
+def _add(methods: dict[str, type[Method]], further: list[type[Method]], origin: str) -> None:
+    for method in further:
+        if method.name in methods:
+            raise ReassessError(f"{origin}: a method named {method.name!r} exists already")
+        methods[method.name] = method
+
+
+def _methods_of(loaded: object, origin: str) -> list[type[Method]]:
+    """The methods defined in a module, or the one that was loaded itself."""
+    if isinstance(loaded, ModuleType):
+        defined = [
+            value
+            for value in vars(loaded).values()
+            if getattr(value, "__module__", None) == loaded.__name__
+        ]
+    else:
+        defined = [loaded]
+    methods = [value for value in defined if isinstance(value, type) and issubclass(value, Method)]
+    if not methods:
+        raise ReassessError(f"{origin} has no subclass of reassess.methods.Method")
+    for method in methods:
+        _check(method, origin)
+    return methods
+
+
+def _check(method: type[Method], origin: str) -> None:
+    missing = [name for name in ("name", "kind", "citation") if not hasattr(method, name)]
+    if missing:
+        raise ReassessError(f"{origin}: class {method.__name__} lacks {', '.join(missing)}")
+    if method.kind not in get_args(Kind):
+        raise ReassessError(
+            f"{origin}: class {method.__name__}: {unknown('kind', method.kind, get_args(Kind))}"
+        )
+    if method.kind != "none" and not issubclass(method.Settings, TrainedSettings):
+        raise ReassessError(
+            f"{origin}: class {method.__name__} trains, so its Settings must be a subclass of "
+            "reassess.training.settings.TrainedSettings (SftSettings or RlSettings, say)"
+        )
+
+
 def _load(path: Path) -> ModuleType:
-    name = (
-        f"reassess.methods.{path.stem}"
-        if path.parent == SHIPPED
-        else f"reassess_plugin_{path.stem}"
-    )
+    if path.parent == SHIPPED:
+        name = f"reassess.methods.{path.stem}"
+    else:  # two folders may have files of one name
+        name = f"reassess_plugin_{sha256_text(str(path.parent.resolve()))[:8]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -123,13 +166,18 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def find(name: str, plugins: Iterable[Path] = ()) -> type[Method]:
-    """Return the method class called `name`.
+@cache
+def _installed(search_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of installed packages on `sys.path`, which is the key of the cache."""
+    return tuple(sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name))
 
-    Raises:
-        ReassessError: no such method; names those that exist and the nearest.
-    """
-    methods = discover(plugins)
-    if name not in methods:
-        raise ReassessError(unknown("method", name, methods))
-    return methods[name]
+
+def _load_entry(entry: EntryPoint, origin: str) -> object:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise ReassessError(f"{origin} cannot be imported: {error}") from error
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed package"

@@ -1,29 +1,27 @@
-"""Control: the base model without its picture."""
+"""Control: the base model without its image."""
 
 from dataclasses import replace
 from io import BytesIO
-from typing import Any, ClassVar
 
-from reassess.methods import Kind, Method
-from reassess.training.settings import MethodSettings
+from reassess.methods import ItemT, Method
 
 
-class BlankImage(Method[MethodSettings]):
-    """The base checkpoint, shown an even grey of the picture's size: what the question alone gives away."""
+class BlankImage(Method):
+    """The base checkpoint, shown an even grey of the image's size: what the question gives away."""
 
     name = "blank-image"
-    kind: ClassVar[Kind] = "none"
+    kind = "none"
     citation = "ours: a control"
-    deviations = ("text-only items have no picture to blank, so they are scored as they are",)
+    deviations = ("text-only items have no image to blank, so they are scored as they are",)
 
-    def view(self, item: Any) -> Any:
-        """Return the item with its picture replaced by grey (127, 127, 127)."""
+    def view(self, item: ItemT) -> ItemT:
+        """The item with its image replaced by grey (127, 127, 127)."""
         if item.image is None:
             return item
         from PIL import Image
 
-        with Image.open(BytesIO(item.image)) as picture:
-            blank = Image.new("RGB", picture.size, (127, 127, 127))
+        with Image.open(BytesIO(item.image)) as image:
+            blank = Image.new("RGB", image.size, (127, 127, 127))
         encoded = BytesIO()
         blank.save(encoded, format="PNG")
         return replace(item, image=encoded.getvalue())

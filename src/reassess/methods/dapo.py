@@ -1,15 +1,18 @@
-"""DAPO: GRPO with four changes. TRL ships three; dynamic sampling of groups is `reassess.training.dynamic_sampling`.
+"""DAPO: GRPO with four changes. TRL ships three; the fourth, dynamic sampling of groups, is in
+`reassess.training.dynamic_sampling`.
 
 reassess job train --cell llava-w64/same-family/2000/dapo/seed1
 """
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
+
+if TYPE_CHECKING:
+    from reassess.training.rl import GrpoOptions
 
 
 class DapoSettings(RlSettings):
@@ -42,32 +45,25 @@ class Dapo(Grpo):
     """Decoupled clip and dynamic sampling policy optimisation."""
 
     name = "dapo"
-    kind: ClassVar[Kind] = "rl"
     citation = "arXiv 2503.14476"
     deviations = (
-        "groups without variance are replaced by groups of further prompts, in at most `resample_rounds` rounds; the paper draws "
-        "until the batch is full",
-        "a small format reward is kept, as in the other RL arms, so that arms differ in the algorithm alone",
+        "groups without variance are replaced by groups of further prompts, in at most "
+        "`resample_rounds` rounds; the paper draws until the batch is full",
+        "a small format reward is kept, as in the other RL arms, so that arms differ in the "
+        "algorithm alone",
         *Grpo.deviations,
     )
     Settings = DapoSettings
     settings: DapoSettings
 
-    def options(self) -> dict[str, Any]:
-        """Return the dynamic-sampling trainer and the soft overlong penalty."""
+    def options(self) -> "GrpoOptions":
+        """The dynamic-sampling trainer and the soft overlong penalty."""
         from trl.rewards import get_soft_overlong_punishment
 
         from reassess.training.dynamic_sampling import dynamic_sampling_trainer
 
-        settings = self.settings
-        rewards = []
-        if settings.overlong_cache:
-            rewards.append(
-                get_soft_overlong_punishment(
-                    settings.max_completion_length, settings.overlong_cache
-                )
-            )
+        budget, cache = self.settings.max_completion_length, self.settings.overlong_cache
         return {
-            "trainer_class": dynamic_sampling_trainer(settings.resample_rounds),
-            "extra_rewards": rewards,
+            "trainer_class": dynamic_sampling_trainer(self.settings.resample_rounds),
+            "extra_rewards": [get_soft_overlong_punishment(budget, cache)] if cache else [],
         }

@@ -1,10 +1,7 @@
 """Control: GRPO on the format reward alone."""
 
-from typing import ClassVar
-
 from pydantic import Field
 
-from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
 
@@ -18,10 +15,9 @@ class FormatRewardSettings(RlSettings):
 
 
 class FormatReward(Grpo):
-    """What RL brings when it is paid for the shape of a completion and not for its answer."""
+    """What RL brings when a completion's shape is rewarded and its answer is not."""
 
     name = "format-reward"
-    kind: ClassVar[Kind] = "rl"
     citation = "ours: a control"
     deviations = ("accuracy is logged along the run but carries no weight",)
     Settings = FormatRewardSettings

@@ -2,31 +2,30 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, ClassVar
 
 from reassess.core.seeds import derive_seed
-from reassess.methods import Kind, Method
-from reassess.training.settings import MethodSettings
+from reassess.data.items import Item
+from reassess.methods import Method
 
 
-class RandomChoice(Method[MethodSettings]):
-    """Draws an answer uniformly from those that occur in the item's question family. No model is asked."""
+class RandomChoice(Method):
+    """An answer drawn uniformly from those of the item's question family, without any model."""
 
     name = "random-choice"
-    kind: ClassVar[Kind] = "none"
+    kind = "none"
     citation = "ours: a control"
     deviations = (
-        "the choices of an item are the answers that occur in its benchmark for its question family",
+        "the choices of an item are the answers that occur in its benchmark for its question "
+        "family",
     )
 
-    def respond(self, items: Sequence[Any], seed: int) -> list[str]:
-        """Return one completion an item; the same for the same items and seed, whatever their order."""
-        choices: dict[str, list[str]] = {}
+    def respond(self, items: Sequence[Item], seed: int) -> list[str]:
+        """One completion per item; the order of the items does not matter."""
+        choices: dict[str, set[str]] = {}
         for item in items:
-            choices.setdefault(item.family, [])
-            if item.answer not in choices[item.family]:
-                choices[item.family].append(item.answer)
-        return [
-            f"Answer: {Random(derive_seed('random-choice', seed, item.id)).choice(sorted(choices[item.family]))}"
-            for item in items
-        ]
+            choices.setdefault(item.family, set()).add(item.answer)
+        completions = []
+        for item in items:
+            draw = Random(derive_seed("random-choice", seed, item.id))
+            completions.append(f"Answer: {draw.choice(sorted(choices[item.family]))}")
+        return completions

@@ -1,10 +1,7 @@
 """Cold start: GRPO from the same cell's SFT checkpoint."""
 
-from typing import ClassVar
-
 from pydantic import Field
 
-from reassess.methods import Kind
 from reassess.methods.grpo import Grpo
 from reassess.training.rl_settings import RlSettings
 
@@ -22,10 +19,10 @@ class SftGrpo(Grpo):
     """SFT first, then GRPO on the same prompts."""
 
     name = "sft-grpo"
-    kind: ClassVar[Kind] = "rl"
     citation = "arXiv 2512.12690: cold start before GRPO"
     deviations = (
-        "the cold start uses the same rows and as many updates as the `sft` arm; the paper's cold-start recipe is not known",
+        "the cold start uses the same rows and as many updates as the `sft` arm; the paper's "
+        "cold-start recipe is not known",
         *Grpo.deviations,
     )
     Settings = SftGrpoSettings

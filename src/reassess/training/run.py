@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
@@ -78,7 +78,7 @@ class ItemPrompts(Prompts, Protocol):
     """Prompts of items that can be read from a pool."""
 
     @property
-    def item_type(self) -> type[Any]:
+    def item_type(self) -> type[Item]:
         """The dataclass of the items."""
 
 

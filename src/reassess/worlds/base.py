@@ -1,4 +1,4 @@
-"""What a world must be able to do, besides deciding results, so that the jobs of a grid can run."""
+"""What a world must do, besides deciding results, so that the jobs of a grid can run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reassess.grid.world import ConfigT, WorldRules
 
 
 class World(WorldRules[ConfigT]):
-    """A world whose jobs can run. Importing one is cheap; its jobs import what they need."""
+    """A world whose jobs can run. Its module is cheap to import; jobs import what they need."""
 
     # --- which files jobs read ---------------------------------------------------------------
 
@@ -30,11 +30,11 @@ class World(WorldRules[ConfigT]):
     def teacher_dir(self, grid: Grid, family: str, distribution: str) -> Path:
         """The folder of the checkpoint that a distribution's traces are sampled from."""
 
-    # --- what jobs cost: nothing worth a plan, unless the world overrides these ---------------
+    # --- what jobs cost: negligible, unless the world overrides these ------------------------
 
     @abstractmethod
     def items_scored(self, grid: Grid) -> int:
-        """How many items a cell is scored on, over all benchmarks."""
+        """The number of items that a cell is scored on, over all benchmarks."""
 
     def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
         """The cost of sampling a shard of traces."""
@@ -64,7 +64,7 @@ class World(WorldRules[ConfigT]):
 
 
 def world_of(grid: Grid) -> World[Any]:
-    """Return the world of a grid, with its jobs."""
+    """The world of a grid, with its jobs."""
     world = grid.world
     assert isinstance(world, World)  # every folder below `worlds/` holds one
     return world

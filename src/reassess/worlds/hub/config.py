@@ -13,15 +13,18 @@ HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 
 
 class Pixels(Strict):
-    """One pixel budget for training, rollouts and evaluation; written into every base checkpoint's preprocessor config."""
+    """One pixel budget for training, rollouts and evaluation.
+
+    It is written into the preprocessor config of every base checkpoint.
+    """
 
     smallest: int = Field(
-        3136, gt=0, description="pixels; smaller pictures are enlarged (the checkpoints' own value)"
+        3136, gt=0, description="pixels; smaller images are enlarged (the checkpoints' own value)"
     )
     largest: int = Field(
         262144,
         gt=0,
-        description="pixels; larger pictures are reduced (LLaMA-Factory's example: 262144)",
+        description="pixels; larger images are reduced (LLaMA-Factory's example: 262144)",
     )
 
     @model_validator(mode="after")
@@ -32,15 +35,19 @@ class Pixels(Strict):
 
 
 class Prompt(Strict):
-    """The one prompt of all arms. `{question}` and `{options}` are filled in; options come a line each."""
+    """The one prompt of all arms.
+
+    `{question}` and `{options}` are filled in, each option on a line of its own.
+    """
 
     system: str = Field("", description="system turn; empty: the template's own")
     question: str = Field("{question}", description="a free question")
     choice: str = Field("{question}\n{options}", description="a question with options")
     suffix: str = Field(
-        "\nFirst think step by step inside <think> </think>, then give the final answer inside \\boxed{}."
-        " For a question with options put only the option's letter there.",
-        description="after the question (ours; the layout is EasyR1's: a thought in tags, then a box)",
+        "\nFirst think step by step inside <think> </think>, then give the final answer inside "
+        "\\boxed{}. For a question with options put only the option's letter there.",
+        description="after the question (ours; the layout is EasyR1's: a thought in tags, then a "
+        "box)",
     )
 
 
@@ -50,50 +57,56 @@ class HubWorld(World):
     kind: Literal["hub"] = Field(description="which world: a folder below src/reassess/worlds")
     pins: Path = Field(
         Path("config/pins.yaml"),
-        description="commits of models and data sets; `reassess pin` writes it",
+        description="file with the commits of models and data sets; `reassess pin` writes it",
     )
     cache: Path | None = Field(
-        None, description="folder of the hub cache; null: where the hub's client keeps it"
+        None, description="folder of the hub cache; null: the default of the hub's client"
     )
     stand_in: bool = Field(
         False,
-        description="make tiny repositories of the same names and layouts here instead of downloading",
+        description="make tiny repositories of the same names and layouts instead of downloading",
     )
     sources: Names = Field(
-        min_length=1, description="adapter files below worlds/hub/sources whose rows make the pool"
+        min_length=1,
+        description="adapter files below worlds/hub/sources whose rows make up the pool",
     )
     pixels: Pixels = Field(default_factory=Pixels, description="pixel budget")
     prompt: Prompt = Field(default_factory=Prompt, description="prompt")
     max_prompt_tokens: int = Field(
-        2048, gt=0, description="longer prompts are dropped from the pool, never cut (EasyR1: 2048)"
+        2048,
+        gt=0,
+        description="longer prompts are dropped from the pool, never truncated (EasyR1: 2048)",
     )
     ngram: int = Field(
         13,
         gt=1,
-        description="words; a row that shares so long a run with a benchmark question is dropped (ours)",
+        description="words; a row that shares a run of this length with a benchmark question is "
+        "dropped (ours)",
     )
     image_distance: int = Field(
         10,
         ge=0,
         le=256,
-        description="bits of 256; pictures nearer than this count as the same (ours)",
+        description="bits of 256; images that differ in no more count as the same (ours)",
     )
     benchmark_items: int | None = Field(
         None, gt=0, description="only the first items of each benchmark; null: all"
     )
     workers: int = Field(
-        2, gt=0, description="processes that decode pictures while the pool is built"
+        2, gt=0, description="processes that decode images while the pool is built"
     )
 
 
 class HubModel(Model):
     """One public checkpoint."""
 
-    hub: HubName = Field(description="name on the hub; its commit stands in the pins")
+    hub: HubName = Field(description="name on the hub; its commit is in the pins")
     gpus: int = Field(1, ge=0, description="GPUs of a training job")
-    micro_batch: int = Field(1, gt=0, description="rows, or completions, a GPU works on at once")
+    micro_batch: int = Field(
+        1, gt=0, description="rows, or completions, that a GPU processes at once"
+    )
     sharding: Literal["none", "fsdp", "zero3"] = Field(
-        "none", description="how states are spread over the GPUs of a job"
+        "none", description="how states are distributed over the GPUs of a job"
     )
 
 
@@ -101,10 +114,11 @@ class HubDistribution(Distribution):
     """Where the traces of a distribution come from."""
 
     source: Literal["teacher", "adapter"] = Field(
-        description="`teacher`: rejection-sampled on the pool; `adapter`: a public set with its own questions and traces"
+        description="`teacher`: rejection-sampled on the pool; `adapter`: a public set with its "
+        "own questions and traces"
     )
     teacher: str | None = Field(
-        None, description="teacher: the model that is sampled; null: the family's"
+        None, description="teacher: the model that is sampled; null: the family's teacher"
     )
     adapter: str | None = Field(
         None, description="adapter: name of the file below worlds/hub/sources"
@@ -125,7 +139,7 @@ class Execution(Strict):
         "bfloat16", description="of the arithmetic; master weights stay float32"
     )
     gradient_checkpointing: bool = Field(
-        True, description="compute activations again instead of keeping them"
+        True, description="recompute activations instead of keeping them"
     )
     attention: Literal["eager", "sdpa", "flash_attention_2"] = Field(
         "sdpa", description="implementation; the same in all arms"
@@ -145,33 +159,37 @@ class Execution(Strict):
 
 
 class Costs(Strict):
-    """What an estimate of cost rests on. Rates that somebody published are named; the others are assumptions of ours."""
+    """What an estimate of cost is based on.
 
-    price: float = Field(2.5, ge=0, description="of a GPU-hour, in `currency` (ours; put your own)")
+    Published rates are named; the others are our assumptions.
+    """
+
+    price: float = Field(2.5, ge=0, description="of a GPU-hour, in `currency` (ours; use your own)")
     currency: str = Field("USD", description="of the price")
     peak_tflops: float = Field(
         989, gt=0, description="dense bfloat16 peak of a GPU (H100 and H200)"
     )
     gpu_gb: float = Field(80, gt=0, description="memory of a GPU")
     text_tokens: int = Field(150, ge=0, description="of a prompt (ours)")
-    visual_tokens: int = Field(300, ge=0, description="of a picture under the pixel budget (ours)")
+    visual_tokens: int = Field(300, ge=0, description="of an image under the pixel budget (ours)")
     trace_tokens: int = Field(350, gt=0, description="of a trace (ours)")
     rollout_tokens: int = Field(
         325,
         gt=0,
-        description="of a rollout (EasyR1's published runs come to about 700 tokens a sequence)",
+        description="of a rollout (EasyR1's published runs have about 700 tokens a sequence)",
     )
     answer_tokens: int = Field(400, gt=0, description="of an answer in evaluation (ours)")
     sft_mfu: Rate = Field(
         0.25,
-        description="share of the peak that SFT reaches, of 1 (ours: par for padded batches with pictures)",
+        description="share of the peak that SFT reaches, of 1 (ours: usual for padded batches with "
+        "images)",
     )
     rl_mfu_small: Rate = Field(
         0.037,
         description="training FLOPs over the whole RL step, of 1 (from EasyR1's 3B run, 8 H100)",
     )
     rl_mfu_large: Rate = Field(0.074, description="the same for 7B (from EasyR1's 7B run, 8 H100)")
-    small_parameters: Rate = Field(5e9, description="models below this take `rl_mfu_small`")
+    small_parameters: Rate = Field(5e9, description="smaller models use `rl_mfu_small`")
     resampling: float = Field(
         0.5, ge=0, description="extra rollouts of dynamic sampling, as a share (ours)"
     )
@@ -180,17 +198,27 @@ class Costs(Strict):
     )
     startup_minutes: float = Field(3, ge=0, description="of a job, on every one of its GPUs (ours)")
     data_set_gb: float = Field(
-        1, ge=0, description="size of a data set whose files were not asked for yet (ours)"
+        1, ge=0, description="size of a data set whose files have not been looked up (ours)"
     )
     benchmark_items: dict[str, int] = Field(
         default={
-            "mathvista": 1000, "mathverse": 3940, "mathvision": 3040, "mmmu": 900, "mmstar": 1500, "logicvista": 447,
-            "wemath": 1740, "dynamath": 5010, "math500": 500, "gsm8k": 1319, "gpqa_diamond": 198,
+            "mathvista": 1000,
+            "mathverse": 3940,
+            "mathvision": 3040,
+            "mmmu": 900,
+            "mmstar": 1500,
+            "logicvista": 447,
+            "wemath": 1740,
+            "dynamath": 5010,
+            "math500": 500,
+            "gsm8k": 1319,
+            "gpqa_diamond": 198,
         },
-        description="items of benchmarks, as published",
-    )  # fmt: skip
+        description="items of benchmarks, as published; a benchmark that is not listed states them "
+        "in its own file (metadata.items)",
+    )
     other_benchmark_items: int = Field(
-        1000, gt=0, description="items of a benchmark that is not listed"
+        1000, gt=0, description="items of a benchmark whose size is stated nowhere"
     )
 
 
@@ -202,7 +230,7 @@ class HubConfig(Config):
     distributions: dict[str, HubDistribution] = Field(
         min_length=1, description="where traces come from"
     )
-    costs: Costs = Field(default_factory=Costs, description="what an estimate of cost rests on")
+    costs: Costs = Field(default_factory=Costs, description="what an estimate of cost is based on")
     execution: Execution = Field(default_factory=Execution, description="hardware and engines")
 
 

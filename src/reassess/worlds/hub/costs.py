@@ -106,7 +106,7 @@ def benchmark_items(costs: Costs, benchmark: Benchmark) -> int:
 
 
 def of_fetch(config: HubConfig, pins: Pins, paths: Paths, kind: Kind, repo: str) -> Estimate:
-    """The size of a download: as pinned, or that of the weights, or an assumption for a data set."""
+    """The size of a download: as pinned, else that of the weights, or as assumed for data sets."""
     if config.world.stand_in:
         return Estimate()
     pin = pins.pinned.get((kind, repo))

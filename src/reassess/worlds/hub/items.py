@@ -73,7 +73,7 @@ class HubItem:
 
 
 def option_letter(answer: str, options: Sequence[str]) -> str:
-    """Return the letter of the option whose text is the answer.
+    """The letter of the option whose text is the answer.
 
     Raises:
         Dropped: no option has that text, or more than one has.
@@ -85,7 +85,7 @@ def option_letter(answer: str, options: Sequence[str]) -> str:
 
 
 def messages_of(item: HubItem, prompt: Prompt) -> list[Message]:
-    """The chat messages of an item: the image, then the question with its options and the suffix."""
+    """The chat messages of an item: the image, then question, options and suffix."""
     options = item.option_texts()
     lines = "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, options))
     template = prompt.choice if options else prompt.question

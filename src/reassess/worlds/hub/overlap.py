@@ -13,8 +13,8 @@ Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits an image
 
 SIDE = 16
 MARGIN = 6
-# Of the bits that are set in either hash. Line drawings set few bits, and few differ between any two
-# of them.
+# Of the bits that are set in either hash. Line drawings set few bits, and few differ between any
+# two of them.
 SHARE = 0.25
 
 
@@ -72,7 +72,7 @@ _WORD = re.compile(r"\w+")
 
 
 def ngrams(text: str, size: int) -> set[str]:
-    """The runs of `size` words of a text, lower case, without punctuation; none for a shorter text."""
+    """The runs of `size` words of a text, lower case, without punctuation."""
     words = _WORD.findall(text.casefold())
     return {" ".join(words[start : start + size]) for start in range(len(words) - size + 1)}
 

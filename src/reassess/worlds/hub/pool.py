@@ -1,4 +1,4 @@
-"""The pool of the hub world: rows of several public sets in one frozen order, none of a benchmark."""
+"""The pool of the hub world: rows of public sets in one frozen order, none of a benchmark."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def read_items(
     workers: ProcessPoolExecutor,
     limit: int | None = None,
 ) -> Iterator[HubItem]:
-    """Yield the items of a source, with hashes of their images; rows that cannot be used are counted.
+    """Yield the items of a source with hashes of their images; count rows that cannot be used.
 
     Args:
         name: what the items' ids begin with, and the name in the report.

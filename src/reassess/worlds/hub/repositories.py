@@ -1,4 +1,4 @@
-"""The public repositories of a grid: which there are, at which commit, and where their files are."""
+"""The public repositories of a grid: which they are, at which commit, and where their files are."""
 
 from __future__ import annotations
 

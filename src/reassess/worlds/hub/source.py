@@ -53,7 +53,7 @@ def source_names() -> list[str]:
 
 
 def find_source(name: str) -> Source:
-    """Return an adapter.
+    """The adapter of that name.
 
     Raises:
         ReassessError: no such file.

@@ -1,4 +1,4 @@
-"""The hub world: pinned public models and data, or their stand-ins of the same names and layouts."""
+"""The hub world: pinned public models and data, or stand-ins of the same names and layouts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The generated world: small pictures of coloured shapes, questions about them, and models that learn them on a CPU."""
+"""The generated world: images of coloured shapes, questions, and models that learn on a CPU."""

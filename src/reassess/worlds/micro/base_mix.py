@@ -1,4 +1,7 @@
-"""What base checkpoints and teachers are trained on: items of their own random streams, never of the pool."""
+"""What base checkpoints and teachers are trained on.
+
+The items come from random streams of their own, never from the pool.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ Pair = tuple[MicroItem, str]
 def base_items(
     seed: int, count: int, stage: int, forbidden: Container[str] = frozenset()
 ) -> list[Pair]:
-    """Return (item, completion) pairs of a base stage: 1, half with a chain of thought; 2, mostly direct answers."""
+    """The (item, completion) pairs of a base stage.
+
+    Half of stage 1 has a chain of thought; stage 2 has mostly direct answers.
+    """
     split = f"base{stage}"
     pairs = []
     for index in range(count):
@@ -34,6 +40,6 @@ def base_items(
 
 
 def teacher_items(seed: int, count: int, forbidden: Container[str] = frozenset()) -> list[Pair]:
-    """Return (item, completion) pairs with pictures and chains of thought throughout."""
+    """The (item, completion) pairs of a teacher, all with an image and a chain of thought."""
     items = (make_item("teacher", seed, index, forbidden) for index in range(count))
     return [(item, render_trace(item, "native")) for item in items]

@@ -10,7 +10,7 @@ from reassess.config.schema import Config, Distribution, Model, Rate, Strict, Wo
 
 
 class BaseRecipe(Strict):
-    """How the base checkpoints of the micro world are made, before any post-training."""
+    """How the base checkpoints of the micro world are trained, before any post-training."""
 
     rows: int = Field(
         12000, gt=0, description="stage 1: rows, half with a chain of thought, a quarter text-only"
@@ -25,7 +25,7 @@ class BaseRecipe(Strict):
 
 
 class TeacherRecipe(Strict):
-    """How a family's teacher is made: its strongest base, trained further on chains of thought only."""
+    """How a family's teacher is trained: its strongest base, further, on chains of thought only."""
 
     rows: int = Field(
         6000, gt=0, description="rows, all with a chain of thought, none of them in the pool"
@@ -63,10 +63,11 @@ class MicroDistribution(Distribution):
     """Where the traces of a distribution come from."""
 
     source: Literal["teacher", "rendered"] = Field(
-        description="`teacher`: rejection-sampled from the family's teacher; `rendered`: written out by the world"
+        description="`teacher`: rejection-sampled from the family's teacher; `rendered`: written "
+        "by the world"
     )
     style: Literal["native", "words"] = Field(
-        "words", description="rendered: spelling of the chain of thought"
+        "words", description="rendered: style of the chain of thought"
     )
 
 

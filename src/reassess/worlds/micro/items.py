@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 
 from reassess.core.errors import ReassessError, unknown
+from reassess.core.files import Json
 from reassess.core.seeds import derive_seed
 from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.questions import COUNTING, FAMILIES, HOPS, Question, draw_question
@@ -41,12 +41,10 @@ class SplitRule:
     families: tuple[str, ...] = FAMILIES
     smallest_answer: int = 0
     unseen_cells: int = 0
-    hashed: bool = (
-        True  # pictures of streams that no test split is compared with by picture need no hash
-    )
+    hashed: bool = True  # images that are compared with no test split need no hash
 
 
-# Streams 2 to 6 belong to benchmarks, whose files say their rules.
+# Streams 2 to 6 belong to benchmarks, whose files state their rules.
 RULES = {
     "train": SplitRule(0),
     "probe": SplitRule(1),
@@ -56,17 +54,19 @@ RULES = {
 }
 
 
-def benchmark_rule(name: str, scenes: Mapping[str, Any]) -> SplitRule:
-    """Return the rule that a benchmark's file gives under `scenes`; its stream follows from its name unless it is given.
+def benchmark_rule(name: str, scenes: Json) -> SplitRule:
+    """The rule that a benchmark's file gives under `scenes`.
+
+    The random stream follows from the benchmark's name unless it is given.
 
     Raises:
         ReassessError: an unknown key or value; names both.
     """
-    choices: dict[str, dict[str, Any]] = {
+    choices: dict[str, Json] = {
         "combinations": {"seen": SEEN, "all": ALL_COMBINATIONS},
         "questions": {"all": FAMILIES, "counting": COUNTING},
     }
-    settings: dict[str, Any] = {"stream": derive_seed("benchmark", name)}
+    settings: Json = {"stream": derive_seed("benchmark", name)}
     allowed = (
         "stream",
         "fill",
@@ -94,10 +94,11 @@ def make_item(
     forbidden: Container[str] = frozenset(),
     rule: SplitRule | None = None,
 ) -> MicroItem:
-    """Return item `index` of a split, drawn by `rule` (default: the split's own in `RULES`).
+    """Make item `index` of a split by `rule` (default: the split's own in `RULES`).
 
-    Depends on nothing but its arguments: not on the process, nor on which items were made before. A draw that breaks the
-    split's rule, or whose scene or picture hash is in `forbidden`, is thrown away and the next attempt's stream is used.
+    The item depends on the arguments alone, not on the process or on items made before. A draw that
+    breaks the split's rule, or whose scene or image hash is in `forbidden`, is discarded and the
+    next attempt's stream is used.
     """
     rule = rule or RULES[split]
     for attempt in range(ATTEMPTS):
@@ -129,8 +130,8 @@ def _item(
     generator: np.random.Generator,
 ) -> MicroItem:
     encoded = BytesIO()
-    picture = render(scene, generator, rule.jitter)
-    picture.save(encoded, format="PNG", compress_level=1)
+    image = render(scene, generator, rule.jitter)
+    image.save(encoded, format="PNG", compress_level=1)
     return MicroItem(
         id=f"{split}-{index:06d}",
         index=index,
@@ -143,7 +144,7 @@ def _item(
         scene_text=describe(scene),
         filled=sum(filling is not None for filling in scene),
         scene_hash=scene_hash(scene),
-        image_hash=image_hash(picture) if rule.hashed else "",
+        image_hash=image_hash(image) if rule.hashed else "",
         scene=json.dumps(scene),
         ask=json.dumps([question.family, question.first, question.second]),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from reassess.core.errors import ReassessError, unknown
+from reassess.core.files import Json
 from reassess.data.disjoint import require_disjoint
 from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.items import benchmark_rule, make_item
@@ -19,9 +19,9 @@ def make_splits(
     pool_rows: int,
     split_items: int,
     probe_items: int,
-    scenes: Mapping[str, Mapping[str, Any]],
-) -> tuple[dict[str, list[MicroItem]], dict[str, Any]]:
-    """Return every split, and the report on what training and test share: nothing.
+    scenes: Mapping[str, Json],
+) -> tuple[dict[str, list[MicroItem]], Json]:
+    """Every split, and the report that training and test share nothing.
 
     Args:
         seed: of the world.
@@ -31,7 +31,8 @@ def make_splits(
         scenes: by benchmark, how its items are drawn.
 
     Raises:
-        ReassessError: a test scene or picture is in the training pool, or a benchmark's `scenes` cannot be followed.
+        ReassessError: a test scene or image is in the training pool, or a benchmark's `scenes` are
+            invalid.
     """
     splits = {TRAIN: [make_item(TRAIN, seed, index) for index in range(pool_rows)]}
     taken = {value for item in splits[TRAIN] for value in (item.scene_hash, item.image_hash)}
@@ -59,9 +60,9 @@ def make_splits(
 
 
 def _in_words(split: str, original: str, splits: Mapping[str, list[MicroItem]]) -> list[MicroItem]:
-    """Return the same items without pictures, so that the same thing is asked across the modality."""
+    """The same items without images, so that the same question is asked in the other modality."""
     if original not in splits:
         raise ReassessError(
-            f"benchmark {split!r} asks {original!r} in words: {unknown('benchmark', original, splits)}"
+            f"benchmark {split!r}, scenes.in_words: {unknown('benchmark', original, splits)}"
         )
     return [replace(item, id=f"{split}-{item.index:06d}", image=None) for item in splits[original]]

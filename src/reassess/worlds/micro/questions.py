@@ -42,16 +42,17 @@ class Question:
         return "word" if self.family == "more" else "integer"
 
     def states(self, scene: Scene) -> list[int]:
-        """Return the running state after each cell in reading order.
+        """The running state after each cell in reading order.
 
-        It is the count so far; for `rows` the number of rows with a hit so far; for `more` the first count minus the second.
+        It is the count so far; for `rows` the number of rows with a hit so far; for `more` the
+        first count minus the second.
         """
         if self.family == "rows":
             return _row_states(scene, self.first)
-        weigh = self._weight()
+        weight = self._weight()
         total, states = 0, []
         for filling in scene:
-            total += 0 if filling is None else weigh(filling)
+            total += 0 if filling is None else weight(filling)
             states.append(total)
         return states
 
@@ -66,7 +67,7 @@ class Question:
         }[self.family]
 
     def answer(self, scene: Scene) -> str:
-        """Return the right answer: a number, a colour, or `equal`."""
+        """The right answer: a number, a colour, or `equal`."""
         final = self.states(scene)[-1]
         if self.family != "more":
             return str(final)
@@ -88,7 +89,7 @@ def _row_states(scene: Scene, colour: str) -> list[int]:
 def draw_question(
     generator: np.random.Generator, scene: Scene, families: tuple[str, ...] = FAMILIES
 ) -> Question:
-    """Return a question on the scene, its family uniform over `families`."""
+    """Draw a question on the scene, its family uniform over `families`."""
     family = families[int(generator.integers(len(families)))]
     first, second = (str(word) for word in generator.choice(list(COLOURS), size=2, replace=False))
     shape = str(generator.choice(SHAPES))

@@ -1,4 +1,4 @@
-"""Scenes: nine cells, each empty or holding a coloured shape, as a picture and as words."""
+"""Scenes: nine cells, each empty or with a coloured shape, as an image and in words."""
 
 from __future__ import annotations
 
@@ -25,17 +25,14 @@ Scene = tuple[Filling | None, ...]
 ALL_COMBINATIONS: tuple[Filling, ...] = tuple(
     (colour, shape) for colour in COLOURS for shape in SHAPES
 )
-UNSEEN: tuple[Filling, ...] = (
-    ("red", "triangle"),
-    ("blue", "circle"),
-)  # never in any training data
+UNSEEN: tuple[Filling, ...] = (("red", "triangle"), ("blue", "circle"))  # never trained on
 SEEN: tuple[Filling, ...] = tuple(pair for pair in ALL_COMBINATIONS if pair not in UNSEEN)
 
 
 def draw_scene(
     generator: np.random.Generator, fill: float, combinations: Sequence[Filling]
 ) -> Scene:
-    """Return a scene whose cells are filled with probability `fill`, uniformly from `combinations`."""
+    """A scene whose cells are filled with probability `fill`, uniformly from `combinations`."""
     return tuple(
         combinations[int(generator.integers(len(combinations)))]
         if generator.random() < fill
@@ -45,9 +42,12 @@ def draw_scene(
 
 
 def render(scene: Scene, generator: np.random.Generator, jitter: int) -> Image.Image:
-    """Return the picture, 48x48 RGB without anti-aliasing; shapes are moved by up to 2 `jitter` pixels and shrunk to fit."""
-    picture = Image.new("RGB", (SIDE * CELL, SIDE * CELL), BACKGROUND)
-    pencil = ImageDraw.Draw(picture)
+    """The image of a scene: 48x48 RGB without anti-aliasing.
+
+    Shapes are moved by up to 2 `jitter` pixels and shrunk to fit.
+    """
+    image = Image.new("RGB", (SIDE * CELL, SIDE * CELL), BACKGROUND)
+    pencil = ImageDraw.Draw(image)
     side = CELL - 2 * jitter - 2
     for place, filling in enumerate(scene):
         right, down = (int(value) for value in generator.integers(0, 2 * jitter + 1, size=2))
@@ -56,7 +56,7 @@ def render(scene: Scene, generator: np.random.Generator, jitter: int) -> Image.I
         left = CELL * (place % SIDE) + 1 + right
         top = CELL * (place // SIDE) + 1 + down
         _draw_shape(pencil, filling, (left, top, left + side - 1, top + side - 1))
-    return picture
+    return image
 
 
 def _draw_shape(
@@ -73,23 +73,24 @@ def _draw_shape(
 
 
 def describe(scene: Scene) -> str:
-    """Return the scene in words: nine entries in reading order."""
+    """A scene in words: nine entries in reading order."""
     return ", ".join("nothing" if filling is None else " ".join(filling) for filling in scene)
 
 
 def scene_hash(scene: Scene) -> str:
-    """Return a hash of what the scene holds, whatever the jitter."""
+    """A hash of a scene's content, independent of the jitter."""
     return hashlib.sha256(describe(scene).encode()).hexdigest()[:32]
 
 
-def image_hash(picture: Image.Image) -> str:
-    """Return a perceptual hash: for each cell, the nearest colour and how much of the cell it covers, in three steps.
+def image_hash(image: Image.Image) -> str:
+    """A perceptual hash: for each cell, the nearest colour and the covered share in three steps.
 
-    Pictures of one scene collide whatever the jitter, because neither the hue nor the covered share of a cell depends on where
-    in its cell a shape stands. The share tells the three shapes apart: a square fills its box, a circle four fifths, a triangle
-    half. The box is estimated from the picture itself, so the hash needs no knowledge of how it was made.
+    Images of one scene collide whatever the jitter, because neither the hue nor the covered share
+    of a cell depends on where in its cell a shape is. The share tells the three shapes apart: a
+    square fills its box, a circle four fifths of it, a triangle half. The box is estimated from the
+    image itself, so the hash needs no knowledge of how the image was made.
     """
-    pixels = np.asarray(picture.convert("RGB"), dtype=np.int16)
+    pixels = np.asarray(image.convert("RGB"), dtype=np.int16)
     code = []
     for row in range(SIDE):
         for column in range(SIDE):

@@ -1,4 +1,4 @@
-"""Chains of thought: one entry a cell with the running state, in the world's own codes or spelled out in words."""
+"""Chains of thought: an entry for each cell with the running state, in codes or in words."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STYLES: dict[str, Callable[[Filling | None], str]] = {"native": _code, "words": 
 
 
 def spell_state(family: str, state: int) -> str:
-    """Return the state as it is written: `less2` for a comparison that stands at minus two."""
+    """The state as it is written: `less2` for a comparison at minus two."""
     return f"less{-state}" if family == "more" and state < 0 else str(state)
 
 
 def chain_of_thought(scene: Scene, question: Question, style: str) -> str:
-    """Return a whole completion: cell and state nine times, then the answer."""
+    """A whole completion: cell and state nine times, then the answer."""
     name = STYLES[style]
     steps = [
         f"{name(filling)} {spell_state(question.family, state)}"
@@ -37,12 +37,12 @@ def chain_of_thought(scene: Scene, question: Question, style: str) -> str:
 
 
 def direct_answer(scene: Scene, question: Question) -> str:
-    """Return a completion without reasoning."""
+    """A completion without reasoning."""
     return f"Answer: {question.answer(scene)}"
 
 
 def render_trace(item: MicroItem, style: str) -> str:
-    """Return the chain of thought of a pool item in a style."""
+    """The chain of thought of a pool item in a style."""
     scene = tuple(
         None if filling is None else (filling[0], filling[1]) for filling in json.loads(item.scene)
     )

@@ -1,4 +1,4 @@
-"""The micro world: generated questions, models built and trained here, a teacher for each family."""
+"""The micro world: generated questions, models trained here, a teacher for each family."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Numbers count within .001, as the authors' rule has it; options stand inside the question."""
+    """Numbers are right within 0.001, the authors' rule; options are part of the question."""
     answer = str(row["ground_truth"]).strip()
     if not answer:
         raise Dropped("no answer")

@@ -1,7 +1,7 @@
-"""Eureka-Distill, the public set of traces that are foreign to the base models: its own questions, thought and box.
+"""Eureka-Distill: public traces that are foreign to the base models, with their own questions.
 
-Its columns could not be looked at here. The layout that sets of this kind mostly have is read: turns under `messages`, pictures
-under `images`; anything else stops with the columns that were found.
+Its columns could not be inspected. The usual layout of such sets is expected: turns under
+`messages`, images under `images`; for any other, reading fails and names the columns it has.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take the first user turn as the question, the first assistant turn as the trace, and the trace's own box as the answer.
+    """The first user turn is the question, the first assistant turn the trace.
 
-    Only right completions were kept by those who made the set, so the box of a trace is its gold.
+    The authors kept only correct completions, so a trace's boxed answer is its reference answer.
     """
     turns = {str(turn["role"]): str(turn["content"]) for turn in reversed(row["messages"])}
     if "user" not in turns or "assistant" not in turns:

@@ -1,4 +1,7 @@
-"""Geometry3K in EasyR1's packaging: a diagram, a question, four choices; the answer is the text of the right one."""
+"""Geometry3K in EasyR1's packaging: a diagram, a question, four choices.
+
+The answer is the text of the right choice.
+"""
 
 from collections.abc import Iterable
 
@@ -7,7 +10,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Ask for the value; the choices are not shown, as in EasyR1."""
+    """The question is for the value; the choices are not shown, as in EasyR1."""
     yield Row(
         without_markers(row["problem"]),
         row["answer"].strip(),

@@ -1,4 +1,4 @@
-"""GeoQA in R1-V's packaging: the solution column is the tagged answer alone, no reasoning."""
+"""GeoQA in R1-V's packaging: the solution column is the tagged answer without reasoning."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take the answer out of its tag."""
-    found = re.search(r"<answer>(.*?)</answer>", row["solution"], re.DOTALL)
-    if found is None or not found.group(1).strip():
+    """The answer is the content of its tag."""
+    tagged = re.search(r"<answer>(.*?)</answer>", row["solution"], re.DOTALL)
+    if tagged is None or not tagged.group(1).strip():
         raise Dropped("no answer in the solution")
     yield Row(
         without_markers(row["problem"]),
-        found.group(1).strip(),
+        tagged.group(1).strip(),
         "math",
         image_of(row["image"]),
         family="geometry",

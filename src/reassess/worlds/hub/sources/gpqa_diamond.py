@@ -1,4 +1,4 @@
-"""GPQA diamond: one right and three wrong answers, put in an order that depends on the question alone."""
+"""GPQA diamond: one right and three wrong answers, in an order decided by the question alone."""
 
 from collections.abc import Iterable
 from random import Random
@@ -11,7 +11,7 @@ RIGHT, WRONG = "Correct Answer", ("Incorrect Answer 1", "Incorrect Answer 2", "I
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Shuffle the options by a seed of the question, so that the same item always has the same letters."""
+    """Options are shuffled by a seed of the question, so an item always has the same letters."""
     options = [row[RIGHT].strip(), *(row[name].strip() for name in WRONG)]
     Random(derive_seed("gpqa", row["Question"])).shuffle(options)
     yield Row(

@@ -1,4 +1,4 @@
-"""GSM8K: the gold stands after four hashes, with thousands separators."""
+"""GSM8K: the reference answer follows four hashes, with thousands separators."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take the number after the hashes."""
+    """The answer is the number after the hashes."""
     _, hashes, gold = row["answer"].rpartition("####")
     if not hashes:
         raise Dropped("no answer")

@@ -1,4 +1,7 @@
-"""LogicVista, from its mirror on the hub: options inside the question; a few golds are several letters, one is empty."""
+"""LogicVista, from its mirror on the hub: options are part of the question.
+
+A few reference answers are several letters, and one is empty.
+"""
 
 from collections.abc import Iterable
 
@@ -7,7 +10,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Ask for the set of letters; the one gold that is a number stays a number."""
+    """The answer is a set of letters; the one that is a number stays a number."""
     answer = str(row["answer"] or "").strip()
     if not answer:
         raise Dropped("no answer")

@@ -7,7 +7,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take problem and answer as they are."""
+    """Problem and answer are used as they are."""
     yield Row(row["problem"].strip(), row["answer"].strip(), "math", family=row["subject"])
 
 

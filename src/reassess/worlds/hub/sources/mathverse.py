@@ -1,4 +1,7 @@
-"""MathVerse testmini: 788 problems in five versions, from much text to none; options stand inside the question."""
+"""MathVerse testmini: 788 problems in five versions, from much text to none.
+
+Options are part of the question.
+"""
 
 from collections.abc import Iterable
 
@@ -9,7 +12,7 @@ IN_PICTURE = "Answer the question in the picture."
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Ask each version as it is; where the question is drawn, nothing of its text is given away."""
+    """Each version is used as it is; where the question is drawn, none of its text is given."""
     answer = row["answer"].strip()
     if not answer:
         raise Dropped("no answer")

@@ -7,23 +7,23 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Turn the choice's text into its letter; write the gold with the decimals that count, and say how many."""
+    """A choice becomes its letter; a number has the decimals that the question states."""
     answer, question = str(row["answer"] or "").strip(), row["question"].strip()
     if not answer:
         raise Dropped("no answer")
     if row["unit"]:
         question += f" (Unit: {row['unit']})"
-    picture, family = image_of(row["decoded_image"]), str(row["metadata"]["task"])
+    image, family = image_of(row["decoded_image"]), str(row["metadata"]["task"])
     if row["question_type"] == "multi_choice":
         options = tuple(row["choices"])
-        yield Row(question, option_letter(answer, options), "choice", picture, options, family)
+        yield Row(question, option_letter(answer, options), "choice", image, options, family)
         return
     kind = "math"
     if row["answer_type"] in ("integer", "float"):
         kind, decimals = "number", int(row["precision"] or 0)
         answer = f"{float(answer):.{decimals}f}"
         question += f" Give {decimals} decimal{'s' if decimals > 1 else ''}." if decimals else ""
-    yield Row(question, answer, kind, picture, family=family)
+    yield Row(question, answer, kind, image, family=family)
 
 
 SOURCE = Source(

@@ -7,7 +7,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take question and answer as they are."""
+    """Question and answer are used as they are."""
     if not row["answer"].strip():
         raise Dropped("no answer")
     yield Row(

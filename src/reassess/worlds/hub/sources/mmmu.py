@@ -1,4 +1,7 @@
-"""MMMU validation: options and some golds are Python lists written as text; open golds may allow several answers."""
+"""MMMU validation: options and some reference answers are Python lists written as text.
+
+An open question may have several right answers.
+"""
 
 import ast
 import json
@@ -9,25 +12,23 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Read the lists; rows with several pictures are left out, because an item here has one."""
+    """Rows with several images are left out, because an item has at most one."""
     options = tuple(str(text) for text in ast.literal_eval(row["options"]))
     answer = str(row["answer"]).strip()
     if answer in ("", "?"):
         raise Dropped("no answer")
-    picture = only_image(
-        [row[f"image_{place}"] for place in range(1, 8) if f"image_{place}" in row]
-    )
+    image = only_image([row[f"image_{place}"] for place in range(1, 8) if f"image_{place}" in row])
     if row["question_type"] == "multiple-choice":
         yield Row(
-            without_markers(row["question"]), answer, "choice", picture, options, row["subfield"]
+            without_markers(row["question"]), answer, "choice", image, options, row["subfield"]
         )
         return
-    golds = ast.literal_eval(answer) if answer.startswith("[") else [answer]
+    answers = ast.literal_eval(answer) if answer.startswith("[") else [answer]
     yield Row(
         without_markers(row["question"]),
-        json.dumps([str(gold) for gold in golds]),
+        json.dumps([str(text) for text in answers]),
         "any",
-        picture,
+        image,
         (),
         row["subfield"],
     )

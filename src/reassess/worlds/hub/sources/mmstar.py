@@ -1,4 +1,4 @@
-"""MMStar validation: four options inside the question, the gold is a letter."""
+"""MMStar validation: four options as part of the question; the answer is a letter."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from reassess.worlds.hub.source import Source
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Ask the question with its options as they stand in it."""
+    """The question is used with the options in it."""
     if not row["answer"].strip():
         raise Dropped("no answer")
     yield Row(

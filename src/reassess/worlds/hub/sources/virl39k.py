@@ -1,4 +1,4 @@
-"""ViRL39K: boxed answers; pictures lie in an archive beside the parquet file, so the file itself holds only their paths."""
+"""ViRL39K: boxed answers; the parquet file has the paths of images in an archive beside it."""
 
 import re
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ _BOX = re.compile(r"\\boxed\{(.*)\}\s*\Z", re.DOTALL)
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Open the box; rows whose answer is one letter ask for an option of the question's own text."""
-    found = _BOX.search(row["answer"])
-    if found is None:
+    """The answer is the content of the box; a single letter is an option of the question's text."""
+    boxed = _BOX.search(row["answer"])
+    if boxed is None:
         raise Dropped("the answer is not boxed")
     if len(row["image"]) != 1:
         raise Dropped("several pictures" if row["image"] else "no picture")
-    answer = found.group(1).strip()
+    answer = boxed.group(1).strip()
     kind = "option" if re.fullmatch(r"[A-J]", answer) else "math"
     yield Row(
         without_markers(row["question"]),

@@ -1,4 +1,4 @@
-"""We-Math testmini: options in one string, the gold is a letter."""
+"""We-Math testmini: options in one string; the answer is a letter."""
 
 import re
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ _OPTION = re.compile(r"\s*([A-H])\.\s*(.*?)\s*(?:;\s*(?=[A-H]\.)|;?\s*\Z)", re.D
 
 
 def convert(row: RawRow) -> Iterable[Row]:
-    """Take the options apart at their letters."""
-    found = _OPTION.findall(row["option"])
-    letters = [letter for letter, _ in found]
+    """The string of options is split at their letters."""
+    matches = _OPTION.findall(row["option"])
+    letters = [letter for letter, _ in matches]
     if (
         letters != [chr(ord("A") + place) for place in range(len(letters))]
         or row["answer"].strip() not in letters
     ):
         raise Dropped("options or answer do not read as letters")
-    options = tuple(text for _, text in found)
+    options = tuple(text for _, text in matches)
     yield Row(
         row["question"].strip(),
         row["answer"].strip(),

@@ -1,4 +1,4 @@
-"""Data sets that stand in for public ones: the same names, file formats and columns, made-up rows."""
+"""Stand-ins for public data sets: the same names, file formats and columns, made-up rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints that stand in for public ones: the same architectures, tiny and with random weights."""
+"""Stand-ins for public checkpoints: the same architectures, tiny and with random weights."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Prompt = Callable[[HubItem], list[Message]]
 
 
 def write_model(config: HubConfig, repo: str, folder: Path) -> None:
-    """Write a checkpoint with random weights; one that is sampled as a teacher first learns its pool.
+    """Write a checkpoint with random weights; one that serves as a teacher first learns its pool.
 
     Rejection sampling from random weights would keep nothing, and the jobs after it would have
     nothing to do.
@@ -69,7 +69,7 @@ def write_model(config: HubConfig, repo: str, folder: Path) -> None:
 def build_model(
     repo: str, tokenizer: PreTrainedTokenizerFast, pixels: Pixels
 ) -> tuple[Model, Processor]:
-    """A tiny model of the architecture that the name implies, with random weights, and its processor.
+    """A tiny model of the architecture that the name implies, and its processor.
 
     Widths grow with the size in the name; embeddings are tied for 2B and 3B but not for 7B and
     more, as in the public models.
@@ -146,7 +146,7 @@ def _vision(width: int, *, newer: bool) -> Json:
 def _memorise(
     model: Model, processor: Processor, items: Sequence[HubItem], prompt: Prompt, work: Path
 ) -> None:
-    """Train a model on its pool until it gives the answers, in a folder that is removed afterwards."""
+    """Train a model on its pool until it gives the answers."""
     rows = preprocess(items, [trace_of(item) for item in items], processor, prompt)
     settings = SftSettings(
         max_steps=TEACHER_STEPS, batch_size=16, learning_rate=3e-3, save_every=10_000

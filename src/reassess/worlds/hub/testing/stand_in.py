@@ -1,4 +1,4 @@
-"""Repositories that stand in for public ones: the same names, layouts and architectures, tiny content.
+"""Stand-ins for public repositories: the same names, layouts and architectures, tiny content.
 
 With them every job of the paper's grid runs on a laptop. Their scores say nothing about the models
 they stand in for.

@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `dynamath`."""
+"""Made-up rows in the layout of DynaMath."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     return {
         "id": str(number),
         "question": f"What is the slope of {names('dynamath', number)}?"

@@ -1,13 +1,14 @@
-"""Made-up rows in the layout of `eureka_distill`."""
+"""Made-up rows in the layout of Eureka-Distill, as its adapter expects it."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the layout that is read."""
+    """One row."""
     value = angle("eureka", number)
-    trace = f"<think>The figure {names('eureka', number)} has two equal parts, so I double one.</think> \\boxed{{{value}}}"
+    thought = f"The figure {names('eureka', number)} has two equal parts, so I double one."
+    trace = f"<think>{thought}</think> \\boxed{{{value}}}"
     question = f"<image>How long is the path through {names('eureka', number)}?"
     return {
         "messages": [

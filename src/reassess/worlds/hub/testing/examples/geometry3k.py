@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `geometry3k`."""
+"""Made-up rows in the layout of Geometry3K in EasyR1's packaging."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     value = angle("geometry3k", number)
     return {
         "images": [image("geometry3k", number)],

@@ -1,4 +1,4 @@
-"""Made-up rows in the layout of `gpqa_diamond`."""
+"""Made-up rows in the layout of GPQA diamond."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.sources.gpqa_diamond import RIGHT, WRONG
@@ -6,7 +6,7 @@ from reassess.worlds.hub.testing.drawing import names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     return {
         "Question": f"Which particle is {names('gpqa', number)}?",
         RIGHT: "a muon",

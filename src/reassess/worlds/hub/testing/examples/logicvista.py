@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `logicvista`."""
+"""Made-up rows in the layout of LogicVista's mirror."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout: one letter, two letters, and no answer in turn."""
+    """In turn, one letter, two letters, and no answer."""
     return {
         "question": f"Which figures continue {names('logicvista', number)}? A, B, C or D?",
         "answer": ("B", "B, D", "")[number % 3],

@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `math500`."""
+"""Made-up rows in the layout of MATH-500."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     value = angle("math500", number)
     return {
         "problem": f"Compute ${value} + 1$ for {names('math500', number)}.",

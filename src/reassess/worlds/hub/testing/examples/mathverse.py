@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `mathverse`."""
+"""Made-up rows in the layout of MathVerse."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     version = ("Text Dominant", "Vision Only")[number % 2]
     return {
         "sample_index": str(number),

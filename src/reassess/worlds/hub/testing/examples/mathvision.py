@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `mathvision`."""
+"""Made-up rows in the layout of MathVision."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout: options by text, options drawn, and none in turn."""
+    """In turn, options by text, options drawn, and no options."""
     kind = number % 3
     return {
         "id": str(number),

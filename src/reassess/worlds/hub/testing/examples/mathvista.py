@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `mathvista`."""
+"""Made-up rows in the layout of MathVista."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout: a choice, an integer and a decimal in turn."""
+    """In turn, a choice, an integer and a decimal."""
     kind = number % 3
     return {
         "pid": str(number),

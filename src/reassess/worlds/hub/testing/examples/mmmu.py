@@ -1,20 +1,20 @@
-"""Made-up rows in the layout of `mmmu`."""
+"""Made-up rows in the layout of MMMU."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout: a choice and an open question in turn."""
+    """In turn, a choice and an open question."""
     choice = number % 2 == 0
-    pictures: dict[str, object] = {f"image_{place}": None for place in range(2, 8)}
+    no_images: dict[str, object] = {f"image_{place}": None for place in range(2, 8)}
     return {
         "id": f"validation_Accounting_{number}",
         "question": f"<image 1> What follows from {names('mmmu', number)}?",
         "options": "['yes', 'no', 'both']" if choice else "[]",
         "explanation": "",
         "image_1": image("mmmu", number),
-        **pictures,
+        **no_images,
         "img_type": "['Plots']",
         "answer": "C" if choice else "['0.5', '1/2']",
         "topic_difficulty": "Easy",

@@ -1,14 +1,17 @@
-"""Made-up rows in the layout of `mmstar`."""
+"""Made-up rows in the layout of MMStar."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     return {
         "index": number,
-        "question": f"What stands beside {names('mmstar', number)}?\nOptions: A: a cat, B: a dog, C: a cup, D: none",
+        "question": (
+            f"What stands beside {names('mmstar', number)}?\n"
+            "Options: A: a cat, B: a dog, C: a cup, D: none"
+        ),
         "image": image("mmstar", number),
         "answer": "ABCD"[number % 4],
         "category": "coarse perception",

@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `virl39k`."""
+"""Made-up rows in the layout of ViRL39K."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import angle, names, png
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     return {
         "question": f"<image>How wide is {names('virl39k', number)}?",
         "answer": f"\\boxed{{{angle('virl39k', number)}}}",

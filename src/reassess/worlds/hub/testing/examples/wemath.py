@@ -1,11 +1,11 @@
-"""Made-up rows in the layout of `wemath`."""
+"""Made-up rows in the layout of We-Math."""
 
 from reassess.worlds.hub.items import RawRow
 from reassess.worlds.hub.testing.drawing import image, names
 
 
 def row(number: int) -> RawRow:
-    """Return a row of the source's layout."""
+    """One row."""
     return {
         "ID": str(number),
         "split": "testmini",

@@ -1,4 +1,4 @@
-"""Jobs as pods: what a job is made of, how its state is read, and what is said before anything is submitted."""
+"""Jobs as pods: what a job is made of, how its state is read, and the checks of a cluster."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def made(text=None, given=None, environment=None):
     )
 
 
-def test_a_job_asks_for_what_the_rule_asks_for():
+def test_a_job_requests_what_its_rule_requests():
     job = made()
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -84,7 +84,7 @@ def test_jobs_are_what_the_schemas_of_kubernetes_have(version):
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
-def test_a_job_without_gpus_asks_for_none_and_a_group_has_a_name():
+def test_a_job_without_gpus_requests_none_and_a_group_has_a_name():
     group = script(rule=None, groupid="draw", resources={"mem_mb": 1, "runtime": 1, "gpu": 0})
     job = made(group)
     assert GPU not in json.dumps(job)
@@ -122,17 +122,17 @@ def test_no_secret_goes_into_a_job_and_the_template_is_left_as_it_is():
 
 
 def test_wrong_templates_and_scripts_are_named():
-    with pytest.raises(ReassessError, match=r"still says CHANGE-ME at .*containers\[0\].image"):
+    with pytest.raises(ReassessError, match=r"CHANGE-ME .*containers\[0\].image"):
         made(given=yaml.safe_load(TEMPLATE.read_text()))
-    with pytest.raises(ReassessError, match="no Job with one container"):
+    with pytest.raises(ReassessError, match="one container"):
         made(given={"kind": "Job"})
-    with pytest.raises(ReassessError, match="no job script"):
+    with pytest.raises(ReassessError, match="properties"):
         made("echo")
 
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """A site whose kubectl says what a test has put there."""
+    """A site whose kubectl prints what a test has set."""
     binaries = tmp_path / "bin"
     binaries.mkdir()
     monkeypatch.setenv("PATH", f"{binaries}:/bin:/usr/bin")
@@ -142,7 +142,7 @@ def site(tmp_path, monkeypatch):
         template = template(tmp_path)
         folder = tmp_path
 
-        def says(self, **answers):
+        def answers(self, **answers):
             cases = "\n".join(f'*"{words}"*) {answer} ;;' for words, answer in answers.items())
             path = binaries / "kubectl"
             path.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}\nesac\n')
@@ -159,12 +159,12 @@ def site(tmp_path, monkeypatch):
             return examine_cluster(str(tmp_path), self.grid)
 
         def wrong(self):
-            return [f"{one.what}: {one.cure}" for one in self.examine() if not one.fine]
+            return [f"{one.what}: {one.fix}" for one in self.examine() if not one.fine]
 
     monkeypatch.chdir(tmp_path)
-    found = Site()
-    found.says(**ANSWERS)
-    return found
+    made = Site()
+    made.answers(**ANSWERS)
+    return made
 
 
 def answer(value):
@@ -185,35 +185,37 @@ ANSWERS = {
 }
 
 
-def test_states_are_told_in_the_executors_words(site):
-    def told(*conditions):
-        site.says(**{"get job": answer({"status": {"conditions": list(conditions)}})})
+def test_states_are_given_in_the_executors_words(site):
+    def state(*conditions):
+        site.answers(**{"get job": answer({"status": {"conditions": list(conditions)}})})
         return status("reassess-train-1")
 
-    assert told() == ("running", "")
-    assert told({"type": "Complete", "status": "True"})[0] == "success"
+    assert state() == ("running", "")
+    assert state({"type": "Complete", "status": "True"})[0] == "success"
     assert (
-        told({"type": "FailureTarget", "status": "True"})[0] == "running"
+        state({"type": "FailureTarget", "status": "True"})[0] == "running"
     )  # its pod still has its time of grace
-    assert told({"type": "Failed", "status": "False"})[0] == "running"
-    failed = told(
+    assert state({"type": "Failed", "status": "False"})[0] == "running"
+    failed = state(
         {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}
     )
     assert failed == ("failed", "reassess-train-1: DeadlineExceeded too long")
 
 
-def test_a_deleted_job_has_failed_and_a_deaf_server_ends_nothing(site):
-    site.says()
-    assert status("gone") == ("failed", "gone is gone: somebody deleted it")
-    site.says(**{"get job": "echo timeout >&2; exit 1"})
-    assert status("some") == ("running", "some: not known at present (timeout)")
+def test_a_deleted_job_has_failed_and_one_that_cannot_be_queried_runs(site):
+    site.answers()
+    state, remark = status("some")
+    assert state == "failed" and "some" in remark and "deleted" in remark
+    site.answers(**{"get job": "echo timeout >&2; exit 1"})
+    state, remark = status("some")
+    assert state == "running" and "some" in remark and "timeout" in remark
 
 
 def test_a_refused_job_is_an_error_that_names_it(site):
-    site.says(create="echo 'exceeded quota' >&2; exit 1")
+    site.answers(create="echo 'exceeded quota' >&2; exit 1")
     (site.folder / "job.yaml").write_text(yaml.safe_dump(site.template))
     (site.folder / "script").write_text(script())
-    with pytest.raises(ReassessError, match=r"refuses reassess-train-\w+: exceeded quota"):
+    with pytest.raises(ReassessError, match=r"reassess-train-\w+: exceeded quota"):
         submit(site.folder / "job.yaml", site.folder / "script")
 
 
@@ -222,18 +224,21 @@ def run_in_pod(seconds, text, folder):
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
-# A trainer's command line, and what it does when it hears SIGTERM.
-TRAINER = "exec -a reassess {python} -c 'import signal, sys; signal.signal(15, lambda *_: sys.exit(75)); print(1, flush=True); signal.pause()' train"
+# A trainer's command line, and what it does when it receives SIGTERM.
+TRAINER = (
+    "exec -a reassess {python} -c 'import signal, sys; signal.signal(15, lambda *_: sys.exit(75)); "
+    "print(1, flush=True); signal.pause()' job train"
+)
 
 
-def test_the_first_process_of_a_pod_hands_the_signal_to_the_trainer_alone(tmp_path):
+def test_the_first_process_of_a_pod_passes_the_signal_to_the_trainer_alone(tmp_path):
     process = run_in_pod(
         600, f"( {TRAINER.format(python=sys.executable)} ); echo left with $?; exit 3", tmp_path
     )
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=PATIENCE)
-    assert said == "left with 75\n" and process.returncode == 3  # the script itself went on
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert output == "left with 75\n" and process.returncode == 3  # the script itself continued
 
 
 def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
@@ -242,8 +247,8 @@ def test_where_nothing_trains_the_signal_ends_the_job(tmp_path):
     )  # with one that nobody is the parent of
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=PATIENCE)  # all have let go of the stream
-    assert said == "" and process.returncode == 128 + signal.SIGTERM
+    output, _ = process.communicate(timeout=PATIENCE)  # all have let go of the stream
+    assert output == "" and process.returncode == 128 + signal.SIGTERM
 
 
 EARLY = """
@@ -265,7 +270,7 @@ def test_a_signal_that_comes_before_the_job_is_not_lost():
     )
 
 
-def test_a_trainer_is_told_before_its_time_is_over(tmp_path):
+def test_a_trainer_receives_the_signal_before_its_time_is_over(tmp_path):
     began = time.monotonic()
     process = run_in_pod(2, f"{TRAINER.format(python=sys.executable)}", tmp_path)
     process.communicate(timeout=PATIENCE)
@@ -277,9 +282,9 @@ def test_a_cluster_that_is_as_it_should_be(site):
 
 
 def test_no_kubectl_and_no_right(site, monkeypatch):
-    site.says(**{**ANSWERS, "can-i": "echo no; exit 1"})
+    site.answers(**{**ANSWERS, "can-i": "echo no; exit 1"})
     (only,) = site.wrong()
-    assert "jobs may not be created (no)" in only
+    assert "created (no)" in only
     monkeypatch.setenv("PATH", str(site.folder))
     (only,) = site.wrong()
     assert "kubectl not found" in only
@@ -288,40 +293,40 @@ def test_no_kubectl_and_no_right(site, monkeypatch):
 def test_a_template_that_nobody_filled_in(site):
     site.template = yaml.safe_load(TEMPLATE.read_text())
     (only,) = site.wrong()
-    assert "job.yaml is not filled in: spec.template.spec.containers[0].image" in only
+    assert "job.yaml" in only and "spec.template.spec.containers[0].image" in only
 
 
 def test_volumes_that_are_not_there_or_not_shared(site):
-    site.says(**{**ANSWERS, "get pvc": "echo 'claims \"site\" not found' >&2; exit 1"})
+    site.answers(**{**ANSWERS, "get pvc": "echo 'claims \"site\" not found' >&2; exit 1"})
     assert "not found" in site.wrong()[0]
-    site.says(**{**ANSWERS, "get pvc": answer({"spec": {"accessModes": ["ReadWriteOnce"]}})})
-    assert "ask the site for a volume that is ReadWriteMany" in site.wrong()[0]
-    site.says(**ANSWERS)
+    site.answers(**{**ANSWERS, "get pvc": answer({"spec": {"accessModes": ["ReadWriteOnce"]}})})
+    assert "ReadWriteOnce" in site.wrong()[0] and "ReadWriteMany" in site.wrong()[0]
+    site.answers(**ANSWERS)
     site.template = template("/elsewhere")
     wrong = site.wrong()
-    assert len(wrong) == 3 and "pods see /elsewhere: move it there, or mend mountPath" in wrong[0]
+    assert len(wrong) == 3 and "/elsewhere" in wrong[0] and "mountPath" in wrong[0]
 
 
 def test_jobs_that_fit_nowhere(site, monkeypatch):
-    def asks(gpus, memory, cpus=1):
+    def with_request(gpus, memory, cpus=1):
         monkeypatch.setattr(
             kubernetes_doctor, "requests", lambda *_: {"train": Resources(gpus, cpus, memory, 60)}
         )
         return site.wrong()
 
-    assert asks(8, 65536) == []
-    assert (
-        "nodes have: 0 GPUs with 63 CPUs and 131072 MiB; 8 GPUs with 63 CPUs and 65536 MiB"
-        in asks(9, 1)[0]
-    )
-    assert len(asks(1, 65537)) == 1  # not on one node
-    assert asks(1, 1, cpus=63) == [] and len(asks(1, 1, cpus=64)) == 1
+    assert with_request(8, 65536) == []
+    wrong = with_request(9, 1)[0]
+    assert "0 GPUs with 63 CPUs and 131072 MiB" in wrong
+    assert "8 GPUs with 63 CPUs and 65536 MiB" in wrong
+    assert len(with_request(1, 65537)) == 1  # not on one node
+    assert with_request(1, 1, cpus=63) == [] and len(with_request(1, 1, cpus=64)) == 1
     site.template["spec"]["template"]["spec"]["nodeSelector"] = {"model": "h100"}
-    assert "nodes with model=h100: nodes here have: h200" in asks(1, 1)[0]
+    wrong = with_request(1, 1)[0]
+    assert "model=h100" in wrong and "h200" in wrong
 
 
 def test_nodes_that_may_not_be_looked_at_are_no_fault(site):
-    site.says(**{**ANSWERS, "get nodes": "echo forbidden >&2; exit 1"})
+    site.answers(**{**ANSWERS, "get nodes": "echo forbidden >&2; exit 1"})
     assert site.wrong() == []
     assert any("not looked at (forbidden)" in one.what for one in site.examine())
 
@@ -335,12 +340,12 @@ def test_quantities_of_memory(written, meant):
 
 
 def test_a_quantity_that_is_none():
-    with pytest.raises(ReassessError, match="'much' is no quantity"):
+    with pytest.raises(ReassessError, match="'much'"):
         mebibytes("much")
 
 
 def test_cancelling_names_every_job(site):
-    site.says(**{"delete job": 'echo "$@"'})
+    site.answers(**{"delete job": 'echo "$@"'})
     words = [str(ROOT / "workflow/profiles/kubernetes/cancel"), "a", "b"]
     done = subprocess.run(words, capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0 and done.stdout.split()[-2:] == ["a", "b"]

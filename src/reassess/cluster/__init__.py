@@ -1,1 +1,1 @@
-"""Slurm and Kubernetes: doctor, submission, status."""
+"""Slurm and Kubernetes: submission, status, and checks before anything is submitted."""

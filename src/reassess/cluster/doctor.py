@@ -1,8 +1,6 @@
-"""`reassess doctor --profile NAME`: what would go wrong on the cluster of a profile, said before anything is submitted."""
+"""`reassess doctor --profile NAME`: what would fail on the cluster of a profile."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import yaml
 
@@ -10,35 +8,27 @@ from reassess.cluster.finding import Finding
 from reassess.cluster.kubernetes_doctor import examine_kubernetes
 from reassess.cluster.slurm_doctor import examine_slurm
 from reassess.core.errors import ReassessError
-from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.workflow.run import find_profile
 
-PROFILES = ROOT / "workflow" / "profiles"
-EXAMINERS = {
+EXAMINERS = {  # by the executor of a profile
     "slurm": examine_slurm,
     "cluster-generic": examine_kubernetes,
-}  # by the executor of a profile
+}
 
 
 def examine_cluster(profile: str, grid: Grid) -> list[Finding]:
-    """Return what a look at the cluster finds, for a profile by name or folder.
+    """Findings about the cluster of a profile, which is given by name or as a folder.
 
     Raises:
-        ReassessError: there is no such profile, or its executor is not one that is known here.
+        ReassessError: there is no such profile, or there are no checks for its executor.
     """
-    folder = next(
-        (path for path in (Path(profile), PROFILES / profile) if (path / "config.yaml").is_file()),
-        None,
-    )
-    if folder is None:
-        known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
-        raise ReassessError(
-            f"no profile {profile!r}: give a folder with a config.yaml, or one of {', '.join(known)}"
-        )
+    folder = find_profile(profile)
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     executor = settings.get("executor", "local")
     if executor not in EXAMINERS:
         raise ReassessError(
-            f"profile {profile!r} has executor {executor!r}: clusters are looked at for {', '.join(EXAMINERS)}"
+            f"profile {profile!r} has executor {executor!r}: there are checks for "
+            f"{', '.join(EXAMINERS)}"
         )
     return EXAMINERS[executor](settings, folder, grid)

@@ -1,4 +1,4 @@
-"""Checks of the environment: what is wrong, and how to mend it."""
+"""`reassess doctor`: checks of the environment that jobs run in."""
 
 from __future__ import annotations
 
@@ -15,99 +15,97 @@ from pathlib import Path
 from reassess.cluster.finding import Finding
 from reassess.core.project import ROOT
 
-TORCH = "2.13.0"  # installed on its own, so it stands in no lock
+TORCH = "2.13.0"  # installed on its own, so no lock pins it
 FREE_DISK_GB = 3
 FREE_MEMORY_MB = 2000
 
 
 def examine(folder: Path | None = None) -> list[Finding]:
-    """Return the findings of every check, for a project in `folder` (default: where this one is run)."""
-    here = folder or Path.cwd()
+    """Findings of every check, for a project in `folder` (default: the current one)."""
+    folder = folder or Path.cwd()
     return [
         _python(),
         *_packages(ROOT / "envs" / "base.txt"),
         _torchvision(),
         _threads(),
-        _disk(here),
+        _disk(folder),
         _memory(),
-        _git(here),
+        _git(folder),
     ]
 
 
 def _python() -> Finding:
-    found = platform.python_version()
-    return Finding(
-        f"Python {found}",
-        found.startswith("3.11."),
-        "make the environment with Python 3.11: `make setup`",
-    )
+    running = platform.python_version()
+    fix = "make the environment with Python 3.11: `make setup`"
+    return Finding(f"Python {running}", running.startswith("3.11."), fix)
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """Return name and version of each pin of a lock file."""
-    return (
-        dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s\\;]+)", lock.read_text(), re.MULTILINE))
-        if lock.exists()
-        else {}
-    )
+    """Name and version of each pin of a lock file; empty if there is no such file."""
+    if not lock.exists():
+        return {}
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s\\;]+)", lock.read_text(), re.MULTILINE))
 
 
 def _packages(lock: Path) -> Iterator[Finding]:
-    wanted = {"torch": TORCH, **pins(lock)}
-    wrong = []
-    for name, pinned in wanted.items():
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            wrong.append(f"{name} is missing (pinned {pinned})")
-            continue
-        if found.partition("+")[0] != pinned:
-            wrong.append(f"{name} is {found} (pinned {pinned})")
-    if not wrong:
-        yield Finding(
-            f"{len(wanted)} packages as pinned in envs/base.txt",
-            len(wanted) > 1,
-            "envs/base.txt is missing",
-        )
-    for sentence in wrong:
-        yield Finding(sentence, False, "`make setup` installs the pinned version")
+    pinned = {"torch": TORCH, **pins(lock)}
+    problems = [problem for name, wanted in pinned.items() if (problem := _problem(name, wanted))]
+    for problem in problems:
+        yield Finding(problem, False, "`make setup` installs the pinned version")
+    if not problems:
+        what = f"{len(pinned)} packages as pinned in envs/base.txt"
+        yield Finding(what, len(pinned) > 1, "envs/base.txt is missing")
+
+
+def _problem(name: str, pinned: str) -> str | None:
+    try:
+        installed = version(name)
+    except PackageNotFoundError:
+        return f"{name} is missing (pinned {pinned})"
+    if installed.partition("+")[0] == pinned:
+        return None
+    return f"{name} is {installed} (pinned {pinned})"
 
 
 def _torchvision() -> Finding:
-    """A torchvision that does not fit torch breaks the import of all of transformers; try it in a process of its own."""
-    code = "import reassess; from transformers import AutoProcessor; import torchvision.transforms.v2.functional"
+    """A torchvision that does not fit torch breaks the import of all of transformers.
+
+    The imports run in a process of their own.
+    """
+    code = (
+        "import reassess; from transformers import AutoProcessor; "
+        "import torchvision.transforms.v2.functional"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    last = done.stderr.strip().splitlines()[-1:] or [""]
-    cure = "install the torchvision pinned in envs/base.txt with `--no-deps`, beside the torch that is there"
+    error = (done.stderr.strip().splitlines() or [""])[-1]
+    fix = "install the torchvision pinned in envs/base.txt with `--no-deps`, beside that torch"
     return Finding(
-        f"transformers and torchvision import together {last[0]}".strip(),
-        done.returncode == 0,
-        cure,
+        f"transformers and torchvision import together {error}".strip(), done.returncode == 0, fix
     )
 
 
 def _threads() -> Finding:
-    found = os.environ.get("OMP_NUM_THREADS", "not set")
-    cure = "`export OMP_NUM_THREADS=1`: more threads in a job are slower here and change the last bits of results"
-    return Finding(f"OMP_NUM_THREADS is {found}", found == "1", cure)
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    fix = (
+        "`export OMP_NUM_THREADS=1`: more threads in a job are slower here and change the last "
+        "bits of results"
+    )
+    return Finding(f"OMP_NUM_THREADS is {threads}", threads == "1", fix)
 
 
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free / 2**30
-    cure = "free some space, or point `scratch:` in the config at another disk"
-    return Finding(f"{free:.0f} GiB of disk free", free >= FREE_DISK_GB, cure)
+    fix = "free some space, or point `scratch:` in the config at another disk"
+    return Finding(f"{free:.0f} GiB of disk free", free >= FREE_DISK_GB, fix)
 
 
 def _memory() -> Finding:
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // 2**20
-    cure = "close other programs, or run fewer jobs at once: `reassess run --cores 1`"
-    return Finding(f"{free} MiB of memory free", free >= FREE_MEMORY_MB, cure)
+    fix = "close other programs, or run fewer jobs at once: `reassess run --cores 1`"
+    return Finding(f"{free} MiB of memory free", free >= FREE_MEMORY_MB, fix)
 
 
 def _git(folder: Path) -> Finding:
-    found = shutil.which("git") is not None and (folder / ".git").exists()
-    return Finding(
-        "git checkout" if found else "no git checkout here",
-        found,
-        "clone with git: manifests name the commit",
-    )
+    checkout = shutil.which("git") is not None and (folder / ".git").exists()
+    what = "git checkout" if checkout else "no git checkout here"
+    return Finding(what, checkout, "clone with git: manifests name the commit")

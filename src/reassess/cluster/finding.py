@@ -1,4 +1,4 @@
-"""What a check of the doctor finds."""
+"""The result of one of the doctor's checks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what was looked at, whether it is fine, and what to do if not."""
+    """One check: what was looked at, whether it is fine, and how to fix it if it is not."""
 
     what: str
     fine: bool
-    cure: str = ""
+    fix: str = ""
 
     def line(self) -> str:
-        """Return the finding as a line of text."""
-        return f"ok    {self.what}" if self.fine else f"WRONG {self.what}\n      mend: {self.cure}"
+        """The finding as text: one line, or two if something is wrong."""
+        return f"ok    {self.what}" if self.fine else f"WRONG {self.what}\n      fix: {self.fix}"

@@ -1,4 +1,4 @@
-"""`reassess doctor --profile slurm`: what would go wrong on a Slurm cluster, said before anything is submitted."""
+"""`reassess doctor --profile slurm`: what would fail on a Slurm cluster."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ import shlex
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from reassess.cluster.finding import Finding
-from reassess.cluster.profile import PLACEHOLDER
+from reassess.cluster.profile import PLACEHOLDER, default_resource, find_file
 from reassess.core.errors import nearest
+from reassess.core.files import Json
 from reassess.core.locks import exclusive
-from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.workflow.plan import requests
 from reassess.workflow.resources import Resources
 
 CLIENTS = ("sbatch", "squeue", "scancel", "sinfo", "srun")
-ANSWER_SECONDS = 20  # for a question to the controller
-UNLOCKED = 99  # exit code of that job where a lock of ours does not hold
+ANSWER_SECONDS = 20  # for a query to the controller
 START_SECONDS = 60  # for a job that looks at the scratch folder
+UNLOCKED = 99  # exit code of that job if a lock of the submitting machine does not hold there
+
+Limits = Mapping[str, int]  # of a partition, such as `max_gpu`
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node as `sinfo` tells of it: CPUs, memory in MiB, GPUs by model (an empty name where the site gives none)."""
+    """A node as `sinfo` lists it: CPUs, memory in MiB, GPUs by model.
+
+    The model is an empty string where the site names none.
+    """
 
     name: str
     partition: str
@@ -40,123 +44,111 @@ class Node:
     gpus: Mapping[str, int]
 
 
-def examine_slurm(settings: Mapping[str, Any], folder: Path, grid: Grid) -> list[Finding]:
-    """Return what a look at the Slurm cluster of a profile finds: its settings, and the folder that it lies in."""
+def examine_slurm(settings: Json, folder: Path, grid: Grid) -> list[Finding]:
+    """Findings about the Slurm cluster of a profile.
+
+    Args:
+        settings: the profile's.
+        folder: where the profile is.
+        grid: whose jobs shall run there.
+    """
     missing = [name for name in CLIENTS if not shutil.which(name)]
     if missing:
-        cure = "run this where Slurm's client is: a login node; or use the default profile on this machine"
-        return [Finding(f"Slurm's client: {', '.join(missing)} not found", False, cure)]
+        fix = "run this on a login node, which has Slurm's client; or use the default profile here"
+        return [Finding(f"Slurm's client: {', '.join(missing)} not found", False, fix)]
     try:
-        nodes = _nodes(_ask("sinfo", "-h", "-a", "-N", "-o", "%N|%R|%c|%m|%G"))
+        nodes = parse_nodes(_query("sinfo", "-h", "-a", "-N", "-o", "%N|%R|%c|%m|%G"))
     except (subprocess.SubprocessError, ValueError) as error:
-        cure = (
-            "`scontrol ping` says whether the controller is up; SLURM_CONF may name another cluster"
+        fix = (
+            "`scontrol ping` reports whether the controller is up; SLURM_CONF may name another "
+            "cluster"
         )
-        return [Finding(f"Slurm's controller does not answer ({error})", False, cure)]
+        return [Finding(f"Slurm's controller does not answer ({error})", False, fix)]
+    count = len({node.name for node in nodes})
     partitions = _partitions(settings)
     return [
-        Finding(
-            f"Slurm answers: {len({node.name for node in nodes})} nodes",
-            bool(nodes),
-            "ask the site which cluster you are on",
-        ),
+        Finding(f"Slurm answers: {count} nodes", bool(nodes), "ask the site which cluster this is"),
         _account(settings, folder),
-        *_named(partitions, nodes),
-        *_model(settings, nodes),
+        *_partition_names(partitions, nodes),
+        *_gpu_model(settings, nodes),
         *(
-            found
+            _largest_job(rule, request, partitions, nodes)
             for rule, request in requests(grid, settings).items()
-            for found in _fits(rule, request, partitions, nodes)
         ),
-        *_scratch(grid, partitions, nodes),
+        *_folders(grid, partitions, nodes),
     ]
 
 
-def _ask(*command: str) -> str:
+def _query(*command: str) -> str:
     return subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=ANSWER_SECONDS
     ).stdout
 
 
-def _nodes(text: str) -> list[Node]:
-    """Read nodes off `sinfo`; `%G` is like `gpu:h200:2(S:0-1),gpu:a100:1` or `(null)`."""
-    found = []
+def parse_nodes(text: str) -> list[Node]:
+    """Nodes from `sinfo`'s lines; `%G` is like `gpu:h200:2(S:0-1),gpu:a100:1` or `(null)`."""
+    nodes = []
     for line in text.splitlines():
         name, partition, cpus, memory, gres = line.split("|")
         gpus: dict[str, int] = {}
         for model, count in re.findall(r"gpu:(?:([\w.-]+):)?(\d+)", gres):
             gpus[model] = gpus.get(model, 0) + int(count)
-        found.append(Node(name, partition, int(cpus.rstrip("+")), int(memory.rstrip("+")), gpus))
-    return found
+        nodes.append(Node(name, partition, int(cpus.rstrip("+")), int(memory.rstrip("+")), gpus))
+    return nodes
 
 
-def _partitions(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the limits of the partitions file that a profile names, relative to where it is used or to the project."""
+def _partitions(settings: Json) -> dict[str, Limits]:
+    """The limits of each partition in the partitions file that a profile names."""
     name = settings.get("slurm-partition-config")
-    path = next(
-        (one for one in (Path(str(name)), ROOT / str(name)) if name and one.is_file()), None
-    )
+    path = find_file(name) if name else None
     return {} if path is None else dict(yaml.safe_load(path.read_text())["partitions"])
 
 
-def _resource(settings: Mapping[str, Any], name: str) -> str | None:
-    for one in settings.get("default-resources") or ():
-        key, _, value = str(one).partition("=")
-        if key == name:
-            return value.strip("\"'")
-    return None
-
-
-def _account(settings: Mapping[str, Any], folder: Path) -> Finding:
-    named, path = _resource(settings, "slurm_account"), folder / "config.yaml"
-    if named == PLACEHOLDER:
-        return Finding(
-            f"account {named!r}", False, f"put your account's name, or remove the line, in {path}"
-        )
-    if named is None or not shutil.which("sacctmgr"):
-        return Finding(f"account {named or 'none: the default'}", True)
+def _account(settings: Json, folder: Path) -> Finding:
+    account, path = default_resource(settings, "slurm_account"), folder / "config.yaml"
+    if account == PLACEHOLDER:
+        fix = f"put your account's name, or remove the line, in {path}"
+        return Finding(f"account {account!r}", False, fix)
+    if account is None or not shutil.which("sacctmgr"):
+        return Finding(f"account {account or 'none: the default'}", True)
     try:
-        known = sorted(
-            {
-                line
-                for line in _ask(
-                    "sacctmgr", "-n", "-P", "show", "assoc", "format=account"
-                ).splitlines()
-                if line
-            }
-        )
+        listed = _query("sacctmgr", "-n", "-P", "show", "assoc", "format=account")
     except subprocess.SubprocessError:
-        return Finding(f"account {named!r} (the site keeps no accounts that could be asked)", True)
-    cure = f"accounts here: {', '.join(known)}{nearest(named, known)}; put one in {path}"
-    return Finding(f"account {named!r}", not known or named in known, cure)
+        return Finding(f"account {account!r} (the site has no list of accounts)", True)
+    accounts = sorted({line for line in listed.splitlines() if line})
+    fix = f"accounts here: {', '.join(accounts)}{nearest(account, accounts)}; put one in {path}"
+    return Finding(f"account {account!r}", not accounts or account in accounts, fix)
 
 
-def _named(partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
-    there = sorted({node.partition for node in nodes})
+def _partition_names(partitions: Mapping[str, Limits], nodes: Sequence[Node]) -> Iterator[Finding]:
+    existing = sorted({node.partition for node in nodes})
     if not partitions:
-        yield Finding(
-            "no partitions file", False, "name one under slurm-partition-config in the profile"
-        )
+        fix = "name one under slurm-partition-config in the profile"
+        yield Finding("no partitions file", False, fix)
     for name in partitions:
-        cure = (
-            f"partitions here: {', '.join(there)}{nearest(name, there)}; mend the partitions file"
+        fix = f"partitions here: {', '.join(existing)}{nearest(name, existing)}"
+        yield Finding(
+            f"partition {name!r}", name in existing, f"{fix}; correct the partitions file"
         )
-        yield Finding(f"partition {name!r}", name in there, cure)
 
 
-def _model(settings: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
-    model = _resource(settings, "gpu_model")
+def _gpu_model(settings: Json, nodes: Sequence[Node]) -> Iterator[Finding]:
+    model = default_resource(settings, "gpu_model")
     if model is not None:
-        there = sorted({one for node in nodes for one in node.gpus if one})
-        cure = f"GPU models here: {', '.join(there) or 'none is named'}{nearest(model, there)}"
-        yield Finding(f"GPU model {model!r}", model in there, cure)
+        models = sorted({name for node in nodes for name in node.gpus if name})
+        fix = f"GPU models here: {', '.join(models) or 'none is named'}{nearest(model, models)}"
+        yield Finding(f"GPU model {model!r}", model in models, fix)
 
 
-def _fits(
-    rule: str, request: Resources, partitions: Mapping[str, Any], nodes: list[Node]
-) -> Iterator[Finding]:
-    asked = f"largest {rule} job: {request.gpus} GPUs, {request.cpus} CPUs, {request.memory} MiB, {request.minutes} min"
-    limits = {
+def _largest_job(
+    rule: str, request: Resources, partitions: Mapping[str, Limits], nodes: Sequence[Node]
+) -> Finding:
+    """Whether a partition of the file admits a request and some node in it can run it."""
+    job = (
+        f"largest {rule} job: {request.gpus} GPUs, {request.cpus} CPUs, {request.memory} MiB, "
+        f"{request.minutes} min"
+    )
+    requested = {
         "max_gpu": request.gpus,
         "max_mem_mb": request.memory,
         "max_runtime": request.minutes,
@@ -164,91 +156,67 @@ def _fits(
     }
     admitting = [
         name
-        for name, found in partitions.items()
-        if all(value <= found.get(limit, value) for limit, value in limits.items())
+        for name, limits in partitions.items()
+        if all(value <= limits.get(limit, value) for limit, value in requested.items())
     ]
     if not admitting:
-        yield Finding(
-            f"{asked}: no partition of the file admits it",
-            False,
-            "raise its limits, if the site's are higher, or ask for less",
-        )
-        return
-    fitting = [node for node in nodes if node.partition in admitting]
-    memory = max((node.memory for node in fitting), default=0)
-    gpus = max((sum(node.gpus.values()) for node in fitting), default=0)
-    cpus = max((node.cpus for node in fitting), default=0)
-    if request.memory > memory:
-        yield Finding(
-            f"{asked}: no node of {', '.join(admitting)} has more than {memory} MiB",
-            False,
-            "ask for less memory, or other nodes",
-        )
-    elif request.gpus > gpus:
-        yield Finding(
-            f"{asked}: no node of {', '.join(admitting)} has more than {gpus} GPUs",
-            False,
-            "lower `gpus` of the model",
-        )
-    elif request.cpus > cpus:
-        cure = f"put {rule}:cpus_per_task={cpus} under set-resources in the profile"
-        yield Finding(
-            f"{asked}: no node of {', '.join(admitting)} has more than {cpus} CPUs", False, cure
-        )
-    else:
-        yield Finding(f"{asked}: {', '.join(admitting)}", True)
+        fix = "raise its limits, if the site's are higher, or request less"
+        return Finding(f"{job}: no partition of the file admits it", False, fix)
+    names = ", ".join(admitting)
+    admitted = [node for node in nodes if node.partition in admitting]
+    memory = max((node.memory for node in admitted), default=0)
+    gpus = max((sum(node.gpus.values()) for node in admitted), default=0)
+    cpus = max((node.cpus for node in admitted), default=0)
+    fewer_cpus = f"put {rule}:cpus_per_task={cpus} under set-resources in the profile"
+    for needed, available, unit, fix in (
+        (request.memory, memory, "MiB", "request less memory, or other nodes"),
+        (request.gpus, gpus, "GPUs", "lower `gpus` of the model"),
+        (request.cpus, cpus, "CPUs", fewer_cpus),
+    ):
+        if needed > available:
+            return Finding(
+                f"{job}: no node of {names} has more than {available} {unit}", False, fix
+            )
+    return Finding(f"{job}: {names}", True)
 
 
-def _scratch(grid: Grid, partitions: Mapping[str, Any], nodes: list[Node]) -> Iterator[Finding]:
-    """Let a job in each partition look for a file that is written, and locked, here."""
-    for what, folder in (("scratch", grid.paths.scratch), ("results", grid.paths.results)):
+def _folders(
+    grid: Grid, partitions: Mapping[str, Limits], nodes: Sequence[Node]
+) -> Iterator[Finding]:
+    """Whether jobs in each partition see a file that is written, and locked, on this machine."""
+    existing = sorted(set(partitions) & {node.partition for node in nodes})
+    for option, folder in (("scratch", grid.paths.scratch), ("results", grid.paths.results)):
         folder.mkdir(parents=True, exist_ok=True)
         token = folder.resolve() / f".reassess-{uuid.uuid4().hex}"
         try:
             with exclusive(token):
-                for name in sorted(set(partitions) & {node.partition for node in nodes}):
-                    yield _seen(what, token, name)
+                for partition in existing:
+                    yield _seen(option, token, partition)
         finally:
             token.unlink(missing_ok=True)
 
 
-def _seen(what: str, token: Path, partition: str) -> Finding:
+def _seen(option: str, token: Path, partition: str) -> Finding:
+    """Whether a job in a partition sees the locked file `token`, below the folder of `option`."""
     file = shlex.quote(str(token))
-    look = f"ls {file} && if command -v flock > /dev/null && flock --nonblock {file} true; then exit {UNLOCKED}; fi"
-    command = [
-        "srun",
-        "-p",
-        partition,
-        "-n",
-        "1",
-        "-t",
-        "1",
-        "--mem=100",
-        "--immediate=30",
-        "-Q",
-        "sh",
-        "-c",
-        look,
-    ]
+    script = (
+        f"ls {file} && if command -v flock > /dev/null && "
+        f"flock --nonblock {file} true; then exit {UNLOCKED}; fi"
+    )
+    size = ["-n", "1", "-t", "1", "--mem=100"]
+    command = ["srun", "-p", partition, *size, "--immediate=30", "-Q", "sh", "-c", script]
+    what = f"{option} folder on the nodes of {partition!r}"
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS)
     except subprocess.TimeoutExpired:
-        return Finding(
-            f"{what} folder on the nodes of {partition!r}: not looked at, no node was free", True
-        )
+        return Finding(f"{what}: not looked at, no node was free", True)
     if done.returncode == UNLOCKED:
-        cure = "two jobs could train one cell at once: ask the site to mount it with flock (Lustre: `flock`, not `localflock`)"
-        return Finding(
-            f"{what} folder on the nodes of {partition!r}: a lock held here is not seen there",
-            False,
-            cure,
+        fix = (
+            "two jobs could train one cell at once: ask the site to mount it with flock "
+            "(Lustre: `flock`, not `localflock`)"
         )
+        return Finding(f"{what}: a lock held here has no effect there", False, fix)
     if done.returncode and "No such file" not in done.stderr:
-        return Finding(
-            f"{what} folder on the nodes of {partition!r}: not looked at ({done.stderr.strip()[:80]})",
-            True,
-        )
-    cure = f"point `{what}:` in the config at a folder that all nodes share; {token.parent} is not"
-    return Finding(
-        f"{what} folder is seen from the nodes of {partition!r}", done.returncode == 0, cure
-    )
+        return Finding(f"{what}: not looked at ({done.stderr.strip()[:80]})", True)
+    fix = f"point `{option}:` in the config at a folder that all nodes share; {token.parent} is not"
+    return Finding(f"{what}: shared with this machine", done.returncode == 0, fix)

@@ -41,7 +41,7 @@ def run(
             in progress.
     """
     grid = Grid.load(config)
-    snakemake = Snakemake(grid, _profile(profile), cores)
+    snakemake = Snakemake(grid, find_profile(profile), cores)
     # The rules call `reassess` by name: find the one of this environment, activated or not.
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
@@ -64,7 +64,7 @@ def job_name(grid: Grid) -> str:
     return f"{JOB_NAME}{grid.config.grid}"[:LONGEST_JOB_NAME]
 
 
-def _profile(name: str) -> Path:
+def find_profile(name: str) -> Path:
     """Return the folder of a profile, given by name or as a folder.
 
     Raises:

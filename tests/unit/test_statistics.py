@@ -1,18 +1,15 @@
 """Formulas against closed forms and brute force; intervals that behave."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reassess.analysis.statistics import (
+    correlation,
     correlation_interval,
     mean_interval,
     paired_difference,
-    pass_at_k,
-    pearson,
 )
 
 matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(
@@ -22,9 +19,9 @@ matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31
 
 def test_the_interval_of_one_seed_is_that_of_a_proportion():
     outcomes = np.array([[1.0] * 60 + [0.0] * 40])
-    found = mean_interval(outcomes, 4000)
-    assert found.value == pytest.approx(0.6)
-    assert found.half_width == pytest.approx(1.96 * (0.6 * 0.4 / 100) ** 0.5, rel=0.1)
+    interval = mean_interval(outcomes, 4000)
+    assert interval.value == pytest.approx(0.6)
+    assert interval.half_width == pytest.approx(1.96 * (0.6 * 0.4 / 100) ** 0.5, rel=0.1)
 
 
 def test_seeds_that_differ_widen_the_interval():
@@ -40,17 +37,17 @@ def test_the_bootstrap_is_the_hierarchical_one_by_brute_force():
     for _ in range(6000):
         seeds, items = generator.integers(3, size=3), generator.integers(7, size=7)
         draws.append(outcomes[np.ix_(seeds, items)].mean())
-    found = mean_interval(outcomes, 6000)
-    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.02)
-    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.02)
+    interval = mean_interval(outcomes, 6000)
+    assert interval.low == pytest.approx(np.quantile(draws, 0.025), abs=0.02)
+    assert interval.high == pytest.approx(np.quantile(draws, 0.975), abs=0.02)
 
 
 @given(matrices)
 @settings(max_examples=30, deadline=None)
 def test_intervals_contain_their_estimate_and_are_repeatable(outcomes):
-    found = mean_interval(outcomes, 200)
-    assert found.low <= found.value <= found.high
-    assert found == mean_interval(outcomes, 200)
+    interval = mean_interval(outcomes, 200)
+    assert interval.low <= interval.value <= interval.high
+    assert interval == mean_interval(outcomes, 200)
 
 
 @given(matrices)
@@ -64,18 +61,17 @@ def test_swapping_the_arms_flips_the_sign(outcomes):
 
 def test_an_arm_against_itself_differs_by_nothing():
     outcomes = np.random.default_rng(0).random((2, 20))
-    found = paired_difference(outcomes, outcomes)
-    assert (found.value, found.low, found.high) == (0, 0, 0)
-    assert not found.excludes_zero
+    interval = paired_difference(outcomes, outcomes)
+    assert (interval.value, interval.low, interval.high) == (0, 0, 0)
     with pytest.raises(ValueError, match="shapes"):
         paired_difference(outcomes, outcomes[:, :5])
 
 
 def test_correlation():
     first = np.array([1.0, 2.0, 3.0, 4.0])
-    assert pearson(first, 2 * first + 1) == pytest.approx(1)
-    assert pearson(first, -first) == pytest.approx(-1)
-    assert np.isnan(pearson(first, np.ones(4)))
+    assert correlation(first, 2 * first + 1) == pytest.approx(1)
+    assert correlation(first, -first) == pytest.approx(-1)
+    assert np.isnan(correlation(first, np.ones(4)))
 
 
 def test_the_interval_of_a_correlation_is_the_hierarchical_bootstrap_by_brute_force():
@@ -83,35 +79,21 @@ def test_the_interval_of_a_correlation_is_the_hierarchical_bootstrap_by_brute_fo
     runs = [(x, 0.5 * x + generator.normal(size=12)) for x in generator.normal(size=(4, 12))]
     draws = []
     for _ in range(4000):
-        found = []
+        values = []
         for run in generator.integers(4, size=4):
             points = generator.integers(12, size=12)
-            found.append(pearson(runs[run][0][points], runs[run][1][points]))
-        draws.append(np.nanmean(found))
-    found = correlation_interval(runs, 4000)
-    assert found.value == pytest.approx(np.mean([pearson(*run) for run in runs]))
-    assert found.low == pytest.approx(np.quantile(draws, 0.025), abs=0.03)
-    assert found.high == pytest.approx(np.quantile(draws, 0.975), abs=0.03)
-    assert (found.seeds, found.items) == (4, 12)
+            values.append(correlation(runs[run][0][points], runs[run][1][points]))
+        draws.append(np.nanmean(values))
+    interval = correlation_interval(runs, 4000)
+    assert interval.value == pytest.approx(np.mean([correlation(*run) for run in runs]))
+    assert interval.low == pytest.approx(np.quantile(draws, 0.025), abs=0.03)
+    assert interval.high == pytest.approx(np.quantile(draws, 0.975), abs=0.03)
+    assert (interval.seeds, interval.items) == (4, 12)
 
 
-def test_a_run_that_does_not_vary_has_no_correlation():
+def test_a_flat_run_has_no_correlation():
     flat, rising = np.ones(6), np.arange(6.0)
     assert correlation_interval([(flat, rising)]) is None
-    found = correlation_interval([(flat, rising), (rising, rising)])
-    assert (found.value, found.seeds) == (1.0, 1)
-
-
-@pytest.mark.parametrize(
-    ("samples", "correct", "k"), [(5, 2, 1), (5, 2, 3), (6, 0, 2), (6, 6, 4), (4, 3, 4)]
-)
-def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(samples, correct, k):
-    subsets = list(combinations([True] * correct + [False] * (samples - correct), k))
-    assert pass_at_k(samples, correct, k) == pytest.approx(
-        sum(any(subset) for subset in subsets) / len(subsets)
-    )
-
-
-def test_pass_at_k_wants_enough_samples():
-    with pytest.raises(ValueError, match="pass@3"):
-        pass_at_k(2, 1, 3)
+    interval = correlation_interval([(flat, rising), (rising, rising)])
+    assert interval.value == pytest.approx(1)
+    assert interval.seeds == 1

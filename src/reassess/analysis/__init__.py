@@ -1,1 +1,1 @@
-"""The bundle, statistics, claims and tables."""
+"""Reading a bundle: statistics, claims and tables."""

@@ -1,4 +1,7 @@
-"""The bundle: tidy scores, histories and manifests of all cells. Figures, tables and claims read this and nothing else."""
+"""The bundle: tidy scores, histories and manifests of all cells.
+
+Figures, tables and claims read this and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reassess.analysis.arms import ArmTraits, traits_of
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_json, read_parquet
+from reassess.core.files import Json, read_json, read_parquet
 from reassess.grid.benchmarks import Role
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
@@ -29,7 +32,7 @@ SCORES = [
     "hops",
     "filled",
 ]
-SECOND = ["samples", "sampled_correct", "judged"]  # where the grid has further samples, or a judge
+OPTIONAL_SCORES = ["samples", "sampled_correct", "judged"]  # from further samples or a judge model
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
@@ -52,12 +55,19 @@ FORMAT = 1  # raised when a reader of the old format would misread the new one
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a study left: one row an item and cell, one row a step and metric, one row a cell, and the study's own terms."""
+    """The results of a study.
+
+    Attributes:
+        scores: a row for each item and cell.
+        history: a row for each step and metric of each trained cell.
+        manifests: a row for each cell.
+        study: the study's own terms: its arms, benchmarks, models and config.
+    """
 
     scores: pd.DataFrame
     history: pd.DataFrame
     manifests: pd.DataFrame
-    study: dict[str, Any]
+    study: Json
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -80,8 +90,9 @@ class Bundle:
         study = read_json(folder / "study.json")
         if study.get("format", 0) != FORMAT:
             raise ReassessError(
-                f"{folder / 'study.json'} is of bundle format {study.get('format', 0)}, this version reads {FORMAT}: "
-                "use the version of reassess that wrote it, which its manifests name"
+                f"{folder / 'study.json'} is of bundle format {study.get('format', 0)}, this "
+                f"version reads {FORMAT}: use the version of reassess that wrote it, which its "
+                "manifests name"
             )
         return cls(frames[0], frames[1], frames[2], study)
 
@@ -95,10 +106,23 @@ class Bundle:
         """The cells that failed."""
         return self.manifests[self.manifests["status"] == "failed"]
 
+    @cached_property
+    def arms(self) -> dict[str, ArmTraits]:
+        """What each arm is, by name, in the order of the config."""
+        rows = self.manifests.drop_duplicates("method")
+        return traits_of(self.study, dict(zip(rows["method"], rows["kind"], strict=True)))
+
+    def standing_for(self, method: str) -> str | None:
+        """The name of the arm that stands for a method; None if the study has none of it."""
+        return next(
+            (arm.name for arm in self.arms.values() if arm.method == method and not arm.variant),
+            None,
+        )
+
     def scores_of(self, cells: Iterable[str]) -> pd.DataFrame:
-        """Return the scores of some cells, without a look at those of all others."""
-        found = [self._places[cell] for cell in cells if cell in self._places]
-        return self.scores.iloc[np.sort(np.concatenate(found))] if found else self.scores.iloc[:0]
+        """The scores of some cells, without scanning those of all others."""
+        places = [self._places[cell] for cell in cells if cell in self._places]
+        return self.scores.iloc[np.sort(np.concatenate(places))] if places else self.scores.iloc[:0]
 
     @cached_property
     def _places(self) -> dict[str, NDArray[np.int64]]:
@@ -108,17 +132,21 @@ class Bundle:
         }
 
     def benchmarks(self, *roles: Role) -> tuple[str, ...]:
-        """Return the benchmarks that have one of the roles (default: all), in the config's order."""
+        """The benchmarks that have one of the roles (default: all), in the config's order."""
         return tuple(
-            one["name"] for one in self.study["benchmarks"] if not roles or one["role"] in roles
+            benchmark["name"]
+            for benchmark in self.study["benchmarks"]
+            if not roles or benchmark["role"] in roles
         )
 
     def label(self, benchmark: str) -> str:
-        """Return a benchmark's name in figures."""
+        """A benchmark's name in figures."""
         return next(
-            str(one["label"]) for one in self.study["benchmarks"] if one["name"] == benchmark
+            str(content["label"])
+            for content in self.study["benchmarks"]
+            if content["name"] == benchmark
         )
 
     def cells_of(self, study: str) -> set[str]:
-        """Return the ids of a study's cells; empty if the grid has no such study."""
+        """The ids of a study's cells; empty if the grid has no such study."""
         return set(self.study["studies"].get(study, {}).get("cells", []))

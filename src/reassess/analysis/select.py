@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from reassess.analysis.bundle import AXES, Bundle
-from reassess.analysis.statistics import Estimate, Matrix, mean_interval, paired_difference
+from reassess.analysis.statistics import Matrix, MeanInterval, mean_interval, paired_difference
+
+Axes = Mapping[str, object]  # values of columns: one, several in a tuple, or None for missing
 
 
-def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
-    """Return the rows whose axes have the given values; a tuple or list allows several, None means missing."""
+def pick(frame: pd.DataFrame, **axes: object) -> pd.DataFrame:
+    """The rows whose axes have the given values.
+
+    Args:
+        frame: any table of a bundle.
+        axes: by column, a value; a tuple, list or set allows several, None means missing.
+    """
     for name, wanted in axes.items():
         if wanted is None:
             frame = frame[frame[name].isna()]
@@ -23,8 +30,11 @@ def pick(frame: pd.DataFrame, **axes: Any) -> pd.DataFrame:
     return frame
 
 
-def scores_at(bundle: Bundle, **axes: Any) -> pd.DataFrame:
-    """Return the scores at those axes of cells, benchmarks and items. Cells are picked first: a large study has many others."""
+def scores_at(bundle: Bundle, **axes: object) -> pd.DataFrame:
+    """The scores at those axes of cells, benchmarks and items.
+
+    Cells are picked first, because a large study has many others.
+    """
     cells = pick(bundle.scored, **{name: wanted for name, wanted in axes.items() if name in AXES})
     return pick(
         bundle.scores_of(cells["cell"]),
@@ -32,27 +42,27 @@ def scores_at(bundle: Bundle, **axes: Any) -> pd.DataFrame:
     )
 
 
-def outcomes(bundle: Bundle, value: str = "correct", **axes: Any) -> pd.DataFrame:
-    """Return outcomes as a table: one row a (model, seed), one column a (benchmark, item); empty if there are none."""
-    rows = scores_at(bundle, **axes)
-    table = rows.pivot_table(
-        index=["model", "seed"], columns=["benchmark", "item"], values=value, aggfunc="mean"
+def outcomes(bundle: Bundle, **axes: object) -> pd.DataFrame:
+    """Outcomes (0 or 1) as a table: a row for each (model, seed), a column for each (benchmark,
+    item); empty if there are none.
+    """
+    table = scores_at(bundle, **axes).pivot_table(
+        index=["model", "seed"], columns=["benchmark", "item"], values="correct", aggfunc="mean"
     )
     return table.astype(float)
 
 
-def accuracy(bundle: Bundle, **axes: Any) -> Estimate | None:
-    """Return the accuracy of the cells at those axes with its interval; None if there are none."""
+def accuracy(bundle: Bundle, **axes: object) -> MeanInterval | None:
+    """The accuracy of the cells at those axes with its interval; None if there are none."""
     table = outcomes(bundle, **axes)
     return None if table.empty else mean_interval(_matrix(table))
 
 
-def difference(
-    bundle: Bundle, first: dict[str, Any], second: dict[str, Any], **shared: Any
-) -> Estimate | None:
-    """Return accuracy at `first` minus accuracy at `second`, paired by model, seed and item; None if nothing pairs.
+def difference(bundle: Bundle, first: Axes, second: Axes, **shared: object) -> MeanInterval | None:
+    """Accuracy at `first` minus accuracy at `second`, paired by model, seed and item.
 
-    An arm that trains nothing has one seed; it is paired with every seed of the other.
+    An arm that trains nothing has one seed; it is paired with every seed of the other. None if
+    nothing pairs.
     """
     left, right = outcomes(bundle, **first, **shared), outcomes(bundle, **second, **shared)
     if left.empty or right.empty:
@@ -61,23 +71,6 @@ def difference(
     if left.empty:
         return None
     return paired_difference(_matrix(left), _matrix(right))
-
-
-def difference_of_gains(
-    bundle: Bundle,
-    first: dict[str, Any],
-    second: dict[str, Any],
-    gain: dict[str, Any],
-    against: dict[str, Any],
-) -> Estimate | None:
-    """Return (first - second) at `gain` minus (first - second) at `against`, paired by seed, item means within seeds."""
-    parts = []
-    for where in (gain, against):
-        left, right = outcomes(bundle, **first, **where), outcomes(bundle, **second, **where)
-        if left.empty or right.empty:
-            return None
-        parts.append(_matrix(left - right.reindex(left.index)))
-    return paired_difference(parts[0], parts[1]) if parts[0].shape == parts[1].shape else None
 
 
 def _align(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -105,8 +98,8 @@ def _matrix(table: pd.DataFrame) -> Matrix:
     return np.asarray(table.to_numpy(), dtype=np.float64)
 
 
-def shared_size(bundle: Bundle, *arms: str, **axes: Any) -> int | None:
-    """Return the largest data size at which every one of the arms has scores; None if there is none."""
+def shared_size(bundle: Bundle, *arms: str | None, **axes: object) -> int | None:
+    """The largest data size at which every one of the arms has scores; None if there is none."""
     sizes = [set(pick(bundle.scored, method=arm, **axes)["size"].dropna()) for arm in arms]
     common = set.intersection(*sizes)
     return int(max(common)) if common else None

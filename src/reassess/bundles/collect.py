@@ -1,19 +1,29 @@
-"""Making the bundle: the scores, histories and manifests of all cells as tidy tables."""
+"""Collecting the bundle: the scores, histories and manifests of all cells as tidy tables.
+
+(Packing a bundle into an archive is `reassess.bundles.archive`.)
+"""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from reassess.analysis.bundle import BUDGETS, CATEGORIES, FORMAT, HISTORY, MANIFESTS, SCORES, SECOND
+from reassess.analysis.bundle import (
+    BUDGETS,
+    CATEGORIES,
+    FORMAT,
+    HISTORY,
+    MANIFESTS,
+    OPTIONAL_SCORES,
+    SCORES,
+)
 from reassess.bundles.stored_answers import ANSWERS, KEYS, write_answers
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
+    Json,
     canonical_json,
     read_json,
     read_parquet,
@@ -35,15 +45,17 @@ LAST_LINES = 5
 
 
 def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
-    """Gather every cell of the grid into the bundle.
+    """Collect every cell of the grid into the bundle.
 
     Args:
         grid: the grid.
         hours: by rule, the hours that jobs were estimated to take and took.
-        partial: record cells without scores as failed, with the last lines of their log, instead of stopping.
+        partial: record cells without scores as failed, with the last lines of their log, instead of
+            stopping.
 
     Raises:
-        ReassessError: a cell has no scores and `partial` is off; or cells that should share their rows do not.
+        ReassessError: a cell has no scores and `partial` is off; or cells that should share their
+            rows do not.
     """
     scores, histories, manifests = [], [], []
     for cell in grid.cells.values():
@@ -62,7 +74,7 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
     require_identical_rows(frame)
     tables = {
-        "scores": _concat(scores, [*SCORES, *_having(scores, SECOND)]),
+        "scores": _concat(scores, [*SCORES, *_having(scores, OPTIONAL_SCORES)]),
         "history": _concat(histories, HISTORY),
         "manifests": frame,
     }
@@ -74,17 +86,15 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
     )
 
 
-def write_bundle(
-    folder: Path, tables: Mapping[str, pd.DataFrame], study: Mapping[str, Any]
-) -> None:
-    """Write the tables of a bundle, in one order and with one type a column, and the study's terms."""
+def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) -> None:
+    """Write the tables of a bundle, sorted and typed, and the study's terms."""
     for name, order in FRAMES.items():
         if name in tables:
             _write(folder / f"{name}.parquet", _typed(tables[name]), order)
     write_json(folder / "study.json", dict(study))
 
 
-def _axes(grid: Grid, cell: Cell) -> dict[str, Any]:
+def _axes(grid: Grid, cell: Cell) -> Json:
     model = grid.config.models[cell.model]
     return {
         "cell": cell.id,
@@ -109,22 +119,19 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
     frame = frame.rename(columns={"id": "item", "family": "item_family"})
-    frame = frame[[name for name in (*SCORES, *SECOND) if name in frame]].assign(
+    frame = frame[[name for name in (*SCORES, *OPTIONAL_SCORES) if name in frame]].assign(
         **_axes(grid, cell)
     )
-    for name in (
-        "benchmark",
-        "item",
-        "item_family",
-    ):  # every cell's strings are the same: one object each, not one a cell
+    # Every cell has the same strings: keep one object of each, not one a cell.
+    for name in ("benchmark", "item", "item_family"):
         frame[name] = frame[name].map(sys.intern, na_action="ignore")
     return frame
 
 
 def _answers(grid: Grid) -> Iterator[pd.DataFrame]:
-    """Yield what every scored cell answered, cell by cell."""
-    for cell in sorted(grid.cells.values(), key=lambda one: one.id):
-        if (grid.paths.scores(cell.id)).is_file():
+    """Yield the answers of every scored cell."""
+    for cell in sorted(grid.cells.values(), key=lambda cell: cell.id):
+        if grid.paths.scores(cell.id).is_file():
             yield (
                 read_parquet(grid.paths.predictions(cell.id))
                 .rename(columns={"id": "item"})
@@ -132,7 +139,7 @@ def _answers(grid: Grid) -> Iterator[pd.DataFrame]:
             )
 
 
-def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
+def _manifest(grid: Grid, cell: Cell, folder: Path) -> Json:
     evaluated = read_json(folder / "scores.json")["manifest"]
     trained = read_json(folder / "train.json") if grid.kind(cell) != "none" else {}
     return {
@@ -147,21 +154,21 @@ def _manifest(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
 
 
 def _why(grid: Grid, cell: Cell) -> str:
-    """Return what is known of a failure: the record the job left, and the last lines of its log."""
+    """What is recorded of a failure: the job's own record and the last lines of its log."""
     record = grid.paths.failure(cell.id)
-    known = [str(read_json(record)["error"])] if record.is_file() else []
-    rule = "evaluate" if (grid.paths.train_manifest(cell.id)).is_file() else "train"
+    lines = [str(read_json(record)["error"])] if record.is_file() else []
+    rule = "evaluate" if grid.paths.train_manifest(cell.id).is_file() else "train"
     log = grid.paths.log(rule, cell.id)
     if log.is_file():
-        known += log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
-    return (
-        "\n".join(known)
-        or "it left neither scores nor a log: it may have been killed, or what it starts from failed"
+        lines += log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
+    return "\n".join(lines) or (
+        "it left neither scores nor a log: it may have been killed, or the cell it starts from "
+        "failed"
     )
 
 
 def require_identical_rows(manifests: pd.DataFrame) -> None:
-    """Refuse to put cells side by side that were trained on other rows (law: identical data).
+    """Refuse to compare cells that were trained on different rows.
 
     Raises:
         ReassessError: names two such cells.
@@ -171,11 +178,12 @@ def require_identical_rows(manifests: pd.DataFrame) -> None:
         if group["rows_hash"].nunique() > 1:
             first = group.drop_duplicates("rows_hash")["cell"].tolist()[:2]
             raise ReassessError(
-                f"cells {first[0]} and {first[1]} should share the rows of {axes} but were trained on different ones"
+                f"cells {first[0]} and {first[1]} should share the rows of {axes} but were "
+                "trained on different ones"
             )
 
 
-def _study(grid: Grid, hours: Hours) -> dict[str, Any]:
+def _study(grid: Grid, hours: Hours) -> Json:
     config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
     return {
         "format": FORMAT,
@@ -188,8 +196,8 @@ def _study(grid: Grid, hours: Hours) -> dict[str, Any]:
             for name, cells in grid.study_cells.items()
         },
         "benchmarks": [
-            {"name": name, "label": one.label, "role": one.role}
-            for name, one in grid.benchmarks.items()
+            {"name": name, "label": benchmark.label, "role": benchmark.role}
+            for name, benchmark in grid.benchmarks.items()
         ],
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
         "arms": {
@@ -197,31 +205,28 @@ def _study(grid: Grid, hours: Hours) -> dict[str, Any]:
             for name, arm in grid.arms.items()
         },
         "arm_order": list(grid.arms),
-        "traces": {f"{family}/{name}": report for family, name, report in _trace_reports(grid)},
+        "traces": dict(_trace_reports(grid)),
         "costs": hours,
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),
     }
 
 
-def _trace_reports(grid: Grid) -> Iterator[tuple[str, str, Any]]:
+def _trace_reports(grid: Grid) -> Iterator[tuple[str, Json]]:
+    """Yield the report on the traces of each family and distribution.
+
+    Their seconds are left out: they differ from run to run.
+    """
     for family in grid.config.teachers:
         for name in grid.config.distributions:
-            report = grid.paths.traces(family, name).with_suffix(".json")
-            if report.is_file():
-                # Seconds differ from run to run; what the figures say must not.
-                yield (
-                    family,
-                    name,
-                    {
-                        key: value
-                        for key, value in json.loads(report.read_text()).items()
-                        if key != "seconds"
-                    },
-                )
+            path = grid.paths.traces(family, name).with_suffix(".json")
+            if path.is_file():
+                report = read_json(path)
+                report.pop("seconds", None)
+                yield f"{family}/{name}", report
 
 
-def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+def _frame(rows: list[Json], columns: list[str]) -> pd.DataFrame:
     return _typed(pd.DataFrame(rows, columns=columns))
 
 

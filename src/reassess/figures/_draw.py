@@ -1,12 +1,12 @@
-"""Drawing figures to files: the same bundle gives the same bytes, in any process, on any day."""
+"""Drawing figures to files: a bundle gives the same bytes in any process, on any day."""
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import matplotlib as mpl
 
@@ -15,15 +15,13 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib import font_manager
+from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import replacing
-from reassess.figures import figure_names
+from reassess.figures._names import figure_names
 from reassess.figures._style import STYLE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # A creation date would make every drawing differ from the last.
 METADATA = {
@@ -33,12 +31,12 @@ METADATA = {
 }
 
 
-def draw(bundle_dir: Path, out: Path, names: list[str]) -> None:
+def draw(bundle_dir: Path, out: Path, names: Sequence[str]) -> None:
     """Draw the named figures of a bundle into `out`."""
-    known = figure_names()
+    existing = figure_names()
     for name in names:
-        if name not in known:
-            raise ReassessError(unknown("figure", name, known))
+        if name not in existing:
+            raise ReassessError(unknown("figure", name, existing))
     bundle = Bundle.load(bundle_dir)
     font_file()
     os.environ.pop("SOURCE_DATE_EPOCH", None)
@@ -48,17 +46,18 @@ def draw(bundle_dir: Path, out: Path, names: list[str]) -> None:
 
 
 def font_file() -> str:
-    """Return the file of the font that all figures are set in.
+    """The file of the font that all figures are set in.
 
     Raises:
-        ReassessError: it is not installed: matplotlib would take another one and say so on the side only.
+        ReassessError: it is not installed; matplotlib would use another one and only log a warning.
     """
     (family,) = mpl.rc_params_from_file(STYLE, use_default_template=False)["font.family"]
     try:
         return str(font_manager.findfont(family, fallback_to_default=False))
     except ValueError as error:
         raise ReassessError(
-            f"the font {family!r}, in which all figures are set, is not found; it ships with matplotlib: install that anew"
+            f"the font {family!r}, in which all figures are set, is not found; it ships with "
+            "matplotlib: reinstall that"
         ) from error
 
 

@@ -1,52 +1,48 @@
-"""Pieces that several figures draw alike."""
+"""Pieces that several figures share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reassess.analysis.arms import ArmTraits
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
-from reassess.analysis.statistics import Estimate
-from reassess.figures._style import Look, look
+from reassess.analysis.statistics import MeanInterval
+from reassess.figures._style import ArmStyle, styles_of
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+Series = tuple[ArmStyle, Mapping[str, object]]  # how it is drawn, and where its scores are
+Group = tuple[str, Mapping[str, object]]  # its label, and where its scores are
 
 
 def models_of(bundle: Bundle, cells: set[str]) -> list[str]:
-    """Return the models of those cells, weak before strong."""
-    rows = bundle.manifests[bundle.manifests["cell"].isin(cells)][
-        ["model", "tier"]
-    ].drop_duplicates()
-    return [
-        str(name)
-        for name in rows.assign(strong=rows["tier"] == "strong").sort_values(["strong", "model"])[
-            "model"
-        ]
-    ]
+    """The models of those cells, weak before strong."""
+    rows = bundle.manifests[bundle.manifests["cell"].isin(cells)]
+    rows = rows[["model", "tier"]].drop_duplicates()
+    rows = rows.assign(strong=rows["tier"] == "strong").sort_values(["strong", "model"])
+    return [str(name) for name in rows["model"]]
 
 
-def arms_of(bundle: Bundle, cells: set[str]) -> list[str]:
-    """Return the arms of those cells in the order of the config."""
+def arms_of(bundle: Bundle, cells: set[str]) -> list[ArmTraits]:
+    """The arms of those cells in the order of the config."""
     present = set(bundle.manifests[bundle.manifests["cell"].isin(cells)]["method"])
-    return [arm for arm in bundle.study["arm_order"] if arm in present]
+    return [arm for arm in bundle.arms.values() if arm.name in present]
 
 
 def tier(bundle: Bundle, model: str) -> str:
-    """Return a model's name with its tier."""
+    """A model's name with its tier."""
     return f"{model} ({bundle.study['models'][model]['tier']})"
 
 
 def point(
     axes: Axes,
     place: float,
-    estimate: Estimate | None,
-    shown: Look,
+    estimate: MeanInterval | None,
+    style: ArmStyle,
     *,
     scale: float = 100,
     across: bool = False,
@@ -54,68 +50,70 @@ def point(
     """Draw an estimate with its interval at `place` on the x axis (`across`: on the y axis)."""
     if estimate is None:
         return
-    value, below, above = (
-        estimate.value,
-        estimate.value - estimate.low,
-        estimate.high - estimate.value,
-    )
+    below, above = estimate.value - estimate.low, estimate.high - estimate.value
     spread = [[scale * below], [scale * above]]
-    style: dict[str, Any] = {
-        "fmt": shown.marker,
-        "color": shown.colour,
-        "capsize": 2.5,
-        "elinewidth": 1.1,
-        "markersize": 5.5,
-    }
-    if across:
-        axes.errorbar([scale * value], [place], xerr=spread, **style)
-    else:
-        axes.errorbar([place], [scale * value], yerr=spread, **style)
+    value = [scale * estimate.value]
+    axes.errorbar(
+        value if across else [place],
+        [place] if across else value,
+        xerr=spread if across else None,
+        yerr=None if across else spread,
+        fmt=style.marker,
+        color=style.colour,
+        capsize=2.5,
+        elinewidth=1.1,
+        markersize=5.5,
+    )
 
 
 def grouped_points(
-    axes: Axes,
-    bundle: Bundle,
-    groups: Sequence[tuple[str, dict[str, Any]]],
-    series: Sequence[tuple[Look, dict[str, Any]]],
-) -> list[Estimate]:
-    """Draw accuracy with intervals: one group a place on the x axis, one series a colour, side by side. Return what was drawn."""
+    axes: Axes, bundle: Bundle, groups: Sequence[Group], series: Sequence[Series]
+) -> list[MeanInterval]:
+    """Draw accuracy with intervals, series side by side in each group; return what was drawn.
+
+    Args:
+        axes: where to draw.
+        bundle: the source of the scores.
+        groups: one for each place on the x axis.
+        series: one for each colour.
+    """
     step = 0.7 / max(1, len(series))
     drawn = []
-    for place, (_, where) in enumerate(groups):
-        for number, (shown, which) in enumerate(series):
-            found = accuracy(bundle, **{**where, **which})
-            point(axes, place + (number - (len(series) - 1) / 2) * step, found, shown)
-            drawn += [found] if found else []
-    axes.set_xticks(range(len(groups)), [name for name, _ in groups])
+    for place, (_, group_axes) in enumerate(groups):
+        for number, (style, series_axes) in enumerate(series):
+            estimate = accuracy(bundle, **{**group_axes, **series_axes})
+            point(axes, place + (number - (len(series) - 1) / 2) * step, estimate, style)
+            drawn += [estimate] if estimate else []
+    axes.set_xticks(range(len(groups)), [label for label, _ in groups])
     axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.grid(visible=False, axis="x")
     return drawn
 
 
-def legend(figure: Figure, shown: Sequence[Look], *, lines: bool = False) -> None:
+def legend(figure: Figure, styles: Sequence[ArmStyle], *, lines: bool = False) -> None:
     """Put one legend below the whole figure."""
     handles = [
         Line2D(
             [],
             [],
-            color=one.colour,
-            marker=one.marker,
+            color=style.colour,
+            marker=style.marker,
             linestyle="-" if lines else "none",
-            label=one.label,
+            label=style.label,
         )
-        for one in shown
+        for style in styles
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
 
 
-def sample_sizes(estimates: Sequence[Estimate]) -> str:
-    """Return the words for what the intervals rest on."""
+def sample_sizes(estimates: Sequence[MeanInterval]) -> str:
+    """How many runs and items the intervals rest on, for a title."""
     if not estimates:
         return "no scores"
-    runs = sorted({one.seeds for one in estimates})
-    items = sorted({one.items for one in estimates})
-    return f"{_span(runs)} run{'s' if runs[-1] > 1 else ''} × {_span(items)} items; bars: 95 % intervals"
+    runs = sorted({estimate.seeds for estimate in estimates})
+    items = sorted({estimate.items for estimate in estimates})
+    plural = "s" if runs[-1] > 1 else ""
+    return f"{_span(runs)} run{plural} × {_span(items)} items; bars: 95 % intervals"
 
 
 def _span(values: list[int]) -> str:
@@ -123,19 +121,20 @@ def _span(values: list[int]) -> str:
 
 
 def resumed_note(bundle: Bundle, cells: set[str]) -> str:
-    """Return a note on runs that were interrupted and resumed; empty if there were none."""
+    """A note on runs that were interrupted and resumed; empty if there were none."""
     rows = bundle.manifests[bundle.manifests["cell"].isin(cells)]
     resumed = rows[rows["resumed"] & (rows["kind"] == "rl")]
     return f"; {len(resumed)} RL runs were resumed (not bit-identical)" if len(resumed) else ""
 
 
-def looks(arms: Sequence[str]) -> list[Look]:
-    """Return the looks of arms."""
-    return [look(arm) for arm in arms]
+def style_list(bundle: Bundle, arms: Iterable[ArmTraits]) -> list[ArmStyle]:
+    """How arms are drawn, in their order."""
+    styles = styles_of(bundle.arms)
+    return [styles[arm.name] for arm in arms]
 
 
 def empty(message: str) -> Figure:
-    """Return a figure that says why there is nothing to draw."""
+    """A figure that states why there is nothing to draw."""
     figure, axes = plt.subplots(figsize=(5, 1.5))
     axes.set_axis_off()
     axes.text(0.5, 0.5, message, ha="center", va="center")

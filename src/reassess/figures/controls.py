@@ -1,7 +1,8 @@
-"""Where is the floor? Random choice, the base model without its picture, and RL paid for form alone.
+"""Where is the floor? Random choice, the base without its picture, and RL paid for form alone.
 
-Controls. Random choice among the answers of a question family; the base model shown an even grey picture; GRPO whose
-reward never looks at the answer. What an arm gains below these lines it did not gain by reasoning on the picture.
+Controls. Random choice among the answers of a question family; the base model shown an even grey
+picture; GRPO whose reward never looks at the answer. What an arm gains below these lines it did not
+gain by reasoning on the picture.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from reassess.analysis.arms import ArmTraits
 from reassess.analysis.bundle import Bundle
 from reassess.figures._parts import (
     arms_of,
     empty,
     grouped_points,
     legend,
-    looks,
     models_of,
     sample_sizes,
+    style_list,
 )
-from reassess.figures._style import look
 
 
 def draw(bundle: Bundle) -> Figure:
@@ -34,15 +35,15 @@ def draw(bundle: Bundle) -> Figure:
     figure, panels = plt.subplots(
         lines, columns, figsize=(1.2 + 4.6 * columns, 1 + 2.6 * lines), squeeze=False, sharey=True
     )
+    styles = style_list(bundle, arms)
+    series = [(style, _where(bundle, cells, arm)) for style, arm in zip(styles, arms)]
     drawn = []
     for axes, model in zip(panels.flat, models):
         groups = [
             (bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name})
             for name in names
         ]
-        drawn += grouped_points(
-            axes, bundle, groups, [(look(arm), _where(bundle, cells, arm)) for arm in arms]
-        )
+        drawn += grouped_points(axes, bundle, groups, series)
         axes.set_title(model)
         axes.set_ylim(0, 100)
     for axes in list(panels.flat)[len(models) :]:
@@ -50,12 +51,10 @@ def draw(bundle: Bundle) -> Figure:
     for row in panels:
         row[0].set_ylabel("accuracy (%)")
     figure.suptitle(f"Controls: {sample_sizes(drawn)}", fontsize=9)
-    legend(figure, looks(arms))
+    legend(figure, styles)
     return figure
 
 
-def _where(bundle: Bundle, cells: set[str], arm: str) -> dict[str, object]:
-    mine = bundle.manifests[
-        bundle.manifests["cell"].isin(cells) & (bundle.manifests["method"] == arm)
-    ]
-    return {"method": arm, "cell": tuple(mine["cell"])}
+def _where(bundle: Bundle, cells: set[str], arm: ArmTraits) -> dict[str, object]:
+    rows = bundle.manifests[bundle.manifests["cell"].isin(cells)]
+    return {"method": arm.name, "cell": tuple(rows[rows["method"] == arm.name]["cell"])}

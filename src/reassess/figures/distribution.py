@@ -1,40 +1,39 @@
-"""What do traces from elsewhere cost? SFT on same-family and on foreign traces of the same questions.
+"""What do traces from elsewhere cost? SFT on same-family and foreign traces of the same questions.
 
-Distribution. SFT on traces sampled from a teacher of the same family against SFT on traces that spell out the same
-steps in other words; the same questions, the same budget. Right of the dotted line the benchmark differs from the
-training data.
+Distribution. SFT on traces sampled from a teacher of the same family against SFT on traces that
+spell out the same steps in other words; the same questions, the same budget. Right of the dotted
+line the benchmark differs from the training data.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import pick
-from reassess.figures._parts import empty, grouped_points, legend, models_of, sample_sizes
-from reassess.figures._style import BLUE, GREY, PURPLE, Look
+from reassess.figures._parts import Series, empty, grouped_points, legend, models_of, sample_sizes
+from reassess.figures._style import BLUE, GREY, PURPLE, ArmStyle
 
 
 def draw(bundle: Bundle) -> Figure:
     """Draw the distribution study: one panel a model, one group a benchmark."""
     cells = bundle.cells_of("distribution")
     models = models_of(bundle, cells)
-    foreign = pick(bundle.scored, method="sft", distribution="foreign")["size"]
+    sft = bundle.standing_for("sft")
+    foreign = pick(bundle.scored, method=sft, distribution="foreign")["size"]
     if not len(foreign):
         return empty("distribution: no arm on foreign traces was run")
     size = int(foreign.max())
-    series: list[tuple[Look, dict[str, Any]]] = [
-        (Look(GREY, "o", "base"), {"method": "base"}),
+    series: list[Series] = [
+        (ArmStyle(GREY, "o", "base"), {"method": bundle.standing_for("base")}),
         (
-            Look(BLUE, "s", "SFT, same-family traces"),
-            {"method": "sft", "distribution": "same-family", "size": size},
+            ArmStyle(BLUE, "s", "SFT, same-family traces"),
+            {"method": sft, "distribution": "same-family", "size": size},
         ),
         (
-            Look(PURPLE, "X", "SFT, foreign traces"),
-            {"method": "sft", "distribution": "foreign", "size": size},
+            ArmStyle(PURPLE, "X", "SFT, foreign traces"),
+            {"method": sft, "distribution": "foreign", "size": size},
         ),
     ]
     figure, panels = plt.subplots(
@@ -53,8 +52,9 @@ def draw(bundle: Bundle) -> Figure:
     panels[0][0].set_ylabel("accuracy (%)")
     panels[0][0].set_ylim(0, 100)
     figure.suptitle(
-        f"Distribution, {size} rows; right of the dotted line: out of distribution. {sample_sizes(drawn)}",
+        f"Distribution, {size} rows; right of the dotted line: out of distribution. "
+        f"{sample_sizes(drawn)}",
         fontsize=9,
     )
-    legend(figure, [shown for shown, _ in series])
+    legend(figure, [style for style, _ in series])
     return figure

@@ -1,7 +1,8 @@
-"""What did every arm reach on every benchmark? The main table as a picture.
+"""What did every arm reach on every benchmark? The main table as a heat map.
 
-Main. Accuracy in per cent of every arm (rows) on every benchmark (columns), by model, with half the length of its 95 %
-interval over runs and items. Darker is higher; the scale is the same for all models.
+Main. Accuracy in per cent of every arm (rows) on every benchmark (columns), by model, with half the
+length of its 95 % interval over runs and items. Darker is higher; the scale is the same for all
+models.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
-from reassess.analysis.tables import arms_of_bundle
+from reassess.analysis.tables import Row, arms_of_bundle
 from reassess.figures._parts import empty, sample_sizes, tier
-from reassess.figures._style import BLACK, BLUE, look
+from reassess.figures._style import BLACK, BLUE, styles_of
 
-DARKEST = 160  # per cent: beyond what can be reached, so that black words stand out on every square
+DARKEST = 160  # per cent: beyond the maximum, so that black text is legible on every square
 
 
 def draw(bundle: Bundle) -> Figure:
@@ -37,15 +38,15 @@ def draw(bundle: Bundle) -> Figure:
     )
     drawn = []
     for axes, model in zip(panels[:, 0], models):
-        found = [[accuracy(bundle, **arm, benchmark=name) for name in names] for arm in rows[model]]
-        values = np.array(
-            [[np.nan if one is None else 100 * one.value for one in line] for line in found]
-        )
-        words = [["" if one is None else one.in_percent() for one in line] for line in found]
+        estimates = [
+            [accuracy(bundle, **arm, benchmark=name) for name in names] for arm in rows[model]
+        ]
+        values = [[100 * one.value if one else np.nan for one in line] for line in estimates]
+        texts = [[one.in_percent() if one else "" for one in line] for line in estimates]
         sns.heatmap(
-            values,
+            np.array(values),
             ax=axes,
-            annot=np.array(words),
+            annot=np.array(texts),
             fmt="",
             vmin=0,
             vmax=DARKEST,
@@ -54,17 +55,17 @@ def draw(bundle: Bundle) -> Figure:
             linewidths=0.5,
             annot_kws={"fontsize": 7, "color": BLACK},
             xticklabels=[bundle.label(name).replace(" ", "\n") for name in names],
-            yticklabels=[_name(arm) for arm in rows[model]],
+            yticklabels=[_name(bundle, arm) for arm in rows[model]],
         )
         axes.tick_params(length=0, labelrotation=0)
         axes.set_title(tier(bundle, model), loc="left")
-        drawn += [one for line in found for one in line if one]
+        drawn += [one for line in estimates for one in line if one]
     figure.suptitle(f"Accuracy (%): {sample_sizes(drawn).replace('bars', '±')}", fontsize=9)
     return figure
 
 
-def _name(arm: dict[str, object]) -> str:
-    label = look(str(arm["method"])).label
+def _name(bundle: Bundle, arm: Row) -> str:
+    label = styles_of(bundle.arms)[str(arm["method"])].label
     if arm["size"] is None:
         return label
     foreign = "" if arm["distribution"] == "same-family" else f", {arm['distribution']}"

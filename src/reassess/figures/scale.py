@@ -1,9 +1,9 @@
 """How much data does each need? Accuracy against rows, updates, tokens and FLOPs.
 
-Scale. First column: accuracy at the end of the run against the number of training rows; every arm takes the same
-number of updates at every size, so more rows mean fewer repetitions. Other columns: accuracy on the held-out probe
-along the run against updates, tokens processed (rollouts included) and training FLOPs, because equal rows are not
-equal budgets.
+Scale. First column: accuracy at the end of the run against the number of training rows; every arm
+takes the same number of updates at every size, so more rows mean fewer repetitions. Other columns:
+accuracy on the held-out probe along the run against updates, tokens processed (rollouts included)
+and training FLOPs, because equal rows are not equal budgets.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from matplotlib.ticker import NullFormatter
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy, pick
-from reassess.analysis.statistics import Estimate
+from reassess.analysis.statistics import MeanInterval
 from reassess.figures._parts import (
     arms_of,
     empty,
     legend,
-    looks,
     models_of,
     resumed_note,
     sample_sizes,
+    style_list,
 )
-from reassess.figures._style import GREY, look
+from reassess.figures._style import GREY, ArmStyle
 
 BUDGETS = {"updates": "updates", "tokens": "tokens processed", "flops": "training FLOPs"}
+Styles = dict[str, ArmStyle]  # of the arms drawn, by name
 
 
 def draw(bundle: Bundle) -> Figure:
     """Draw the scale study: one row of panels a model."""
     cells = bundle.cells_of("scale")
-    models, arms = (
-        models_of(bundle, cells),
-        [arm for arm in arms_of(bundle, cells) if arm != "base"],
-    )
+    models, main = models_of(bundle, cells), bundle.benchmarks("main")
+    arms = [arm for arm in arms_of(bundle, cells) if arm.trains]
     if not arms:
         return empty("scale: nothing was run")
+    styles = dict(zip([arm.name for arm in arms], style_list(bundle, arms)))
     figure, grid = plt.subplots(
         len(models), 4, figsize=(10.5, 0.7 + 2.7 * len(models)), squeeze=False, sharey="row"
     )
     drawn = []
     for row, model in zip(grid, models):
-        drawn += _by_size(row[0], bundle, model, arms)
+        drawn += _by_size(row[0], bundle, model, styles)
         for axes, budget in zip(row[1:], BUDGETS):
-            _by_budget(axes, bundle, model, arms, budget)
-        base = accuracy(bundle, model=model, method="base", benchmark=bundle.benchmarks("main"))
+            _by_budget(axes, bundle, model, styles, budget)
+        base = accuracy(bundle, model=model, method=bundle.standing_for("base"), benchmark=main)
         if base:
             row[0].axhspan(100 * base.low, 100 * base.high, color=GREY, alpha=0.15, linewidth=0)
             row[0].axhline(100 * base.value, color=GREY, linewidth=1, linestyle=":")
@@ -63,61 +63,57 @@ def draw(bundle: Bundle) -> Figure:
         f"Scale: {sample_sizes(drawn)}; along the run: mean over seeds, line width grows with rows"
     )
     figure.suptitle(note + resumed_note(bundle, cells), fontsize=9)
-    legend(figure, looks(arms), lines=True)
+    legend(figure, list(styles.values()), lines=True)
     return figure
 
 
-def _by_size(axes: Axes, bundle: Bundle, model: str, arms: list[str]) -> list[Estimate]:
-    drawn, main = [], bundle.benchmarks("main")
-    for number, arm in enumerate(arms):
-        shown = look(arm)
-        rows = pick(bundle.scored, model=model, method=arm, distribution="same-family")
-        found = [(size, accuracy(bundle, model=model, method=arm, distribution="same-family", size=size, benchmark=main))
-                 for size in sorted(rows["size"].dropna().unique())]  # fmt: skip
-        known = [
-            (float(size) * 1.06 ** (number - len(arms) / 2), one) for size, one in found if one
-        ]
-        if not known:
+def _by_size(axes: Axes, bundle: Bundle, model: str, styles: Styles) -> list[MeanInterval]:
+    drawn: list[MeanInterval] = []
+    for number, (arm, style) in enumerate(styles.items()):
+        where = {"model": model, "method": arm, "distribution": "same-family"}
+        points = []
+        for size in sorted(pick(bundle.scored, **where)["size"].dropna().unique()):
+            estimate = accuracy(bundle, **where, size=size, benchmark=bundle.benchmarks("main"))
+            if estimate:
+                points.append((float(size) * 1.06 ** (number - len(styles) / 2), estimate))
+        if not points:
             continue
-        values = np.array([one.value for _, one in known])
+        estimates = [estimate for _, estimate in points]
         errors = [
-            [one.value - one.low for _, one in known],
-            [one.high - one.value for _, one in known],
+            [estimate.value - estimate.low for estimate in estimates],
+            [estimate.high - estimate.value for estimate in estimates],
         ]
         axes.errorbar(
-            [size for size, _ in known],
-            100 * values,
+            [place for place, _ in points],
+            100 * np.array([estimate.value for estimate in estimates]),
             yerr=100 * np.array(errors),
-            color=shown.colour,
-            marker=shown.marker,
+            color=style.colour,
+            marker=style.marker,
             capsize=2,
         )
-        drawn += [one for _, one in known]
+        drawn += estimates
     axes.set_xscale("log")
-    sizes = sorted(
-        {
-            int(size)
-            for size in pick(bundle.scored, model=model, method=tuple(arms))["size"].dropna()
-        }
-    )
+    scored = pick(bundle.scored, model=model, method=tuple(styles))
+    sizes = sorted({int(size) for size in scored["size"].dropna()})
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set_ylim(0, 100)
     return drawn
 
 
-def _by_budget(axes: Axes, bundle: Bundle, model: str, arms: list[str], budget: str) -> None:
-    sizes = sorted({int(size) for size in pick(bundle.history, model=model)["size"].dropna()})
-    for arm in arms:
-        for size in sizes:
-            rows = pick(
-                bundle.history, model=model, method=arm, distribution="same-family", size=size
-            )
+def _by_budget(axes: Axes, bundle: Bundle, model: str, styles: Styles, budget: str) -> None:
+    history = pick(bundle.history, model=model)
+    sizes = sorted({int(size) for size in history["size"].dropna()})
+    for arm, style in styles.items():
+        for number, size in enumerate(sizes):
+            rows = pick(history, method=arm, distribution="same-family", size=size)
             curve = _curve(rows, budget)
             if len(curve):
-                width = 0.7 + 0.7 * sizes.index(size)
                 axes.plot(
-                    curve["budget"], 100 * curve["value"], color=look(arm).colour, linewidth=width
+                    curve["budget"],
+                    100 * curve["value"],
+                    color=style.colour,
+                    linewidth=0.7 + 0.7 * number,
                 )
     if budget != "updates":
         axes.set_xscale("log")
@@ -125,15 +121,16 @@ def _by_budget(axes: Axes, bundle: Bundle, model: str, arms: list[str], budget: 
 
 
 def _curve(rows: pd.DataFrame, budget: str) -> pd.DataFrame:
-    """Return probe accuracy against a running total, both averaged over seeds at equal steps; the start has spent nothing."""
+    """Probe accuracy against a running total, both averaged over seeds at equal steps.
+
+    On an axis in logarithms the start, where the total is 0, is left out.
+    """
     table = rows.pivot_table(index=["seed", "step"], columns="metric", values="value")
     if "probe_accuracy" not in table:
         return pd.DataFrame()
-    spent = (
-        table.index.get_level_values("step").astype(float) if budget == "updates" else table[budget]
-    )
-    table = table.assign(budget=spent, value=table["probe_accuracy"]).dropna(
-        subset=["budget", "value"]
-    )
+    steps = table.index.get_level_values("step").astype(float)
+    total = steps if budget == "updates" else table[budget]
+    table = table.assign(budget=total, value=table["probe_accuracy"])
+    table = table.dropna(subset=["budget", "value"])
     curve = table.groupby(level="step")[["budget", "value"]].mean()
     return curve if budget == "updates" else curve[curve["budget"] > 0]

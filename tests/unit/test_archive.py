@@ -14,9 +14,11 @@ from synthetic import make_bundle
 from typer.testing import CliRunner
 
 from reassess.analysis.bundle import Bundle
-from reassess.bundles.archive import DRAWN_WITH, SUMS, opened, pack, redraw, require_whole, tampered
+from reassess.bundles.archive import opened, pack, redraw
+from reassess.bundles.checksums import SUMS, require_whole, tampered
 from reassess.bundles.collect import FRAMES
 from reassess.bundles.dictionary import TABLES
+from reassess.bundles.drawings import DRAWN_WITH
 from reassess.bundles.merge import conflicts, merge
 from reassess.cli.main import act, app
 from reassess.core.errors import ReassessError
@@ -30,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
 def bundle(tmp_path_factory):
     """The folder of a synthetic grid's bundle."""
     folder = tmp_path_factory.mktemp("grid")
-    return make_bundle(folder).results / "bundle"
+    return make_bundle(folder).paths.bundle
 
 
 @pytest.fixture(scope="module")

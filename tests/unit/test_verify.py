@@ -1,7 +1,8 @@
-"""Each level of `reassess verify` finds what is planted, says where, and fails; and finds nothing where nothing is."""
+"""Each level of `reassess verify` finds what is planted, names the place and fails; else it passes."""
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,14 @@ from PIL import Image
 from synthetic import make_bundle
 
 from reassess.analysis.bundle import Bundle
-from reassess.bundles.archive import SUMS, pack
+from reassess.bundles.archive import pack
+from reassess.bundles.checksums import SUMS
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json
 from reassess.verifier.comparison import KINDS
-from reassess.verify import Report, verify_figures, verify_scores, verify_train
-from reassess.verify.training import Again, _compare_cell
+from reassess.verify import VerifyReport, verify_figures, verify_scores, verify_train
+from reassess.verify.training import Repetition, compare_cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
 CELL = "llava-w32/same-family/20/sft/seed1"
@@ -25,19 +27,13 @@ CELL = "llava-w32/same-family/20/sft/seed1"
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    pack(
-        make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").results / "bundle", folder
-    )
-    (
-        folder / SUMS
-    ).unlink()  # what is planted is to be found by the level itself, not by a checksum
+    pack(make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").paths.bundle, folder)
+    (folder / SUMS).unlink()  # the level itself is to find what is planted, not a checksum
     return folder
 
 
 @pytest.fixture
 def study(packed, tmp_path):
-    import shutil
-
     shutil.copytree(packed, tmp_path / "study")
     return tmp_path / "study"
 
@@ -59,8 +55,8 @@ def test_figures_that_are_the_same(study):
 
 def test_a_pixel_is_found_and_placed(study):
     path = study / "figures/capacity.png"
-    picture = Image.open(path)
-    pixels = np.asarray(picture).copy()
+    image = Image.open(path)
+    pixels = np.asarray(image).copy()
     pixels[40:42, 70:75, 0] ^= 7
     made = io.BytesIO()
     Image.fromarray(pixels).save(made, "png")
@@ -73,16 +69,16 @@ def test_a_pixel_is_found_and_placed(study):
 
 def test_the_same_pixels_in_other_bytes_are_said_to_be_so(study):
     path = study / "figures/capacity.png"
-    picture = Image.open(path)
-    picture.load()
-    picture.save(path, compress_level=1)
+    image = Image.open(path)
+    image.load()
+    image.save(path, compress_level=1)
     assert "the same pixels in other bytes" in only(verify_figures(study))
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_a_picture_that_cannot_be_read(study, content):
+@pytest.mark.parametrize("content", [b"", b"no image"])
+def test_a_image_that_cannot_be_read(study, content):
     (study / "figures/capacity.png").write_bytes(content)
-    assert "figures/capacity.png: the stored picture cannot be read" in only(verify_figures(study))
+    assert "figures/capacity.png: the stored image cannot be read" in only(verify_figures(study))
 
 
 def test_lines_of_text_are_found(study):
@@ -109,6 +105,28 @@ def test_a_byte_of_a_pdf_is_found(study):
     assert "the first difference is at byte 100" in only(verify_figures(study))
 
 
+def test_a_figure_newer_than_the_archive_is_a_note(study, monkeypatch):
+    monkeypatch.setattr("reassess.figures.figure_names", lambda: ["capacity", "controls"])
+    report = verify_figures(study)
+    assert report.differences == []
+    assert [note.split(" ")[0] for note in report.notes] == ["figures/controls"]
+
+
+def test_a_figure_that_the_archive_lists_and_lacks_is_a_difference(study):
+    for path in (study / "figures").iterdir():
+        path.unlink()
+    missing = verify_figures(study).differences
+    assert {name.split(":")[0] for name in missing} == {
+        f"figures/capacity.{kind}" for kind in ("svg", "pdf", "png")
+    }
+
+
+def test_a_folder_without_a_list_of_files_must_hold_every_figure(study, monkeypatch):
+    (study / "ro-crate-metadata.json").unlink()
+    monkeypatch.setattr("reassess.figures.figure_names", lambda: ["capacity", "controls"])
+    assert len(verify_figures(study).differences) == 3
+
+
 def test_a_figure_that_is_missing_or_too_many(study):
     (study / "figures/capacity.pdf").rename(study / "figures/other.pdf")
     found = verify_figures(study).differences
@@ -128,8 +146,6 @@ def test_planted_data_change_the_figures(study):
 
 
 def test_a_bundle_without_drawings_cannot_be_verified(study):
-    import shutil
-
     for name in ("figures", "tables"):
         shutil.rmtree(study / name)
     for name in ("claims.json", "claims.html"):
@@ -155,7 +171,7 @@ def test_scores_that_are_the_same(study):
     report = verify_scores(study)
     assert report.differences == []
     rows = len(pd.read_parquet(study / "bundle/predictions.parquet"))
-    assert report.notes == [f"{rows} mathematical answers judged by a second grader"]
+    assert report.notes == [f"{rows} mathematical answers graded by a second grader"]
     assert act(["verify", "scores", "--bundle", str(study)]) == 0
 
 
@@ -193,12 +209,9 @@ def test_a_missing_answer_is_found(study):
 
 
 def test_the_second_grader_catches_a_verifier_that_errs(study, monkeypatch):
-    """Our own verifier is made to take any whole number for right: the stored verdicts agree with it, the other grader does not."""
-    monkeypatch.setitem(
-        KINDS,
-        "integer",
-        lambda found, answer: True,
-    )
+    """Our verifier is made to accept any whole number. The stored verdicts agree with it, the other
+    grader does not."""
+    monkeypatch.setitem(KINDS, "integer", lambda extracted, answer: True)
     scores = pd.read_parquet(study / "bundle/scores.parquet").assign(correct=True)
     scores.to_parquet(study / "bundle/scores.parquet", index=False)
     found = verify_scores(study).differences
@@ -229,7 +242,7 @@ def test_scores_without_answers_cannot_be_verified(study):
 
 
 def test_many_differences_are_counted():
-    report = Report()
+    report = VerifyReport()
     report.add([f"difference {number}" for number in range(25)])
     assert len(report.differences) == 11 and report.differences[-1] == "and 15 more"
 
@@ -254,12 +267,12 @@ def trained(packed):
         .rename(columns={"item": "id"})[["benchmark", "id", "correct"]]
         .copy()
     )
-    return bundle, stored, Again(json.loads(json.dumps(stored["train"])), history, scores)
+    return bundle, stored, Repetition(json.loads(json.dumps(stored["train"])), history, scores)
 
 
 def compared(bundle, stored, again):
-    report = Report()
-    _compare_cell(report, bundle, CELL, stored, again)
+    report = VerifyReport()
+    compare_cell(report, bundle, CELL, stored, again)
     return report
 
 
@@ -277,7 +290,10 @@ def test_other_weights_on_the_same_machine_fail_and_the_step_is_named(trained):
     again.history.loc[place, "value"] += 1e-9
     found = compared(bundle, stored, again).differences
     assert found[0] == f"{CELL}: other weights (wwwwwwwwwwww stored, vvvvvvvvvvvv now)"
-    assert found[1].startswith(f"{CELL}: probe_accuracy parts at update 30:") and len(found) == 2
+    assert (
+        found[1].startswith(f"{CELL}: probe_accuracy differs from update 30 on:")
+        and len(found) == 2
+    )
 
 
 def test_another_processor_is_named_and_the_interval_decides(trained):

@@ -1,1 +1,1 @@
-"""Archives of bundles, their merging, and the data dictionary."""
+"""Bundles as files: collected from cells, packed into archives, and merged."""

@@ -1,4 +1,7 @@
-"""The data dictionary: what every column of a bundle means. Written into each archive, and held against the columns by a test."""
+"""The data dictionary: what every column of a bundle means.
+
+It is written into each archive, and a test compares it with the columns.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ AXES = {
     "distribution": "where the traces come from; empty for methods that train nothing",
     "size": "number of frozen rows trained on; empty for methods that train nothing",
     "method": "arm of the comparison",
-    "kind": "sft, rl, joint, merge or none",
+    "kind": "sft, rl or none",
     "seed": "seed of the run",
 }
 SCORES = {
@@ -42,7 +45,8 @@ PREDICTIONS = {
 HISTORY = {
     **AXES,
     "step": "updates done; 0 is the start",
-    "metric": "what was measured: reward, loss, probe_accuracy, samples, tokens, flops, seconds, ...",
+    "metric": "what was measured: reward, loss, probe_accuracy, samples, tokens, flops, "
+    "seconds, ...",
     "value": "its value",
 }
 MANIFESTS = {

@@ -1,4 +1,7 @@
-"""Merging bundles: two labs, two machines, one study. What disagrees is named, never chosen silently."""
+"""Merging bundles of one study from two labs or machines.
+
+Disagreements are named, never resolved silently.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,17 @@ import tempfile
 from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from reassess.analysis.bundle import Bundle
-from reassess.bundles.archive import opened, pack, require_whole
+from reassess.bundles.archive import opened, pack
+from reassess.bundles.checksums import require_whole
 from reassess.bundles.collect import FRAMES, require_identical_rows, write_bundle
 from reassess.bundles.stored_answers import ANSWERS, answers_by_cell, has_sampled, write_answers
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_parquet
+from reassess.core.files import Json, read_parquet
 
 Keep = Literal["first", "second"]
 SHARED = ("models", "arms", "traces")  # of a study: by name, and the same in both if in both
@@ -33,42 +37,54 @@ def merge(first: Path, second: Path, out: Path, keep: Keep | None = None) -> Non
         keep: whose result counts where a cell was run in both and the results differ.
 
     Raises:
-        ReassessError: they disagree on a cell (and `keep` does not say whose counts), a model, an arm or a benchmark, or their
-            cells were trained on different rows.
+        ReassessError: they disagree on a cell (and `keep` does not state whose counts), a model, an
+            arm or a benchmark, or their cells were trained on different rows.
     """
-    with opened(first) as one, opened(second) as other:
-        for root, named in ((one, first), (other, second)):
-            require_whole(root, named)
-        ours, theirs = Bundle.load(one / "bundle"), Bundle.load(other / "bundle")
-        disputed = conflicts(ours, theirs)
+    with opened(first) as first_root, opened(second) as second_root:
+        roots = first_root, second_root
+        for root, path in zip(roots, (first, second)):
+            require_whole(root, path)
+        left, right = (Bundle.load(root / "bundle") for root in roots)
+        disputed = conflicts(left, right)
         if disputed and keep is None:
+            named = "; ".join(disputed[:LISTED])
             raise ReassessError(
-                f"{len(disputed)} cells were run in both, with different results: {'; '.join(disputed[:LISTED])}"
-                f"{' ...' if len(disputed) > LISTED else ''}. `--keep first` or `--keep second` says whose count"
+                f"{len(disputed)} cells were run in both, with different results: {named}"
+                f"{' ...' if len(disputed) > LISTED else ''}. `--keep first` or `--keep second` "
+                "states whose count"
             )
-        done, done_there = _done(ours), _done(theirs)
-        from_second = {cell for cell in done_there if cell not in done or keep == "second"}
-        from_second |= set(theirs.manifests["cell"]) - set(ours.manifests["cell"])
-        study = _study(ours.study, theirs.study)
-        frames = {}
-        for name in FRAMES:
-            mine, yours = (
-                _plain(read_parquet(root / f"bundle/{name}.parquet")) for root in (one, other)
-            )
-            parts = [mine[~mine["cell"].isin(from_second)], yours[yours["cell"].isin(from_second)]]
-            frames[name] = pd.concat(parts, ignore_index=True)
+        from_second = _from_second(left, right, keep)
+        study = _study(left.study, right.study)
+        frames = {name: _rows(*roots, name, from_second) for name in FRAMES}
         require_identical_rows(frames["manifests"])
-        with tempfile.TemporaryDirectory(prefix="reassess-merge-") as made:
-            write_bundle(Path(made), frames, study)
-            answers = [root / "bundle" / ANSWERS for root in (one, other)]
+        with tempfile.TemporaryDirectory(prefix="reassess-merge-") as temporary:
+            folder = Path(temporary)
+            write_bundle(folder, frames, study)
+            answers = [root / "bundle" / ANSWERS for root in roots]
             if all(path.is_file() for path in answers):
                 chosen = _answers(answers[0], answers[1], from_second)
-                write_answers(Path(made) / ANSWERS, chosen, any(map(has_sampled, answers)))
-            pack(Path(made), out)
+                write_answers(folder / ANSWERS, chosen, any(map(has_sampled, answers)))
+            pack(folder, out)
+
+
+def _from_second(left: Bundle, right: Bundle, keep: Keep | None) -> set[str]:
+    """The cells whose results are taken from the second bundle."""
+    done = _done(left)
+    cells = {cell for cell in _done(right) if cell not in done or keep == "second"}
+    return cells | (set(right.manifests["cell"]) - set(left.manifests["cell"]))
+
+
+def _rows(first: Path, second: Path, name: str, from_second: set[str]) -> pd.DataFrame:
+    """A table of both archives, each cell's rows from one of them."""
+    left, right = (
+        _plain(read_parquet(root / f"bundle/{name}.parquet")) for root in (first, second)
+    )
+    parts = [left[~left["cell"].isin(from_second)], right[right["cell"].isin(from_second)]]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without categories: those of two bundles differ."""
+    """A table without categories, because those of two bundles differ."""
     return frame.astype(
         {
             name: object
@@ -78,11 +94,11 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _answers(ours: Path, theirs: Path, from_second: set[str]) -> Iterator[pd.DataFrame]:
-    """Yield the answers of the cells of both, in the order of their names."""
-    mine = (one for one in answers_by_cell(ours) if one[0] not in from_second)
-    yours = (one for one in answers_by_cell(theirs) if one[0] in from_second)
-    for _, rows in heapq.merge(mine, yours, key=itemgetter(0)):
+def _answers(first: Path, second: Path, from_second: set[str]) -> Iterator[pd.DataFrame]:
+    """Yield the answers of the cells of both, in the order of the cells' ids."""
+    left = (answers for answers in answers_by_cell(first) if answers[0] not in from_second)
+    right = (answers for answers in answers_by_cell(second) if answers[0] in from_second)
+    for _, rows in heapq.merge(left, right, key=itemgetter(0)):
         yield rows
 
 
@@ -90,61 +106,66 @@ def _done(bundle: Bundle) -> set[str]:
     return set(bundle.scored["cell"])
 
 
-def conflicts(ours: Bundle, theirs: Bundle) -> list[str]:
-    """Return the cells that both have finished and that differ, with how."""
-    found = []
-    specs = [one.manifests.set_index("cell")["spec_hash"] for one in (ours, theirs)]
-    for cell in sorted(_done(ours) & _done(theirs)):
+def conflicts(left: Bundle, right: Bundle) -> list[str]:
+    """The cells that both have finished and that differ, each with how."""
+    conflicting = []
+    specs = [bundle.manifests.set_index("cell")["spec_hash"] for bundle in (left, right)]
+    for cell in sorted(_done(left) & _done(right)):
         if specs[0][cell] != specs[1][cell]:
-            found.append(f"{cell} (another spec)")
+            conflicting.append(f"{cell} (another spec)")
             continue
-        mine, yours = (
-            one.scores_of([cell]).set_index(["benchmark", "item"])["correct"].sort_index()
-            for one in (ours, theirs)
+        before, after = (
+            bundle.scores_of([cell]).set_index(["benchmark", "item"])["correct"].sort_index()
+            for bundle in (left, right)
         )
-        if not mine.index.equals(yours.index):
-            found.append(f"{cell} (other items)")
-        elif not mine.equals(yours):
-            found.append(f"{cell} ({int((mine != yours).sum())} of {len(mine)} items)")
-    return found
+        if not before.index.equals(after.index):
+            conflicting.append(f"{cell} (other items)")
+        elif not before.equals(after):
+            conflicting.append(f"{cell} ({int((before != after).sum())} of {len(before)} items)")
+    return conflicting
 
 
-def _study(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Return the terms of both studies.
+def _study(left: Json, right: Json) -> Json:
+    """The terms of both studies.
 
     Raises:
         ReassessError: a model, arm, trace report or benchmark of one name differs.
     """
-    merged = dict(ours)
+    merged = dict(left)
     for kind in SHARED:
-        for name, value in theirs[kind].items():
-            if ours[kind].get(name, value) != value:
-                raise ReassessError(
-                    f"the bundles disagree on {kind[:-1]} {name!r}: they are not of one study"
-                )
-        merged[kind] = {**ours[kind], **theirs[kind]}
-    known = {one["name"]: one for one in ours["benchmarks"]}
-    for one in theirs["benchmarks"]:
-        if known.get(one["name"], one) != one:
-            raise ReassessError(
-                f"the bundles disagree on benchmark {one['name']!r}: they are not of one study"
-            )
-    merged["benchmarks"] = [
-        *ours["benchmarks"],
-        *(one for one in theirs["benchmarks"] if one["name"] not in known),
-    ]
-    merged["arm_order"] = list(dict.fromkeys([*ours["arm_order"], *theirs["arm_order"]]))
-    merged["studies"] = dict(ours["studies"])
-    for name, one in theirs["studies"].items():
-        mine = ours["studies"].get(name, {"question": one["question"], "cells": []})
+        merged[kind] = _union(kind[:-1], left[kind], right[kind])
+    benchmarks = _union(
+        "benchmark",
+        {benchmark["name"]: benchmark for benchmark in left["benchmarks"]},
+        {benchmark["name"]: benchmark for benchmark in right["benchmarks"]},
+    )
+    merged["benchmarks"] = list(benchmarks.values())
+    merged["arm_order"] = list(dict.fromkeys([*left["arm_order"], *right["arm_order"]]))
+    merged["studies"] = dict(left["studies"])
+    for name, study in right["studies"].items():
+        known = left["studies"].get(name, {"question": study["question"], "cells": []})
         merged["studies"][name] = {
-            **mine,
-            "cells": list(dict.fromkeys([*mine["cells"], *one["cells"]])),
+            **known,
+            "cells": list(dict.fromkeys([*known["cells"], *study["cells"]])),
         }
     merged.pop("costs", None)  # an estimate of one grid beside the hours of two would mislead
     merged["merged"] = [
-        {"grid": one["grid"], "config_hash": one["config_hash"], "config": one["config"]}
-        for study in (ours, theirs)
-        for one in study.get("merged", [study])
+        {name: source[name] for name in ("grid", "config_hash", "config")}
+        for study in (left, right)
+        for source in study.get("merged", [study])
     ]
     return merged
+
+
+def _union(kind: str, left: Json, right: Json) -> Json:
+    """The entries of both by name.
+
+    Raises:
+        ReassessError: an entry of one name differs.
+    """
+    for name, value in right.items():
+        if left.get(name, value) != value:
+            raise ReassessError(
+                f"the bundles disagree on {kind} {name!r}: they are not of one study"
+            )
+    return {**left, **right}

@@ -1,4 +1,8 @@
-"""What the models of a study answered: by far the largest table of a bundle, so written and read cell by cell, never whole."""
+"""The answers of the models of a study.
+
+They are by far the largest table of a bundle, so they are written and read cell by cell, never
+whole.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,17 @@ if TYPE_CHECKING:
 ANSWERS = "predictions.parquet"
 KEYS = ["cell", "benchmark", "item"]
 COLUMNS = [*KEYS, "prompt_hash", "completion", "extracted", "answer", "answer_kind"]
-SAMPLED = "sampled"  # further completions, where a study asked for them
+SAMPLED = "sampled"  # further completions, where a study draws them
 
 
 def write_answers(path: Path, cells: Iterable[pd.DataFrame], sampled: bool) -> None:
-    """Write the answers of cells in the order in which they come, each cell's own in one order; a row group each."""
+    """Write the answers of cells, a row group each.
+
+    Args:
+        path: the file.
+        cells: the answers of each cell, in the order of the file; within a cell they are sorted.
+        sampled: whether any study has further completions.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -30,10 +40,8 @@ def write_answers(path: Path, cells: Iterable[pd.DataFrame], sampled: bool) -> N
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for cell in cells:
-            known = (
-                cell if SAMPLED in cell or not sampled else cell.assign(**{SAMPLED: None})
-            )  # not every study asked for them
-            frame = known.sort_values(KEYS, kind="stable")[columns]
+            lacking = dict.fromkeys(set(columns) & {SAMPLED} - set(cell))  # not every study has it
+            frame = cell.assign(**lacking).sort_values(KEYS, kind="stable")[columns]
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
 
@@ -45,21 +53,21 @@ def answers_by_cell(path: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """
     import pandas as pd
 
-    held: tuple[str, pd.DataFrame] | None = None
+    last: tuple[str, pd.DataFrame] | None = None
     for group in _row_groups(path):
         for cell, rows in group.groupby("cell", sort=False):
-            if held is not None and held[0] == cell:  # its rows go on in another row group
-                held = (held[0], pd.concat([held[1], rows], ignore_index=True))
+            if last is not None and last[0] == cell:  # its rows continue in another row group
+                last = (last[0], pd.concat([last[1], rows], ignore_index=True))
                 continue
-            if held is not None:
-                yield held
-            held = (str(cell), rows.reset_index(drop=True))
-    if held is not None:
-        yield held
+            if last is not None:
+                yield last
+            last = (str(cell), rows.reset_index(drop=True))
+    if last is not None:
+        yield last
 
 
 def has_sampled(path: Path) -> bool:
-    """Return whether the answers come with further completions."""
+    """Whether the answers include further completions."""
     import pyarrow.parquet as pq
 
     return SAMPLED in pq.read_schema(path).names
@@ -76,9 +84,7 @@ def _row_groups(path: Path) -> Iterator[pd.DataFrame]:
                 raise ReassessError(f"{path} lacks the columns {', '.join(lacking)}")
             for number in range(file.num_row_groups):
                 group = file.read_row_group(number).to_pandas()
-                yield group.astype(
-                    dict.fromkeys(KEYS, str)
-                )  # bundles of before have categories here
+                yield group.astype(dict.fromkeys(KEYS, str))  # older bundles have categories here
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -1,33 +1,34 @@
-"""What a level of `reassess verify` found."""
+"""The outcome of a level of `reassess verify`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LISTED = 10  # differences of one kind that are named one by one
 
 
 @dataclass
-class Report:
-    """What a check found: differences fail it, notes do not."""
+class VerifyReport:
+    """The outcome of a check: differences fail it, notes do not."""
 
     checked: str = ""
     differences: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return the report for a person."""
-        lines = [f"note: {note}" for note in self.notes]
-        lines += [f"DIFFERS: {difference}" for difference in self.differences]
+        """The report for a person."""
+        count = len(self.differences)
         return "\n".join(
             [
-                *lines,
-                f"{self.checked}: {'identical' if not self.differences else f'{len(self.differences)} differences'}",
+                *(f"note: {note}" for note in self.notes),
+                *(f"DIFFERS: {difference}" for difference in self.differences),
+                f"{self.checked}: {f'{count} differences' if count else 'identical'}",
             ]
         )
 
-    def add(self, found: list[str]) -> None:
+    def add(self, differences: Sequence[str]) -> None:
         """Add differences, the first few of them by name."""
-        self.differences += found[:LISTED]
-        if len(found) > LISTED:
-            self.differences.append(f"and {len(found) - LISTED} more")
+        self.differences += differences[:LISTED]
+        if len(differences) > LISTED:
+            self.differences.append(f"and {len(differences) - LISTED} more")

@@ -1,0 +1,44 @@
+"""Everything that is drawn from a bundle: figures, tables and claims, and what they depend on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from reassess.analysis.bundle import Bundle
+from reassess.core.files import sha256_file, write_json
+from reassess.figures import draw_figures
+
+DRAWN = ("figures", "tables")  # folders of what is drawn from the bundle
+DRAWN_WITH = "drawn-with.json"
+
+
+def draw_all(bundle: Path, root: Path) -> None:
+    """Draw figures, tables and claims of a bundle into `root`, and record the versions used."""
+    from reassess.analysis.claims import test_claims
+    from reassess.analysis.tables import tabulate
+
+    draw_figures(bundle, root / "figures")
+    tabulate(bundle, root / "tables")
+    test_claims(Bundle.load(bundle), root / "claims.json")
+    write_json(root / DRAWN_WITH, drawn_with())
+
+
+def drawn_with() -> dict[str, str]:
+    """Everything that can change a drawn byte: versions, font, kind of machine."""
+    import matplotlib
+    from matplotlib import font_manager, ft2font
+
+    from reassess.figures._draw import font_file
+
+    names = ("matplotlib", "seaborn", "numpy", "pandas", "pillow")
+    return {
+        **{name: version(name) for name in names},
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "freetype": ft2font.__freetype_version__,
+        "font": font_manager.FontProperties(fname=font_file()).get_name(),
+        "font_sha256": sha256_file(Path(font_file())),
+        "machine": platform.machine(),
+        "backend": matplotlib.get_backend().lower(),
+    }

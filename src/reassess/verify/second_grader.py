@@ -1,0 +1,106 @@
+"""A second grader of mathematical answers, which shares no code with our verifier."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol, cast
+
+import pandas as pd
+
+
+class AnswerRow(Protocol):
+    """A row of answers, as `DataFrame.itertuples` yields it."""
+
+    cell: str
+    benchmark: str
+    item: str
+    answer: str
+    answer_kind: str
+
+
+def name_of(row: object) -> str:
+    """The item of a row, for messages."""
+    item = cast("AnswerRow", row)
+    return f"{item.cell} {item.benchmark} {item.item}"
+
+
+@dataclass
+class SecondGrader:
+    """The outcome of grading mathematical answers by other means.
+
+    A stricter grader may reject what our verifier accepts: that is a note, not a difference.
+    """
+
+    graded: int = 0
+    stricter: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def check(self, rows: pd.DataFrame, regraded: pd.DataFrame) -> None:
+        """Grade some answers.
+
+        Args:
+            rows: the answers.
+            regraded: our verdicts on them, in the same order.
+        """
+        verdicts = regraded[["correct", "extracted"]].itertuples(index=False)
+        for row, (correct, extracted) in zip(rows.itertuples(), verdicts, strict=True):
+            answer = cast("AnswerRow", row)
+            grader = GRADERS.get(str(answer.answer_kind))
+            if grader is None or extracted is None:
+                continue
+            self.graded += 1
+            verdict = grader(str(extracted), str(answer.answer))
+            if verdict == correct:
+                continue
+            if correct and grader is _by_text:
+                self.stricter += 1
+            else:
+                self.differences.append(
+                    f"{name_of(row)}: {extracted!r} for {answer.answer!r} is {correct} for our "
+                    f"verifier, {verdict} for {grader.__doc__}"
+                )
+
+    def notes(self) -> list[str]:
+        """How many answers were graded, and how many only the second grader rejects."""
+        notes = [f"{self.graded} mathematical answers graded by a second grader"]
+        if self.stricter:
+            notes.append(
+                f"{self.stricter} answers in other forms than the right one are right for our "
+                "verifier and wrong for the second grader, which compares text"
+            )
+        return notes
+
+
+@cache
+def _by_symbols(extracted: str, answer: str) -> bool:
+    """math-verify."""
+    from math_verify import parse, verify
+
+    for part in ("parser", "grader"):  # no time limit is needed: these are whole numbers
+        logging.getLogger(f"math_verify.{part}").setLevel(logging.ERROR)
+    try:
+        return bool(
+            verify(
+                parse(f"${answer}$", parsing_timeout=None),
+                parse(f"${extracted}$", parsing_timeout=None),
+                timeout_seconds=None,
+            )
+        )
+    except Exception:
+        return False  # it rejects what it cannot parse
+
+
+@cache
+def _by_text(extracted: str, answer: str) -> bool:
+    """lm-eval's grader of MATH."""
+    from lm_eval.tasks.hendrycks_math.utils import is_equiv
+
+    return bool(is_equiv(extracted, answer))
+
+
+# By kind of answer. Where our verifier uses its own code, math-verify grades; where our verifier
+# uses math-verify, a comparison of text does.
+GRADERS: dict[str, Callable[[str, str], bool]] = {"integer": _by_symbols, "math": _by_text}

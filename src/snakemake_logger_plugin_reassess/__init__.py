@@ -1,53 +1,69 @@
-"""Snakemake's log as a person wants to follow a grid: cells done, running and failed, time gone and time left.
+"""Progress of a grid: cells done, running and failed, time elapsed and time left.
 
-Found by Snakemake by its name; used with `--logger reassess`. On a terminal one line is kept up to date; elsewhere one
-plain line is printed at the end of each job.
+A logger plugin of Snakemake, which finds it by its name (`--logger reassess`). On a terminal one
+line is kept up to date; elsewhere one plain line is printed at the end of each job.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from logging import ERROR, LogRecord
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 LAST_LINES = 5
+LONGEST = 200  # characters of the line on a terminal
 CELL_RULES = ("train", "evaluate")
 
 
 @dataclass
 class Progress:
-    """What is known of a run: its jobs, and how long those of each rule took."""
+    """The jobs of a run.
+
+    Attributes:
+        total: number of jobs.
+        done: jobs that have ended well.
+        failed: jobs that have failed.
+        started: when the run began.
+        names: by job, its rule and its name.
+        running: by job, when it started.
+        waiting: by rule, jobs that have not ended.
+        took: by rule, seconds of its jobs that ended well.
+        cells: cells to score in this run.
+        cell_of: by job, the cell it trains or scores.
+        cells_done: cells that are scored.
+        cells_failed: cells with a failed job.
+        workers: jobs at once.
+    """
 
     total: int = 0
     done: int = 0
     failed: int = 0
     started: float = field(default_factory=time.monotonic)
-    names: dict[int, tuple[str, str]] = field(
-        default_factory=dict
-    )  # job: rule and what it is called
-    running: dict[int, float] = field(default_factory=dict)  # job: when it started
-    waiting: dict[str, int] = field(default_factory=dict)  # rule: jobs that have not ended
-    took: dict[str, list[float]] = field(default_factory=dict)  # rule: seconds of its ended jobs
-    cells: int = 0  # cells to score in this run
-    cell_of: dict[int, str] = field(default_factory=dict)  # job: the cell it trains or scores
+    names: dict[int, tuple[str, str]] = field(default_factory=dict)
+    running: dict[int, float] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)
+    cells: int = 0
+    cell_of: dict[int, str] = field(default_factory=dict)
     cells_done: set[str] = field(default_factory=set)
     cells_failed: set[str] = field(default_factory=set)
     workers: int = 1
 
-    def begin(self, stats: dict[str, Any]) -> None:
-        """Take over the number of jobs of each rule."""
+    def begin(self, stats: Mapping[str, int]) -> None:
+        """Set the number of jobs of each rule."""
         self.waiting = {str(rule): int(count) for rule, count in stats.items() if rule != "total"}
         self.total = sum(self.waiting.values())
         self.cells = self.waiting.get("evaluate", 0)
 
     def end(self, job: int, failed: bool) -> str:
-        """Note the end of a job; return what it is called."""
+        """Record the end of a job; return its name."""
         rule, name = self.names.get(job, ("job", str(job)))
         started = self.running.pop(job, None)
         self.waiting[rule] = max(0, self.waiting.get(rule, 1) - 1)
@@ -62,34 +78,40 @@ class Progress:
                 self.took.setdefault(rule, []).append(time.monotonic() - started)
         return name
 
+    def name(self, job: int) -> str:
+        """The name of a job: its rule and wildcards, or its number where they are unknown."""
+        return self.names.get(job, ("", str(job)))[1]
+
     def seconds_left(self) -> float | None:
-        """Return an estimate of the time left: the mean time of each rule's ended jobs, over the jobs at once."""
+        """An estimate of the time left, from the mean time of each rule's jobs; None at first."""
         if not self.took:
             return None
-        known = {rule: sum(times) / len(times) for rule, times in self.took.items()}
-        usual = sum(known.values()) / len(known)
-        work = sum(count * known.get(rule, usual) for rule, count in self.waiting.items())
+        means = {rule: sum(times) / len(times) for rule, times in self.took.items()}
+        overall = sum(means.values()) / len(means)
+        work = sum(count * means.get(rule, overall) for rule, count in self.waiting.items())
         now = time.monotonic()
-        gone = sum(
-            min(now - since, known.get(self.names.get(job, ("", ""))[0], usual))
-            for job, since in self.running.items()
+        elapsed = sum(
+            min(now - start, means.get(self.names.get(job, ("", ""))[0], overall))
+            for job, start in self.running.items()
         )
-        return max(0.0, work - gone) / max(1, self.workers)
+        return max(0.0, work - elapsed) / max(1, self.workers)
 
     def line(self) -> str:
-        """Return the state of the run in one line."""
+        """The state of the run in one line."""
         left = self.seconds_left()
         estimate = "estimating" if left is None else f"about {clock(left)} left"
         running = len({self.cell_of[job] for job in self.running if job in self.cell_of})
-        cells = f"cells: {len(self.cells_done)} of {self.cells} done, {running} running, {len(self.cells_failed)} failed"
-        jobs = f"jobs: {self.done} of {self.total}" + (
-            f", {self.failed} failed" if self.failed else ""
+        cells = (
+            f"cells: {len(self.cells_done)} of {self.cells} done, {running} running, "
+            f"{len(self.cells_failed)} failed"
         )
-        return f"{cells} | {jobs} | {clock(time.monotonic() - self.started)} gone, {estimate}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        elapsed = clock(time.monotonic() - self.started)
+        return f"{cells} | jobs: {self.done} of {self.total}{failed} | {elapsed} gone, {estimate}"
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as m:ss or h:mm:ss."""
+    """Seconds as m:ss or h:mm:ss."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
@@ -106,31 +128,31 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     @property
     def writes_to_stream(self) -> bool:
-        """It does."""
+        """Yes, to standard error."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """It does not."""
+        """No."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """It picks its records itself."""
+        """Yes: `emit` selects records."""
         return True
 
     @property
     def has_formatter(self) -> bool:
-        """It words its lines itself."""
+        """Yes: lines are formatted here."""
         return True
 
     @property
     def needs_rulegraph(self) -> bool:
-        """It does not."""
+        """No."""
         return False
 
     def emit(self, record: LogRecord) -> None:
-        """Take in one of Snakemake's events."""
+        """Show one of Snakemake's events."""
         event = getattr(record, "event", None)
         act = {
             LogEvent.RUN_INFO: self._run,
@@ -171,7 +193,10 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     def _finish(self, record: LogRecord) -> None:
         name = self.progress.end(int(getattr(record, "job_id", 0)), failed=False)
-        self._say(f"{self.progress.line()} | ended: {name}") if not self.live else self._refresh()
+        if self.live:
+            self._refresh()
+        else:
+            self._say(f"{self.progress.line()} | ended: {name}")
 
     def _fail(self, record: LogRecord) -> None:
         name = self.progress.end(int(getattr(record, "jobid", 0)), failed=True)
@@ -192,9 +217,6 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
 
     def _refresh(self) -> None:
         if self.live:
-            current = ", ".join(
-                self.progress.names.get(job, ("", str(job)))[1]
-                for job in sorted(self.progress.running)
-            )
-            self.stream.write(f"\r\033[K{self.progress.line()} | now: {current}"[:200])
+            current = ", ".join(map(self.progress.name, sorted(self.progress.running)))
+            self.stream.write(f"\r\033[K{self.progress.line()} | now: {current}"[:LONGEST])
         self.stream.flush()

@@ -1,7 +1,11 @@
-"""Files are whole or absent; states and failures are read off files; the environment is examined."""
+"""Files are complete or absent; locks end with their holder; states are read from files."""
 
 import errno
+import fcntl
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -12,9 +16,10 @@ from reassess.cluster.environment import examine, pins
 from reassess.cluster.finding import Finding
 from reassess.core import files
 from reassess.core.errors import ReassessError, nearest
-from reassess.core.files import read_json, write_json, write_text
-from reassess.core.locks import exclusive
-from reassess.core.manifest import ROOT, Manifest
+from reassess.core.files import read_json, write_json
+from reassess.core.locks import exclusive, is_held, refused_if_held
+from reassess.core.manifest import Manifest
+from reassess.core.project import ROOT
 from reassess.grid.state import recording_failure, state_of
 from reassess.training.flops import FlopsModel
 from reassess.training.rejection_sampling import shortest_correct
@@ -28,17 +33,17 @@ def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(ReassessError, match=r"cannot write .*train.json: No space left on device"):
+    with pytest.raises(ReassessError, match=r"train.json.*No space left on device"):
         write_json(path, {"new": 2})
     assert read_json(path) == {"old": 1}
-    assert [found.name for found in tmp_path.iterdir()] == ["train.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["train.json"]
 
 
 def test_damaged_json_is_named(tmp_path):
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(ReassessError, match=r"a.json is not readable JSON"):
+    with pytest.raises(ReassessError, match=r"a.json.*JSON"):
         read_json(tmp_path / "a.json")
-    with pytest.raises(ReassessError, match="missing file"):
+    with pytest.raises(ReassessError, match=r"missing.*b.json"):
         read_json(tmp_path / "b.json")
 
 
@@ -63,35 +68,112 @@ def test_states(tmp_path):
     assert state_of(grid, cell) == "trained"
 
 
-def _hold(path, seconds):
-    with exclusive(path):
-        time.sleep(seconds)
+def hold(path, held, how):
+    with exclusive(path) if how == "exclusive" else refused_if_held(path, "grid 'a'"):
+        held.set()
+        time.sleep(600)
 
 
-def test_a_lock_ends_with_its_holder(tmp_path):
+@pytest.fixture
+def holder():
+    """A function that starts a process which holds a lock, and returns it."""
+    context = multiprocessing.get_context("fork")
+    processes = []
+
+    def start(path, how="exclusive"):
+        held = context.Event()
+        processes.append(context.Process(target=hold, args=(path, held, how)))
+        processes[-1].start()
+        assert held.wait(60)
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def test_a_lock_ends_with_its_holder(tmp_path, holder):
     path = tmp_path / "lock"
-    process = multiprocessing.get_context("fork").Process(target=_hold, args=(path, 600))
-    process.start()
-    while not path.exists():
-        time.sleep(0.01)
+    process = holder(path)
+    assert is_held(path)
     process.kill()
     process.join()
+    assert not is_held(path)
     with exclusive(path):
-        write_text(tmp_path / "got", "it")
-    assert (tmp_path / "got").read_text() == "it"
+        assert is_held(path)
+
+
+def test_waiting_for_a_lock_is_reported(tmp_path, holder):
+    path = tmp_path / "lock"
+    process = holder(path)
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from reassess.core.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1])):\n"
+        "    print('mine')\n"
+    )
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", code, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    report = waiting.stderr.readline()
+    assert str(path) in report and "waiting" in report
+    process.kill()
+    out, _ = waiting.communicate()
+    assert out == "mine\n"
+
+
+def test_a_lock_that_is_held_is_refused_and_its_holder_named(tmp_path, holder):
+    path = tmp_path / "run.lock"
+    process = holder(path, "refused_if_held")
+    with pytest.raises(ReassessError) as caught, refused_if_held(path, "grid 'a'"):
+        pass
+    assert "grid 'a'" in str(caught.value) and str(process.pid) in str(caught.value)
+    process.kill()
+    process.join()
+    with refused_if_held(path, "grid 'a'"):
+        assert path.read_text() == str(os.getpid())
+
+
+def test_looking_at_a_lock_leaves_no_trace(tmp_path):
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    assert not path.exists()
+    path.write_text("7")
+    with path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)  # another process that looks
+        assert not is_held(path)
+    assert path.read_text() == "7"
+
+
+@pytest.mark.parametrize("lock", [exclusive, lambda path: refused_if_held(path, "grid 'a'")])
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch, lock):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(ReassessError) as caught, lock(tmp_path / "lock"):
+        pass
+    for fact in (str(tmp_path / "lock"), "No locks available", "flock", "scratch:"):
+        assert fact in str(caught.value)
 
 
 @pytest.mark.slow
 def test_the_doctor_finds_this_environment_fine_and_names_a_wrong_one(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    found = {finding.what.split()[0]: finding for finding in examine(ROOT)}
-    assert found["Python"].fine
-    assert any("packages as pinned" in finding.what for finding in found.values())
+    findings = {finding.what.split()[0]: finding for finding in examine(ROOT)}
+    assert findings["Python"].fine
+    assert any("packages" in finding.what for finding in findings.values())
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     wrong = [finding for finding in examine(tmp_path) if not finding.fine]
     assert any("OMP_NUM_THREADS is 8" in finding.line() for finding in wrong)
-    assert any("no git checkout" in finding.what for finding in wrong)
-    assert "mend: b" in Finding("a", False, "b").line()
+    assert any("git checkout" in finding.what for finding in wrong)
+    line = Finding("a check", False, "a fix").line()
+    assert "a check" in line and "a fix" in line
     assert pins(ROOT / "envs" / "base.txt")["trl"] == "1.16.0"
 
 
@@ -130,6 +212,7 @@ def test_a_manifest_has_the_environment_in_it():
     assert closed["versions"]["torch"].startswith("2.13.0")
     assert len(closed["lock_hash"]) == 64
     assert closed["seconds"] >= 0
+    assert set(closed["hardware"]) >= {"machine", "cores", "memory_mb", "accelerators"}
 
 
 def test_the_nearest_name_is_offered_only_if_it_is_near():

@@ -3,8 +3,8 @@
 import pytest
 from official import CASES, as_table, official_verdict
 
-from reassess.core.manifest import ROOT
-from reassess.verifier.grading import judge
+from reassess.core.project import ROOT
+from reassess.verifier import grade
 
 PAGE = ROOT / "docs" / "graders.md"
 START, END = "<!-- cases -->\n", "<!-- end of cases -->"
@@ -12,7 +12,7 @@ START, END = "<!-- cases -->\n", "<!-- end of cases -->"
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.benchmark}-{case.reply[:24]}")
 def test_both_rules_say_what_the_table_says(case):
-    assert judge(case.reply, case.gold, case.kind).correct is case.ours
+    assert grade(case.reply, case.gold, case.kind).correct is case.ours
     assert official_verdict(case) is case.official
 
 

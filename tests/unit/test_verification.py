@@ -1,4 +1,4 @@
-"""Every kind of answer, and the traps in which stock scorers of the paper's benchmarks fall."""
+"""Every kind of answer, the traps of stock scorers, and the worker of math-verify."""
 
 import json
 from decimal import Decimal
@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reassess.verifier import grade
 from reassess.verifier.comparison import KINDS, number_of, option_of, verify
-from reassess.verifier.grading import extract, is_well_formed, judge
+from reassess.verifier.extraction import extract, is_well_formed
 
 CHOICE = json.dumps(["B", "40°"])
 THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</think>"
@@ -17,13 +18,15 @@ THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</
 @pytest.mark.parametrize(
     ("completion", "answer", "kind", "right"),
     [
-        # MMMU: the stock parser knows neither box nor tag and then draws an option at random; `(C)` in a thought wins over the box.
+        # MMMU: the stock parser reads neither box nor tag and then draws an option at random;
+        # `(C)` in a thought wins over the box.
         ("\\boxed{B}", CHOICE, "choice", True),
         ("<answer>B</answer>", CHOICE, "choice", True),
         (THOUGHT + " \\boxed{B}", CHOICE, "choice", True),
         (THOUGHT, CHOICE, "choice", False),
         ("I cannot tell.", CHOICE, "choice", False),
-        # MMMU, open questions: the stock reader walks the answer letter by letter and scores all of them 0; golds may be lists.
+        # MMMU, open questions: the stock reader takes the answer letter by letter and scores all
+        # of them 0; the right answer may be a list.
         ("\\boxed{0.5}", json.dumps(["0.5", "1/2"]), "any", True),
         ("\\boxed{1/2}", json.dumps(["0.5"]), "any", True),
         ("\\boxed{0.6}", json.dumps(["0.5", "1/2"]), "any", False),
@@ -65,7 +68,7 @@ THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</
     ],
 )
 def test_traps(completion, answer, kind, right):
-    assert judge(completion, answer, kind).correct is right
+    assert grade(completion, answer, kind).correct is right
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -39,13 +41,13 @@ class _Worker:
         with self._lock:
             try:
                 return self._compare(extracted, answer, seconds)
-            except (ProcessExpired, RuntimeError):  # the latter: the pool is broken
+            except (OSError, RuntimeError):
                 self.stop()  # a signal to the whole job may have ended the worker: compare again
             try:
                 return self._compare(extracted, answer, seconds)
             except ProcessExpired:
                 return False  # it is this comparison that ends the worker
-            except RuntimeError as error:
+            except (OSError, RuntimeError) as error:
                 self.stop()
                 raise ReassessError(f"the worker of math-verify does not start: {error}") from error
 
@@ -54,12 +56,14 @@ class _Worker:
             self.stop()
             self._pool = ProcessPool(max_workers=1, initializer=_warm_up, context=_Context())
         future = self._pool.schedule(_compare, (extracted, answer, seconds), timeout=seconds)
+        deadline = time.monotonic() + START_SECONDS + seconds
+        while not wait([future], timeout=1.0).done:
+            if not self._pool.active or time.monotonic() > deadline:
+                raise BrokenProcessPool("it ended, or took too long, before the comparison")
         try:
-            return future.result(START_SECONDS + seconds)
+            return future.result()
         except TimeoutError:
-            if future.done():
-                return False
-            raise BrokenProcessPool(f"it is not ready after {START_SECONDS:.0f} s") from None
+            return False
         except ImportError as error:
             raise ReassessError(f"the worker of math-verify cannot import it: {error}") from error
 

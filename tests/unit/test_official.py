@@ -1,4 +1,4 @@
-"""Where our verifier and a benchmark's official rule agree, and where not: every line of the docs' table is checked."""
+"""Our verifier and the official rules of benchmarks: every line of the table in the docs."""
 
 import pytest
 from official import CASES, as_table, official_verdict
@@ -11,12 +11,12 @@ START, END = "<!-- cases -->\n", "<!-- end of cases -->"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.benchmark}-{case.reply[:24]}")
-def test_both_rules_say_what_the_table_says(case):
+def test_both_verdicts_are_those_of_the_table(case):
     assert grade(case.reply, case.gold, case.kind).correct is case.ours
     assert official_verdict(case) is case.official
 
 
-def test_every_benchmark_has_a_case_of_agreement_on_right_or_wrong_and_a_tricky_one():
+def test_every_benchmark_has_a_right_a_wrong_and_a_differing_case():
     by_benchmark = {}
     for case in CASES:
         by_benchmark.setdefault(case.benchmark, []).append(case)

@@ -14,15 +14,18 @@ from reassess.core.project import ROOT
 BASE, DEV = ROOT / "envs/base.txt", ROOT / "envs/dev.txt"
 
 
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def test_the_lock_holds_what_is_required():
-    locked = {name.lower().replace("_", "-"): version for name, version in pins(BASE).items()}
-    required = dict(
-        re.findall(r"^([A-Za-z0-9-]+)==(\S+)$", (ROOT / "envs/base.in").read_text(), re.MULTILINE)
-    )
+    locked = {canonical(name): version for name, version in pins(BASE).items()}
+    text = "".join((ROOT / "envs" / name).read_text() for name in ("package.in", "base.in"))
+    required = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)$", text, re.MULTILINE)
     assert len(required) > 20
-    assert {name.lower(): locked.get(name.lower()) for name in required} == {
-        name.lower(): version for name, version in required.items()
-    }
+    versions = {canonical(name): version for name, version in required}
+    assert versions.pop("torch") == TORCH  # installed by itself
+    assert {name: locked.get(name) for name in versions} == versions
 
 
 def test_locks_are_hashed_and_name_no_address_and_no_torch():

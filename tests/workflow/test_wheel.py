@@ -1,6 +1,7 @@
 """An installed wheel works outside a checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,17 @@ def test_a_folder_from_init_plans_and_runs_jobs_of_the_grid(installed, tmp_path)
         "scratch",
         "workflow",
     ]
+
+
+def test_a_wheel_requires_what_the_locks_pin(installed):
+    (metadata,) = installed.glob("reassess-*.dist-info/METADATA")
+    required = re.findall(r"^Requires-Dist: (\S+)==(\S+)$", metadata.read_text(), re.MULTILINE)
+    locked = dict(re.findall(r"^(\S+)==(\S+) ", (ROOT / "envs/base.txt").read_text(), re.MULTILINE))
+    pins = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in required}
+    assert {"torch", "snakemake", "trl", "lm-eval"} <= set(pins)
+    assert {name: locked[name] for name in pins if name != "torch"} == {
+        name: version for name, version in pins.items() if name != "torch"
+    }
 
 
 def test_init_never_overwrites(installed, tmp_path):

@@ -1,4 +1,4 @@
-"""What every method has to have, wherever it is found; no test names a method that is not special."""
+"""What every method has to have, wherever it is found; only special methods are named."""
 
 import inspect
 import sys

@@ -1,4 +1,4 @@
-"""A run that is asked to stop saves and says so, and called again it ends where it would have ended."""
+"""A run that a signal stops saves, and resumed it ends with the weights it would have had."""
 
 import copy
 import os
@@ -15,17 +15,23 @@ from reassess.training.engine import last_checkpoint
 from reassess.training.layout import Layout
 from reassess.training.preemption import PreemptionCallback, agreed
 from reassess.training.rl import train_grpo
-from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 from reassess.training.rl_settings import RlSettings
+from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 from reassess.training.sft import PreprocessedSftTrainer, train_sft
 from reassess.training.sft_settings import SftSettings
 
 ONE_CPU = Layout()
 SFT = SftSettings(max_steps=6, batch_size=8, save_every=100, warmup_steps=1, learning_rate=1e-3)
 RL = RlSettings(
-    max_steps=6, prompts_per_step=4, minibatch_prompts=2, num_generations=4, max_completion_length=8, save_every=100,
-    learning_rate=1e-3, format_weight=0.5,
-)  # fmt: skip
+    max_steps=6,
+    prompts_per_step=4,
+    minibatch_prompts=2,
+    num_generations=4,
+    max_completion_length=8,
+    save_every=100,
+    learning_rate=1e-3,
+    format_weight=0.5,
+)
 
 
 def sft(fresh, rows, items, work, layout=ONE_CPU):
@@ -44,7 +50,7 @@ def grpo(fresh, rows, items, work, layout=ONE_CPU):
 
 
 def send(monkeypatch, trainer, number, at):
-    """Let a signal come in the middle of the update after `at` updates."""
+    """Send a signal in the middle of the update after `at` updates."""
     step = trainer.training_step
 
     def interrupted(self, model, inputs, num_items_in_batch=None):
@@ -60,10 +66,10 @@ def send(monkeypatch, trainer, number, at):
     ("train", "trainer", "saved"),
     [(sft, PreprocessedSftTrainer, 4), (grpo, PreprocessedGrpoTrainer, 4)],
 )
-def test_a_stopped_run_goes_on_to_the_same_weights(
+def test_a_stopped_run_resumes_to_the_same_weights(
     fresh, rows, items, tmp_path, monkeypatch, train, trainer, saved, number
 ):
-    """GRPO takes two updates on a rollout batch: it is cut after the second, though the signal came during an update."""
+    """GRPO takes two updates on a rollout batch and stops after the second, not in between."""
     whole, history, _ = train(fresh, rows, items, tmp_path / "whole")
     with (
         monkeypatch.context() as patched,
@@ -71,8 +77,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     ):
         send(patched, trainer, number, saved - (1 if train is sft else 2))
         train(fresh, rows, items, tmp_path / "cut")
-    found = last_checkpoint(tmp_path / "cut")
-    assert found.name == f"checkpoint-{saved}"
+    assert last_checkpoint(tmp_path / "cut").name == f"checkpoint-{saved}"
     again, resumed_history, resumed = train(fresh, rows, items, tmp_path / "cut")
     assert resumed
     for (name, first), second in zip(whole.named_parameters(), again.parameters(), strict=True):
@@ -93,8 +98,8 @@ def test_a_signal_during_the_last_update_changes_nothing(fresh, rows, items, tmp
     assert history.totals["samples"] == 48
 
 
-def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_path, monkeypatch):
-    """The clock goes on by 30 seconds each time it is looked at, once an update; 45 seconds are allowed between two checkpoints."""
+def test_a_checkpoint_is_never_older_than_configured(fresh, rows, items, tmp_path, monkeypatch):
+    """The clock advances by 30 seconds per update; checkpoints may be 45 seconds apart."""
     clock = iter(range(0, 10**6, 30))
     monkeypatch.setattr(
         "reassess.training.preemption.time",
@@ -112,10 +117,10 @@ def test_a_checkpoint_is_never_older_than_was_asked_for(fresh, rows, items, tmp_
 
 
 def test_a_signal_that_comes_while_results_are_written_does_not_make_a_finished_cell_fail():
-    """In a process of its own, which is deaf from then on; without the call the same signal ends it."""
+    """In a process that ignores signals from then on; without the call the signal ends it."""
     script = "import os, signal; {}; os.kill(os.getpid(), signal.SIGTERM); print('whole')"
-    deaf = "from reassess.training.preemption import ignore_signals; ignore_signals()"
-    for call, code in ((deaf, 0), ("pass", -signal.SIGTERM)):
+    ignoring = "from reassess.training.preemption import ignore_signals; ignore_signals()"
+    for call, code in ((ignoring, 0), ("pass", -signal.SIGTERM)):
         done = subprocess.run(
             [sys.executable, "-c", script.format(call)], capture_output=True, text=True
         )

@@ -1,4 +1,4 @@
-"""The profile for Kubernetes against a stand-in for kubectl, whose pods are processes of this machine."""
+"""The profile for Kubernetes with a stand-in for kubectl, whose pods are processes of this machine."""
 
 import json
 import os
@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
-from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
+from processes import complete_checkpoints, files_below, trainers_in, wait_for_end, wait_until
 from tiny import SFT, tiny_config
 
+from reassess.cluster.kubernetes import GPU
 from reassess.core.files import read_json
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
@@ -42,111 +44,105 @@ class Cluster:
         profile = folder / "workflow/profiles/kubernetes"
         shutil.copytree(ROOT / "workflow/profiles/kubernetes", profile)
         template = (profile / "job.yaml").read_text()
-        assert template.count("CHANGE-ME") == 4  # three places, and the sentence that names them
-        template = template.replace("mountPath: CHANGE-ME", f"mountPath: {folder}").replace(
-            "CHANGE-ME", "site"
-        )
-        (profile / "job.yaml").write_text(template)
+        template = template.replace("mountPath: CHANGE-ME", f"mountPath: {folder}")
+        (profile / "job.yaml").write_text(template.replace("CHANGE-ME", "site"))
 
-    def snakemake(self, *words):
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(ROOT / "Snakefile"),
-            *words,
-        ]
+    def start(self, *command):
         log = (self.folder / "log").open("a")
         process = subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         self.started.append(process)
         return process
 
+    def snakemake(self, *options):
+        return self.start("snakemake", "--snakefile", str(ROOT / "Snakefile"), *options)
+
+    def submit(self):
+        """Start the whole grid on the cluster, with two GPUs a training job."""
+        profile = ["--profile", "workflow/profiles/kubernetes", "--latency-wait", "5"]
+        resources = ["--set-resources", "train:gpu=2", "--seconds-between-status-checks", "1"]
+        return self.snakemake(*profile, *resources, "--config", "config=tiny.yaml", "--", "all")
+
     def end(self):
-        """Leave nothing behind, whatever went wrong."""
+        """Leave no process behind, whatever went wrong."""
         for process in self.started:
             process.kill()
         for trainer in trainers_in(self.folder):
             os.kill(trainer, signal.SIGKILL)
 
-    def submit(self, *words, target="all"):
-        profile = [
-            "--profile",
-            "workflow/profiles/kubernetes",
-            "--set-resources",
-            "train:gpu=2",
-            "--latency-wait",
-            "5",
-        ]
-        profile += ["--seconds-between-status-checks", "1"]
-        return self.snakemake(*profile, *words, "--config", "config=tiny.yaml", "--", target)
+    def progress(self):
+        return files_below(self.folder)
 
     def finish(self, process):
-        assert process.wait(timeout=PATIENCE) == 0, (self.folder / "log").read_text()[-4000:]
+        code = wait_for_end(process, "the end of Snakemake", progress=self.progress)
+        assert code == 0, (self.folder / "log").read_text()[-4000:]
 
     def preempt(self, name):
-        """Do as Kubernetes does: SIGTERM to the first process of the pod, and a new pod when it has ended."""
+        """Do as Kubernetes does: SIGTERM to the pod's first process, and a new pod at its end."""
         (self.jobs / f"{name}.preempted").touch()
         os.kill(int((self.jobs / f"{name}.pid").read_text()), signal.SIGTERM)
 
     def created(self, rule):
-        found = [json.loads(path.read_text()) for path in sorted(self.jobs.glob("*.json"))]
-        return [job for job in found if job["metadata"]["labels"]["reassess/rule"] == rule]
+        """The Jobs of a rule."""
+        jobs = [json.loads(path.read_text()) for path in sorted(self.jobs.glob("*.json"))]
+        return [job for job in jobs if job["metadata"]["labels"]["reassess/rule"] == rule]
 
 
 @pytest.fixture
 def cluster(tmp_path):
-    found = Cluster(tmp_path / "grid")
-    yield found
-    found.end()
+    made = Cluster(tmp_path / "grid")
+    yield made
+    made.end()
 
 
-def test_a_grid_goes_through_though_its_trainer_is_preempted_and_snakemake_killed(cluster):
+def resources_of(job):
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return container["resources"]
+
+
+def test_a_grid_is_finished_though_its_trainer_is_preempted_and_snakemake_killed(cluster):
     grid = Grid.load(cluster.folder / "tiny.yaml")
-    cell = next(one for one in grid.cells.values() if one.arm == "sft")
+    cell = next(cell for cell in grid.cells.values() if cell.arm == "sft")
     manifest = cluster.folder / grid.paths.train_manifest(cell.id)
     log = cluster.folder / grid.paths.log("train", cell.id)
-    said = lambda: log.read_text() if log.is_file() else ""  # noqa: E731 - each job begins it anew
-    cluster.finish(
-        cluster.snakemake(
-            "--cores", "2", "--config", "config=tiny.yaml", "--until", "prepare_rows", "--", "cells"
-        )
-    )
-    process = cluster.submit()
     work = cluster.folder / grid.paths.work(cell.id)
-    wait_until(lambda: complete_checkpoints(work), "a trainer checkpoint")
+    wait = partial(wait_until, progress=cluster.progress)
+
+    def logged(text):  # each job begins the log anew
+        return log.is_file() and text in log.read_text()
+
+    rows = ("--cores", "2", "--config", "config=tiny.yaml", "--until", "prepare_rows")
+    cluster.finish(cluster.snakemake(*rows, "--", "cells"))
+    process = cluster.submit()
+    wait(lambda: complete_checkpoints(work), "a trainer checkpoint")
     (job,) = cluster.created("train")
     cluster.preempt(job["metadata"]["name"])
-    wait_until(lambda: "resuming from checkpoint-" in said(), "the pod's second start")
+    wait(lambda: logged("resuming from checkpoint-"), "the pod's second start")
     (trainer,) = trainers_in(cluster.folder)
-    os.kill(trainer, signal.SIGSTOP)  # or it would be done before Snakemake is called again
+    os.kill(trainer, signal.SIGSTOP)  # or it would be done before Snakemake is started again
     process.kill()
     process.wait()
-    assert cluster.snakemake("--unlock", "--config", "config=tiny.yaml").wait(timeout=PATIENCE) == 0
+    cluster.finish(cluster.snakemake("--unlock", "--config", "config=tiny.yaml"))
     process = cluster.submit()
-    wait_until(lambda: "held by another job" in said(), "the double")
+    wait(lambda: logged("held by another job"), "the second job of the cell")
     os.kill(trainer, signal.SIGCONT)
     cluster.finish(process)
+
     assert read_json(manifest)["resumed"] is True
-    assert (
-        len(cluster.created("train")) == 2
-    )  # Kubernetes tried the first again by itself; the second took its result over
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert (
-        container["resources"]["limits"]["nvidia.com/gpu"]
-        == container["resources"]["requests"]["nvidia.com/gpu"]
-        == "2"
-    )
-    assert container["resources"]["limits"]["memory"] == "1500Mi"
+    # Kubernetes started the first again by itself; the second took its result over.
+    assert len(cluster.created("train")) == 2
+    requested = resources_of(job)
+    assert requested["limits"] == {GPU: "2", "memory": "1500Mi"}
+    assert requested["requests"][GPU] == "2"
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == 30 * 60
-    # What is drawn is one job, without GPUs, that asks for what the largest of its parts needs.
+    # What is drawn is one job, without GPUs, that requests what the largest of its parts needs.
     assert (cluster.folder / "results/tiny/figures/capacity.png").is_file()
-    drawn = cluster.created("draw")
-    assert len(drawn) == 1 and "nvidia.com/gpu" not in json.dumps(drawn)
-    (container,) = drawn[0]["spec"]["template"]["spec"]["containers"]
-    assert container["resources"]["requests"] == {
-        "cpu": "1",
-        "memory": f"{Collect(grid).resources(Collect.key()).memory}Mi",
-    }
+    (drawn,) = cluster.created("draw")
+    memory = Collect(grid).resources(Collect.key()).memory
+    assert resources_of(drawn)["requests"] == {"cpu": "1", "memory": f"{memory}Mi"}
+    assert GPU not in json.dumps(drawn)

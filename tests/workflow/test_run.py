@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from processes import PATIENCE, complete_checkpoints, trainers_in, wait_until
+from processes import complete_checkpoints, files_below, trainers_in, wait_for_end, wait_until
 from tiny import SFT, tiny_config
 
 from reassess.bundles.archive import pack
@@ -169,13 +169,14 @@ def test_killed_and_run_again_the_weights_are_those_of_an_undisturbed_run(
         start_new_session=True,
     )
     work = folder / "scratch/tiny/trainer/llava-w32/same-family/12/sft/seed1"
-    wait_until(lambda: complete_checkpoints(work), "the first trainer checkpoint")
+    progress = lambda: files_below(folder)  # noqa: E731
+    wait_until(lambda: complete_checkpoints(work), "the first trainer checkpoint", progress)
     if victim == "job":
         mine = trainers_in(folder)
         assert mine
         for pid in mine:
             os.kill(pid, signal.SIGKILL)
-        assert process.wait(timeout=PATIENCE) != 0
+        assert wait_for_end(process, "the end of the run", progress=progress) != 0
     else:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -24,6 +24,10 @@ def build_pool(grid):
     jobs.BuildPool(grid).run(NoKey())
 
 
+def build_base(grid, model):
+    jobs.BuildBase(grid).run(jobs.BuildBase.key(model))
+
+
 def freeze_rows(grid, family, distribution):
     jobs.FreezeRows(grid).run(TracesKey(family, distribution))
 
@@ -32,7 +36,7 @@ def build_before_cells(grid, family="llava", model="llava-w32"):
     """Run the jobs that come before any cell."""
     build_pool(grid)
     jobs.BuildTokenizer(grid).run(NoKey())
-    jobs.BuildBase(grid).run(jobs.BuildBase.key(model))
+    build_base(grid, model)
     keys = [TracesKey(family, name) for name in grid.config.distributions]
     for job in (jobs.GatherTraces(grid), jobs.FreezeRows(grid), jobs.PrepareRows(grid)):
         for key in keys:

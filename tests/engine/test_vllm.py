@@ -1,4 +1,4 @@
-"""Real vLLM on the CPU, in an environment of its own (`make test-vllm`): the same prompts and the same greedy text."""
+"""Real vLLM on a CPU (`make test-vllm`, its own environment): equal prompts, equal greedy text."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from reassess.grid.study import Grid
 from reassess.training import vllm_engine
 from reassess.training.rejection_sampling import sample_traces
 
-MODEL = "qwen2.5-vl-32b"  # the teacher: its stand-in has learnt its pool, so that its answers are more than noise
+MODEL = "qwen2.5-vl-32b"  # the teacher: its stand-in has learned its pool and answers it
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,7 +36,7 @@ def grid(tmp_path_factory):
     for kind, repo in grid.world.repositories(grid):
         if kind == "dataset" or repo == grid.config.models[MODEL].hub:
             grid.world.fetch(grid, kind, repo)
-    grid.world.build_base(grid, MODEL)
+    steps.build_base(grid, MODEL)
     steps.build_pool(grid)
     yield grid
     os.chdir(before)
@@ -48,9 +48,9 @@ def layouts(grid):
 
 
 def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
-    found = []
+    results = []
     for layout in layouts(grid):
-        predictions, scores = evaluate_checkpoint(
+        result = evaluate_checkpoint(
             grid.paths.base(MODEL),
             grid.paths.pool("train").parent,
             grid.world,
@@ -60,12 +60,12 @@ def test_evaluation_gets_the_same_prompts_and_the_same_greedy_text(grid):
             grid.config.evaluation.model_copy(update={"batch_size": 8, "max_new_tokens": 20}),
             seed=1,
         )
-        found.append((predictions, scores))
-    (ours, our_scores), (theirs, their_scores) = found
-    assert len(ours) == 18
+        results.append(result)
+    (by_transformers, expected_scores), (by_vllm, scores) = results
+    assert len(by_transformers) == 18
     for column in ("prompt_hash", "completion", "length", "truncated", "correct"):
-        assert theirs[column].tolist() == ours[column].tolist(), column
-    assert their_scores == our_scores
+        assert by_vllm[column].tolist() == by_transformers[column].tolist(), column
+    assert scores == expected_scores
 
 
 def test_greedy_traces_are_the_same(grid):
@@ -73,17 +73,17 @@ def test_greedy_traces_are_the_same(grid):
     sampling = grid.config.distributions["same-family"].model_copy(
         update={"samples": 1, "temperature": 0.0}
     )
-    ours, theirs = (
-        sample_traces(grid.paths.base(MODEL), items, grid.world, sampling, one, seed=3)
-        for one in layouts(grid)
+    (expected, expected_report), (traces, report) = (
+        sample_traces(grid.paths.base(MODEL), items, grid.world, sampling, layout, seed=3)
+        for layout in layouts(grid)
     )
-    assert len(ours[0]) > 8
-    assert theirs[0] == ours[0]
-    assert theirs[1]["tokens"] == ours[1]["tokens"]
+    assert len(expected) > 8
+    assert traces == expected
+    assert report["tokens"] == expected_report["tokens"]
 
 
 def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
-    """vLLM expands every placeholder that it is given, and says nothing when it was given expanded ones."""
+    """vLLM silently expands placeholders that were expanded before."""
     items = [
         item for item in read_pool(grid.paths.pool("train"), grid.world.item_type) if item.image
     ][:2]
@@ -93,6 +93,6 @@ def test_a_placeholder_expanded_twice_is_caught(grid, monkeypatch):
         vllm_engine, "_text", lambda *arguments: text(*arguments).replace("<|image_pad|>", expanded)
     )
     monkeypatch.setattr(vllm_engine, "collapse", lambda tokens, placeholder: list(tokens))
-    completer = vllm_engine.VllmEngine(grid.paths.base(MODEL), grid.world, layouts(grid)[1])
-    with pytest.raises(ReassessError, match="visual tokens, the processor makes"):
-        completer.complete(items, samples=1, temperature=0.0, max_new_tokens=4, seed=0)
+    engine = vllm_engine.VllmEngine(grid.paths.base(MODEL), grid.world, layouts(grid)[1])
+    with pytest.raises(ReassessError, match="visual tokens"):
+        engine.complete(items, samples=1, temperature=0.0, max_new_tokens=4, seed=0)

@@ -96,7 +96,7 @@ def flops_model(model: Model) -> FlopsModel:
         for name, parameter in model.named_parameters()
         if id(parameter) not in language and parameter is not head
     }
-    merged = getattr(vision, "spatial_merge_size", 1) ** 2  # patches that a merger makes one
+    merged = getattr(vision, "spatial_merge_size", 1) ** 2  # patches a merger joins
     shapes = FlopsModel(
         body=sum(weight.numel() for weight in model.get_decoder().parameters()) - embedding.numel(),
         head=head.numel(),

@@ -9,6 +9,8 @@ from reassess.config.schema import Distribution
 from reassess.core.files import Json
 from reassess.data.items import Item, Prompts
 from reassess.training.layout import Layout
+from reassess.training.loading import load_model, load_processor
+from reassess.training.vllm_engine import VllmEngine
 from reassess.verifier import grade
 
 BATCH = 64  # prompts that transformers completes at once
@@ -61,8 +63,6 @@ def _by_vllm(
     layout: Layout,
     seed: int,
 ) -> tuple[dict[str, str], int]:
-    from reassess.training.vllm_engine import VllmEngine
-
     traces: dict[str, str] = {}
     sampled = VllmEngine(teacher, world, layout).complete(
         items,
@@ -94,7 +94,6 @@ def _by_transformers(
 ) -> tuple[dict[str, str], int]:
     from reassess.training.engine import seed_everything
     from reassess.training.generate import decode, generate
-    from reassess.training.loading import load_model, load_processor
     from reassess.training.preprocessed import preprocess
 
     model = load_model(teacher, layout.attention).to(layout.device)

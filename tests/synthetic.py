@@ -1,4 +1,7 @@
-"""A bundle with chosen accuracies, written by the project's own `collect` from cells that nobody trained."""
+"""A bundle with chosen accuracies.
+
+The project's own `collect` writes it, from cells that nobody trained.
+"""
 
 from pathlib import Path
 
@@ -24,7 +27,7 @@ LEVELS = {
 
 
 def grid_in(folder, config="config.yaml", **changes):
-    """Return a shipped grid whose results and scratch lie below `folder`."""
+    """A shipped grid whose results and scratch lie below `folder`."""
     loaded = load_config(ROOT / config)
     return Grid(
         loaded.model_copy(
@@ -34,13 +37,13 @@ def grid_in(folder, config="config.yaml", **changes):
 
 
 def level_of(cell):
-    """Return the default accuracy of a cell."""
+    """The default accuracy of a cell."""
     level = LEVELS.get(cell.arm, 0.5)
     return level - 0.35 if cell.distribution == "foreign" else level
 
 
 def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6), rows_hash="same"):
-    """Write what training and evaluation would leave, with about `level` of the items right."""
+    """Write the files of training and evaluation, with about `level` of the items right."""
     generator = np.random.default_rng(derive_seed(cell.id))
     folder = grid.paths.cell(cell.id)
     frames = []
@@ -53,9 +56,10 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
                     "id": [f"{benchmark}-{index:06d}" for index in range(items)],
                     "prompt_hash": "p",
                     "completion": [
-                        f"This is how one comes to it. Answer: {1 if one else 2}" for one in right
+                        f"This is how one comes to it. Answer: {1 if correct else 2}"
+                        for correct in right
                     ],
-                    "extracted": ["1" if one else "2" for one in right],
+                    "extracted": ["1" if correct else "2" for correct in right],
                     "answer": "1",
                     "answer_kind": "integer",
                     "correct": right,

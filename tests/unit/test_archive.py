@@ -1,7 +1,8 @@
-"""Bundles as files: what they hold, that they are checked, taken apart safely, redrawn and merged, and that a change is named."""
+"""Bundles as files: what they hold, and how they are checked, unpacked, redrawn and merged."""
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -165,11 +166,9 @@ def test_a_changed_or_missing_file_is_named(unpacked, tmp_path):
     with (unpacked / "bundle/scores.parquet").open("ab") as changed:
         changed.write(b"x")
     (unpacked / "claims.html").unlink()
-    with pytest.raises(
-        ReassessError, match=r"bundle/scores.parquet: not the file that SHA256SUMS lists.*"
-    ) as told:
+    with pytest.raises(ReassessError) as raised:
         redraw(unpacked, tmp_path / "out")
-    assert "claims.html: missing" in str(told.value)
+    assert re.search(r"bundle/scores.parquet: .*changed.*claims.html: missing", str(raised.value))
     assert not (tmp_path / "out").exists()
 
 
@@ -177,7 +176,7 @@ def test_a_bundle_of_a_newer_version_is_refused(unpacked, tmp_path):
     study = read_json(unpacked / "bundle/study.json")
     write_json(unpacked / "bundle/study.json", {**study, "format": 99})
     (unpacked / SUMS).unlink()
-    with pytest.raises(ReassessError, match="bundle format 99, this version reads 1"):
+    with pytest.raises(ReassessError, match=r"study.json.*\b99\b.*\b1\b"):
         redraw(unpacked, tmp_path / "out")
 
 
@@ -194,7 +193,7 @@ def test_an_archive_that_would_write_elsewhere_is_refused(tmp_path, name):
             with pytest.warns(UserWarning, match="Duplicate"):
                 evil.writestr(name, "y")
     with (
-        pytest.raises(ReassessError, match="no plain file inside the archive; refused"),
+        pytest.raises(ReassessError, match=r"evil\.zip.*entry"),
         opened(path),
     ):
         pass
@@ -206,7 +205,7 @@ def test_a_link_in_an_archive_is_refused(tmp_path):
         link.external_attr = 0o120777 << 16
         evil.writestr(link, "/etc/passwd")
     with (
-        pytest.raises(ReassessError, match="'link' is no plain file"),
+        pytest.raises(ReassessError, match="'link'"),
         opened(tmp_path / "link.zip"),
     ):
         pass
@@ -217,20 +216,20 @@ def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as evil:
         evil.writestr("zeros", bytes(10_000))
     with (
-        pytest.raises(ReassessError, match="would unpack to more than"),
+        pytest.raises(ReassessError, match=r"bomb\.zip.*more than"),
         opened(tmp_path / "bomb.zip"),
     ):
         pass
 
 
 def test_no_archive_and_half_an_archive(archive, tmp_path):
-    with pytest.raises(ReassessError, match="no bundle"), opened(tmp_path / "none.zip"):
+    with pytest.raises(ReassessError, match=r"none\.zip"), opened(tmp_path / "none.zip"):
         pass
     (tmp_path / "half.zip").write_bytes(archive.read_bytes()[:5000])
-    with pytest.raises(ReassessError, match="no readable archive"), opened(tmp_path / "half.zip"):
+    with pytest.raises(ReassessError, match=r"half\.zip.*archive"), opened(tmp_path / "half.zip"):
         pass
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ReassessError, match="is no bundle"), opened(tmp_path / "folder"):
+    with pytest.raises(ReassessError, match=r"folder.*study\.json"), opened(tmp_path / "folder"):
         pass
 
 
@@ -239,14 +238,14 @@ def test_another_matplotlib_and_a_missing_font_are_named(unpacked, tmp_path, mon
     write_json(unpacked / DRAWN_WITH, {**then, "matplotlib": "3.0.0", "machine": "riscv"})
     (unpacked / SUMS).unlink()
     notes = verify_figures(unpacked).notes
-    assert any("matplotlib was 3.0.0 when these files were drawn" in note for note in notes)
+    assert any(note.startswith("matplotlib was 3.0.0") for note in notes)
     assert any(note.startswith("machine was riscv") for note in notes)
     monkeypatch.setattr("matplotlib.font_manager.fontManager.ttflist", [])
     monkeypatch.setattr(
         "matplotlib.font_manager.findfont",
         lambda *a, **k: (_ for _ in ()).throw(ValueError("none")),
     )
-    with pytest.raises(ReassessError, match="the font 'DejaVu Sans'.*not found"):
+    with pytest.raises(ReassessError, match="'DejaVu Sans'"):
         redraw(unpacked, tmp_path / "out")
 
 
@@ -320,7 +319,7 @@ def test_other_rows_do_not_merge(unpacked, tmp_path):
     second = part(unpacked, tmp_path / "b", [cell for cell in cells if "/grpo/" in cell])
     manifests = pd.read_parquet(second / "bundle/manifests.parquet").assign(rows_hash="others")
     manifests.to_parquet(second / "bundle/manifests.parquet", index=False)
-    with pytest.raises(ReassessError, match="were trained on different ones"):
+    with pytest.raises(ReassessError, match=r"cells \S+ and \S+ .*rows"):
         merge(first, second, tmp_path / "merged.zip")
 
 

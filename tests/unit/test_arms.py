@@ -1,4 +1,4 @@
-"""Names decide nothing: a bundle whose arms have other names gives the same verdicts and numbers."""
+"""Names decide nothing: a bundle with renamed arms gives the same verdicts and numbers."""
 
 import importlib
 import json

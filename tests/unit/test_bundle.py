@@ -3,6 +3,7 @@
 Nothing vanishes, nothing is compared that must not be, bytes repeat.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -235,11 +236,10 @@ def test_figures_drawn_again_in_another_process_have_the_same_bytes(made, tmp_pa
             "--out",
             str(tmp_path / name),
         ]
-        subprocess.run(
-            command,
-            check=True,
-            env={"PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path / f"home{name}")},
-        )
+        environment = {"PYTHONHASHSEED": hash_seed, "HOME": str(tmp_path / f"home{name}")}
+        if "PYTHONPATH" in os.environ:
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        subprocess.run(command, check=True, env=environment)
     for kind in ("figures", "tables"):
         assert hashes(tmp_path / "one" / kind) == hashes(tmp_path / "two" / kind)
     drawn = set(hashes(tmp_path / "one/figures"))

@@ -1,4 +1,4 @@
-"""Answers are written and read cell by cell: however they are cut into row groups, the same cells come back."""
+"""Answers are written and read cell by cell, whatever the row groups of the file."""
 
 import pandas as pd
 import pytest
@@ -17,8 +17,8 @@ from reassess.core.errors import ReassessError
 
 def answers(cell, count):
     rows = [
-        {**dict.fromkeys(COLUMNS, "x"), "cell": cell, "benchmark": "b", "item": f"{one:03}"}
-        for one in range(count)
+        {**dict.fromkeys(COLUMNS, "x"), "cell": cell, "benchmark": "b", "item": f"{number:03}"}
+        for number in range(count)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -31,17 +31,17 @@ def test_cells_come_back_whole_whatever_the_row_groups(tmp_path_factory, counts,
         f"cell{number}": answers(f"cell{number}", count) for number, count in enumerate(counts)
     }
     pd.concat(written.values()).to_parquet(path, row_group_size=group, index=False)
-    found = dict(answers_by_cell(path))
-    assert list(found) == list(written)
-    assert all(found[cell][COLUMNS].equals(written[cell]) for cell in written)
+    read = dict(answers_by_cell(path))
+    assert list(read) == list(written)
+    assert all(read[cell][COLUMNS].equals(written[cell]) for cell in written)
 
 
 def test_what_is_written_is_in_order_a_row_group_a_cell(tmp_path):
     path = tmp_path / "answers.parquet"
     cells = [answers("a", 3)[::-1], answers("b", 2)]
     write_answers(path, iter(cells), sampled=False)
-    found = dict(answers_by_cell(path))
-    assert found["a"]["item"].tolist() == ["000", "001", "002"]
+    read = dict(answers_by_cell(path))
+    assert read["a"]["item"].tolist() == ["000", "001", "002"]
     assert not has_sampled(path)
     write_answers(path, [cells[0].assign(sampled="more"), cells[1]], sampled=True)
     assert has_sampled(path)

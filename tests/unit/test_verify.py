@@ -63,7 +63,7 @@ def test_a_pixel_is_found_and_placed(study):
     path.write_bytes(made.getvalue())
     found = only(verify_figures(study))
     assert "figures/capacity.png: 10 of" in found
-    assert "by up to 7 of 255, in the region from (70, 40) to (74, 41)" in found
+    assert all(fact in found for fact in ("7 of 255", "(70, 40)", "(74, 41)"))
     assert act(["verify", "figures", "--bundle", str(study)]) == 1
 
 
@@ -150,7 +150,7 @@ def test_a_bundle_without_drawings_cannot_be_verified(study):
         shutil.rmtree(study / name)
     for name in ("claims.json", "claims.html"):
         (study / name).unlink()
-    with pytest.raises(ReassessError, match="nothing drawn is stored"):
+    with pytest.raises(ReassessError, match="nothing drawn"):
         verify_figures(study)
 
 
@@ -237,7 +237,7 @@ def test_a_stricter_second_grader_is_a_note(study):
 
 def test_scores_without_answers_cannot_be_verified(study):
     (study / "bundle/predictions.parquet").unlink()
-    with pytest.raises(ReassessError, match="holds scores but no answers"):
+    with pytest.raises(ReassessError, match=r"predictions\.parquet"):
         verify_scores(study)
 
 

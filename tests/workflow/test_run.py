@@ -223,7 +223,7 @@ def test_training_again_gives_the_weights_of_the_bundle(finished, tmp_path):
         frame.to_parquet(path, index=False)
     found = verify_train(tmp_path / "planted", [], keep=tmp_path / "again").differences
     assert "other weights" in found[0]
-    assert "loss parts at update 4" in found[1] and len(found) == 2
+    assert "loss differs from update 4 " in found[1] and len(found) == 2
 
 
 def test_a_second_run_of_the_same_grid_is_refused(finished):

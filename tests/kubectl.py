@@ -1,6 +1,7 @@
-"""A stand-in for kubectl: its pods are processes of this machine, with nothing but what their manifest gives them.
+"""A stand-in for kubectl: its pods are processes of this machine.
 
-A manifest is held against what an API server would refuse. State lies in the folder FAKE_CLUSTER, a file a Job.
+They have nothing but what their manifest gives them, and a manifest that an API server would refuse
+is refused. State is in the folder FAKE_CLUSTER, one file a Job.
 """
 
 import json
@@ -25,7 +26,7 @@ def refuse(reason):
 def create(job):
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    asked = container["resources"]
+    resources = container["resources"]
     name = job["metadata"]["name"]
     if (job["apiVersion"], job["kind"]) != ("batch/v1", "Job"):
         refuse("not a batch/v1 Job")
@@ -33,14 +34,14 @@ def create(job):
         refuse(f"metadata.name {name}")
     if any(len(value) > 63 for value in job["metadata"]["labels"].values()):
         refuse("metadata.labels")
-    if asked["requests"].get("nvidia.com/gpu") != asked["limits"].get("nvidia.com/gpu"):
+    if resources["requests"].get("nvidia.com/gpu") != resources["limits"].get("nvidia.com/gpu"):
         refuse("a GPU's request must equal its limit")
     if pod["restartPolicy"] != "Never" and "podFailurePolicy" in job["spec"]:
         refuse("podFailurePolicy needs restartPolicy Never")
     volumes = {volume["name"] for volume in pod["volumes"]}
     if {mount["name"] for mount in container["volumeMounts"]} - volumes:
         refuse("volumeMounts: not found")
-    if any(not isinstance(one["value"], str) for one in container["env"]):
+    if any(not isinstance(entry["value"], str) for entry in container["env"]):
         refuse("env: not a string")
     (CLUSTER / f"{name}.json").write_text(json.dumps(job))
     nothing = subprocess.DEVNULL
@@ -55,17 +56,19 @@ def create(job):
 
 
 def pod(name):
-    """Run a Job's container to its end. A pod that was preempted (a file says so) is started again, as podFailurePolicy has it."""
-    container = json.loads((CLUSTER / f"{name}.json").read_text())["spec"]["template"]["spec"][
-        "containers"
-    ][0]
-    environment = ENVIRONMENT | {one["name"]: one["value"] for one in container["env"]}
+    """Run a Job's container to its end.
+
+    A pod that was preempted (a file marks it) is started again, as podFailurePolicy has it.
+    """
+    job = json.loads((CLUSTER / f"{name}.json").read_text())
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    environment = ENVIRONMENT | {entry["name"]: entry["value"] for entry in container["env"]}
     preempted = CLUSTER / f"{name}.preempted"
     while True:
         with (CLUSTER / f"{name}.log").open("a") as log:
-            words = [*container["command"], *container["args"]]
+            command = [*container["command"], *container["args"]]
             process = subprocess.Popen(
-                words, cwd=container["workingDir"], env=environment, stdout=log, stderr=log
+                command, cwd=container["workingDir"], env=environment, stdout=log, stderr=log
             )
             (CLUSTER / f"{name}.pid").write_text(str(process.pid))
             code = process.wait()
@@ -85,15 +88,8 @@ def main(words):
         case ["get", "job", name, "-o", "json"]:
             if (CLUSTER / f"{name}.json").exists():
                 end = CLUSTER / f"{name}.end"
-                print(
-                    json.dumps(
-                        {
-                            "status": {"conditions": [json.loads(end.read_text())]}
-                            if end.exists()
-                            else {"active": 1}
-                        }
-                    )
-                )
+                conditions = [json.loads(end.read_text())] if end.exists() else []
+                print(json.dumps({"status": {"conditions": conditions}}))
         case ["delete", "job", *names]:
             for name in names:
                 os.kill(int((CLUSTER / f"{name}.pid").read_text()), signal.SIGTERM)
@@ -101,7 +97,7 @@ def main(words):
         case ["pod", name]:
             pod(name)
         case _:
-            sys.exit(f"the stand-in knows no {words}")
+            sys.exit(f"the stand-in does not support {words}")
 
 
 if __name__ == "__main__":

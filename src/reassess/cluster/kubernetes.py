@@ -151,7 +151,7 @@ def status(name: str) -> tuple[str, str]:
     """
     done = kubectl("get", "job", name, "--ignore-not-found", "-o", "json")
     if done.returncode:
-        return "running", f"{name}: not known at present ({done.stderr.strip()})"
+        return "running", f"{name}: Kubernetes does not answer ({done.stderr.strip()})"
     if not done.stdout.strip():
         return "failed", f"{name} is gone: somebody deleted it"
     for condition in json.loads(done.stdout).get("status", {}).get("conditions") or ():

@@ -1,1 +1,1 @@
-"""Scoring checkpoints: lm-eval task packs, one YAML a benchmark, and the runner that scores them."""
+"""Scoring checkpoints: lm-eval task packs (one YAML a benchmark), and what runs them."""

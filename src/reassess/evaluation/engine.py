@@ -125,9 +125,7 @@ def answer_by_checkpoint(
         seen = [view(item) for item in items]
         if sampling.temperature:
             seed_everything(sampling.seed)
-        rows = preprocess(
-            seen, None, processor, world.prompt, keep_pixels=world.keep_pixels
-        )
+        rows = preprocess(seen, None, processor, world.prompt, keep_pixels=world.keep_pixels)
         completions: dict[int, list[Completion]] = {}
         for batch in _batches(rows, max(1, batch_size // sampling.samples)):
             generated = generate(

@@ -1,7 +1,7 @@
 """Scoring one checkpoint on every benchmark: one process, one call of lm-eval, one start-up.
 
-Call `reassess.training.loading.quiet` before this module is imported: it imports libraries that read
-their environment once.
+Call `reassess.training.loading.quiet` before this module is imported: it imports libraries that
+read their environment once.
 """
 
 from __future__ import annotations

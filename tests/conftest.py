@@ -18,8 +18,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def as_found():
-    """Put back what a test may change for its whole process: the handlers of signals (a job that writes its results is
-    deaf to them for the rest of its process), the folder and the environment."""
+    """Restore what a test may change for its whole process: signal handlers, folder, environment.
+
+    A job that writes its results ignores signals until its process ends.
+    """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     folder, environment = Path.cwd(), dict(os.environ)
     yield
@@ -61,7 +63,7 @@ def fresh(family, tokenizer_dir):
 
 @pytest.fixture
 def rows(fresh, items):
-    """Return the items prepared with native traces."""
+    """Return the items, preprocessed with native traces."""
     from reassess.training.preprocessed import preprocess
     from reassess.worlds.micro.prompts import prompt
     from reassess.worlds.micro.traces import render_trace
@@ -81,7 +83,7 @@ def one_figure():
 
 @pytest.fixture
 def cut_at(monkeypatch):
-    """Return a context in which a trainer is cut short when it comes to the update after `at` updates."""
+    """Return a context in which a trainer is interrupted after `at` updates."""
 
     @contextmanager
     def cut(trainer, at):

@@ -73,9 +73,7 @@ def rows(fresh, items):
 
 @pytest.fixture(scope="module")
 def one_figure():
-    """Draw one figure where all would be drawn: that takes ten seconds, and which there are is not the matter."""
-    import reassess.figures._draw  # noqa: F401 - it takes the function by name: it must have the real one
-
+    """Draw one figure where all would be drawn, which takes ten seconds."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("reassess.figures.figure_names", lambda: ["capacity"])
         yield

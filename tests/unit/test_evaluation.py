@@ -1,4 +1,4 @@
-"""Evaluation: a benchmark is one file, lm-eval's score is the verifier's, and the pack works without us."""
+"""Evaluation: a benchmark is one file, lm-eval's score is the verifier's, the pack works alone."""
 
 import json
 import shutil
@@ -62,47 +62,51 @@ def cell_of(grid):
 
 
 def test_the_pack_is_what_its_files_say():
-    found = benchmarks_of("micro")
-    assert {name: one.role for name, one in found.items()} == {
-        "iid": "main", "jitter": "shifted", "dense": "shifted", "combo": "shifted", "large": "shifted", "text": "text",
-    }  # fmt: skip
-    assert len({one.label for one in found.values()}) == len(found)
+    benchmarks = benchmarks_of("micro")
+    files = {path.stem for path in (TASKS / "micro").glob("micro_*.yaml")}
+    assert {benchmark.task for benchmark in benchmarks.values()} == files
+    assert len({benchmark.label for benchmark in benchmarks.values()}) == len(benchmarks)
+    roles = {name: benchmark.role for name, benchmark in benchmarks.items()}
+    assert (roles.pop("iid"), roles.pop("text")) == ("main", "text")
+    assert set(roles.values()) == {"shifted"}
 
 
 def test_a_benchmark_is_added_by_one_file(world):
     steps.evaluate(world, cell_of(world))
     scores = read_json(world.paths.scores(cell_of(world).id))["benchmarks"]
     assert set(scores) == {"iid", "text", "sparse"}
-    assert {item.filled for item in read_pool(world.paths.pool("sparse"), MicroItem)} <= set(range(6))
+    assert {item.filled for item in read_pool(world.paths.pool("sparse"), MicroItem)} <= set(
+        range(6)
+    )
     assert world.benchmarks["sparse"].label == "nearly empty"
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "facts"),
     [
-        ({"role": "best"}, "metadata.role is 'best'; allowed: main, shifted, text"),
-        ({"scenes": "fil: 0.2"}, "did you mean 'fill'"),
+        ({"role": "best"}, ["metadata.role", "'best'", "main, shifted, text"]),
+        ({"scenes": "fil: 0.2"}, ["did you mean 'fill'"]),
     ],
 )
-def test_a_wrong_benchmark_file_is_named(tmp_path, changes, words):
+def test_a_wrong_benchmark_file_is_named(tmp_path, changes, facts):
     folder = write_benchmark(tmp_path / "wrong", **changes)
     with pytest.raises(ReassessError, match="sparse") as caught:
         grid = tiny_grid(tmp_path, evaluation={"benchmarks": ["sparse"], "folders": [str(folder)]})
         steps.build_pool(grid)
-    assert words in str(caught.value)
+    assert all(fact in str(caught.value) for fact in facts)
 
 
 def test_a_benchmark_file_that_is_no_benchmark_is_named(tmp_path):
     (tmp_path / "notes.yaml").write_text("- not\n- a task\n")
-    with pytest.raises(ReassessError, match=r"notes.yaml: task is missing"):
+    with pytest.raises(ReassessError, match=r"notes.yaml.*task"):
         benchmarks_of("micro", [tmp_path])
     (tmp_path / "notes.yaml").write_text("task: [")
-    with pytest.raises(ReassessError, match=r"notes.yaml is not valid YAML"):
+    with pytest.raises(ReassessError, match=r"notes.yaml.*YAML"):
         benchmarks_of("micro", [tmp_path])
     shutil.copy(TASKS / "micro" / "micro_iid.yaml", tmp_path / "notes.yaml")
-    with pytest.raises(ReassessError, match="benchmark 'iid' is in"):
+    with pytest.raises(ReassessError, match="'iid'"):
         benchmarks_of("micro", [tmp_path])
-    with pytest.raises(ReassessError, match="no folder of benchmarks"):
+    with pytest.raises(ReassessError, match="nowhere"):
         benchmarks_of("micro", [tmp_path / "nowhere"])
 
 
@@ -117,7 +121,7 @@ def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
         }
     )
     assert scores_of(predictions, {"iid": {"acc,none": 0.5}})["iid"]["correct"] == 2
-    with pytest.raises(ReassessError, match=r"lm-eval scores 0.75, the verifier 2 of 4"):
+    with pytest.raises(ReassessError, match=r"'iid'.*0\.75.*2 of 4"):
         scores_of(predictions, {"iid": {"acc,none": 0.75}})
 
 
@@ -149,18 +153,18 @@ def test_weights_cut_short_are_named(world, tmp_path):
     shutil.copytree(world.checkpoint(cell), grid.checkpoint(cell))
     weights = grid.checkpoint(cell) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ReassessError, match=r"base are damaged"):
+    with pytest.raises(ReassessError, match=r"base .*damaged"):
         steps.evaluate(grid, cell)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("benchmark", ["iid", "text"])
 def test_stock_lm_eval_reads_the_pack_and_answers_the_same(world, tmp_path, benchmark):
-    """The pack used as its header says, by lm-eval's own model on the same checkpoint: prompts, completions, scores."""
+    """lm-eval's own model on the same checkpoint has the same prompts, completions and scores."""
     cell = cell_of(world)
     steps.evaluate(world, cell)
-    ours = pd.read_parquet(world.paths.predictions(cell.id)).query("benchmark == @benchmark")
-    # `import reassess` first: the torchvision here is a build for another torch (see envs/README.md).
+    predictions = pd.read_parquet(world.paths.predictions(cell.id)).query("benchmark == @benchmark")
+    # `import reassess` first: torchvision may be a build for another torch (see envs/README.md).
     lm_eval = "import runpy, reassess; runpy.run_module('lm_eval', run_name='__main__')"
     command = [sys.executable, "-c", lm_eval, "--model", "hf-multimodal", "--model_args"]
     command += [
@@ -191,22 +195,22 @@ def test_stock_lm_eval_reads_the_pack_and_answers_the_same(world, tmp_path, benc
         for path in tmp_path.rglob("samples_*.jsonl")
         for line in path.read_text().splitlines()
     ]
-    theirs = {sample["doc"]["id"]: sample["resps"][0][0].strip() for sample in samples}
-    assert theirs == dict(zip(ours["id"], ours["completion"], strict=True))
+    completions = {sample["doc"]["id"]: sample["resps"][0][0].strip() for sample in samples}
+    assert completions == dict(zip(predictions["id"], predictions["completion"], strict=True))
     assert {sample["doc"]["id"]: _prompt_hash(sample, world) for sample in samples} == dict(
-        zip(ours["id"], ours["prompt_hash"], strict=True)
+        zip(predictions["id"], predictions["prompt_hash"], strict=True)
     )
 
 
 def _prompt_hash(sample, grid):
-    """Return the hash of the prompt as the model reads it: lm-eval's templated words, with the picture's tokens filled in."""
+    """The hash of the prompt as the model reads it: lm-eval's text with the image's tokens in it."""
     processor = load_processor(grid.checkpoint(cell_of(grid)))
-    words = sample["arguments"]["gen_args_0"]["arg_0"]
+    text = sample["arguments"]["gen_args_0"]["arg_0"]
     split = sample["doc"]["id"].split("-")[0]
     item = next(
-        item for item in read_pool(grid.paths.pool(split), MicroItem) if item.id == sample["doc"]["id"]
+        item
+        for item in read_pool(grid.paths.pool(split), MicroItem)
+        if item.id == sample["doc"]["id"]
     )
-    pictures = {"images": [decode_image(item)]} if item.image is not None else {}
-    return sha256_text(
-        processor.tokenizer.decode(processor(text=[words], **pictures)["input_ids"][0])
-    )
+    images = {"images": [decode_image(item)]} if item.image is not None else {}
+    return sha256_text(processor.tokenizer.decode(processor(text=[text], **images)["input_ids"][0]))

@@ -33,8 +33,8 @@ def test_pass_at_k_refuses_what_has_no_meaning():
 
 
 def test_scores_of_samples_by_hand():
-    found = sampled_scores(pd.DataFrame({"samples": [2, 2, 2], "sampled_correct": [0, 1, 2]}))
-    assert found == {
+    scores = sampled_scores(pd.DataFrame({"samples": [2, 2, 2], "sampled_correct": [0, 1, 2]}))
+    assert scores == {
         "samples": 2,
         "sampled_accuracy": 0.5,
         "pass@1": 0.5,

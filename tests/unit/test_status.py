@@ -1,12 +1,14 @@
-"""What `reassess status` says of cells that run, wait, failed or are done, with and without a queue."""
+"""`reassess status` of cells that run, wait, failed or are done, with and without a queue."""
 
 import json
 import multiprocessing
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 from synthetic import grid_in, write_cell
 from typer.testing import CliRunner
 
@@ -14,9 +16,9 @@ from reassess.cli.main import app
 from reassess.cluster import queues
 from reassess.cluster.kubernetes import OUTPUTS
 from reassess.cluster.status import as_text, heartbeat, status
-from reassess.core.files import read_json, write_json, write_text
+from reassess.core.files import write_json, write_text
 from reassess.core.locks import exclusive, is_held
-from reassess.training.heartbeat import HEARTBEAT
+from reassess.training.heartbeat import Heartbeat
 from reassess.training.layout import Layout
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
@@ -41,7 +43,7 @@ def put_squeue(tmp_path, text):
 
 
 def queue_of(tmp_path, *jobs):
-    """Let squeue print jobs: number, state, place, rule, cell and, where they differ, name and folder."""
+    """Let squeue print jobs: number, state, place, rule, cell; name and folder if they differ."""
     lines = []
     for number, state, place, rule, cell, *rest in jobs:
         name, folder = [*rest, *(NAME, Path.cwd())[len(rest) :]]
@@ -58,7 +60,7 @@ def of(grid, cell):
 def _hold(path, ready, end):
     with exclusive(path):
         ready.set()
-        end.wait(20)
+        end.wait(PATIENCE)
 
 
 def test_a_job_that_holds_its_cell_is_running_whoever_started_it(grid):
@@ -69,13 +71,11 @@ def test_a_job_that_holds_its_cell_is_running_whoever_started_it(grid):
     ready, end = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(grid.paths.lock(cell.id), ready, end))
     holder.start()
-    ready.wait(20)
-    write_json(
-        grid.paths.work(cell.id) / HEARTBEAT,
-        {"step": 40, "of": 300, "node": "n7", "time": time.time() - 12},
-    )
+    assert ready.wait(PATIENCE)
+    Heartbeat(40, 300, "n7", time.time() - 12).write(grid.paths.work(cell.id))
     line = of(grid, CELL)
-    assert (line.state, line.about) == ("running", "update 40 of 300 on n7, 12 s ago")
+    assert line.state == "running"
+    assert re.fullmatch(r"update 40 of 300 on n7, \d+ s ago", line.about)
     end.set()
     holder.join()
     assert of(grid, CELL).state == "started"
@@ -116,10 +116,10 @@ def test_a_job_from_another_folder_is_not_shown(grid, tmp_path):
 
 
 def test_a_job_of_another_grid_in_the_same_folder_is_not_shown(grid, tmp_path):
-    ours, other = f"{job_name(grid)}_{NAME}", f"{job_name(grid)}-2_{NAME}"
+    own, other = f"{job_name(grid)}_{NAME}", f"{job_name(grid)}-2_{NAME}"
     queue_of(tmp_path, (17, "RUNNING", "n1", "train", CELL, other))
     assert of(grid, CELL).state == "to do"
-    for name in (ours, NAME, f"of-a-site_{NAME}"):  # the last two do not tell the grid
+    for name in (own, NAME, f"of-a-site_{NAME}"):  # the last two do not tell the grid
         queue_of(tmp_path, (17, "RUNNING", "n1", "train", CELL, name))
         assert of(grid, CELL).state == "running"
 
@@ -218,16 +218,16 @@ def test_done_cells_are_counted_and_not_listed(grid):
 
 
 def test_the_command_prints_it(grid):
-    found = CliRunner().invoke(app, ["status", "--config", str(grid.source)])
-    assert found.exit_code == 0
-    counts = [int(word) for word in found.output.splitlines()[0].split() if word.isdigit()]
+    done = CliRunner().invoke(app, ["status", "--config", str(grid.source)])
+    assert done.exit_code == 0
+    counts = [int(word) for word in done.output.splitlines()[0].split() if word.isdigit()]
     assert sum(counts) == len(grid.cells)
 
 
-def test_a_run_says_how_far_it_is(fresh, rows, tmp_path):
+def test_a_training_job_writes_heartbeats(fresh, rows, tmp_path):
     settings = SftSettings(max_steps=2, batch_size=4, save_every=10)
     train_sft(fresh[0], fresh[1], rows, settings, order_seed=1, work=tmp_path, layout=Layout())
-    said = read_json(tmp_path / HEARTBEAT)
-    assert (said["step"], said["of"], said["node"]) == (1, 2, os.uname().nodename)
+    last = Heartbeat.read(tmp_path)
+    assert (last.step, last.of, last.node) == (1, 2, os.uname().nodename)
     assert heartbeat(tmp_path).startswith("update 1 of 2 on ")
     assert heartbeat(tmp_path / "nothing") == ""

@@ -1,10 +1,10 @@
-"""A real Slurm cluster of three nodes on this one machine: two with two fake GPUs each, one without; started by hand.
+"""A real Slurm cluster of three nodes on this one machine: two with two fake GPUs each, one without.
 
-    python tests/cluster/cluster.py up      # installs Debian's packages if they are missing, starts the daemons, waits
-    python tests/cluster/cluster.py down    # cancels what runs and ends the daemons
+    python tests/cluster/cluster.py up      # installs Debian's packages if necessary, and starts it
+    python tests/cluster/cluster.py down    # cancels all jobs and stops the daemons
 
-Needs root. Everything lives in one folder (default: slurm-test in the system's temporary folder) but three links in the place
-where Slurm's own job steps look for their configuration.
+Needs root. Everything is in one folder (default: slurm-test in the system's temporary folder),
+except three links where Slurm's own job steps look for their configuration.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ["PATH"] = os.pathsep.join(
-    [os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
-)  # where daemons are; not on everybody's path
+# Daemons are in folders that not every PATH has.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 NODES = ("n1", "n2", "n3")
-WAIT = 30  # seconds for a daemon, or for all nodes
+WAIT = 120  # seconds for a daemon, or for all nodes
 HOME = Path(os.environ.get("REASSESS_CLUSTER", Path(tempfile.gettempdir()) / "slurm-test"))
 SYSTEM = Path("/etc/slurm")
 SYSTEM_FILES = ("slurm", "gres", "cgroup")
@@ -88,7 +87,7 @@ ConstrainSwapSpace=no
 
 
 def up() -> None:
-    """Start the cluster, or leave one that is up alone."""
+    """Start the cluster, unless it is up."""
     if os.geteuid() != 0:
         sys.exit("a Slurm cluster is started by root")
     if is_up():
@@ -115,9 +114,7 @@ def install() -> None:
     if all(shutil.which(name) for name in ("slurmctld", "slurmd", "sbatch", "munged")):
         return
     if not shutil.which("apt-get"):
-        sys.exit(
-            "slurmctld, slurmd, slurm-client and munge are missing, and there is no apt-get to install them"
-        )
+        sys.exit(f"{', '.join(PACKAGES)}: not installed, and there is no apt-get to install them")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(
         ["apt-get", "update", "-q"], check=True, env=environment, stdout=subprocess.DEVNULL
@@ -170,25 +167,25 @@ def stop_node(node: str, how: int = signal.SIGKILL) -> None:
 
 
 def is_up() -> bool:
-    """Return whether all nodes take jobs."""
+    """Whether all nodes take jobs."""
     if not shutil.which("sinfo") or not (HOME / "slurm.conf").is_file():
         return False
     try:
-        found = subprocess.run(
+        listed = subprocess.run(
             ["sinfo", "-h", "-N", "-o", "%N %T"], capture_output=True, text=True, timeout=5
         )
     except subprocess.TimeoutExpired:
         return False
-    states = dict(line.split() for line in set(found.stdout.splitlines()))
+    states = dict(line.split() for line in set(listed.stdout.splitlines()))
     return (
-        found.returncode == 0
+        listed.returncode == 0
         and set(states) == set(NODES)
         and set(states.values()) <= {"idle", "mixed", "allocated"}
     )
 
 
 def down(quietly: bool = False) -> None:
-    """Cancel all jobs and end the daemons."""
+    """Cancel all jobs and stop the daemons."""
     if (HOME / "run/slurmctld.pid").is_file():
         subprocess.run(["timeout", "5", "scancel", "-u", "root"], capture_output=True)
         time.sleep(1)
@@ -205,9 +202,8 @@ def down(quietly: bool = False) -> None:
 def _start(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
     if done.returncode:
-        sys.exit(
-            f"{command[0]} did not start: {done.stderr.strip() or done.stdout.strip()}; logs: {HOME}/log"
-        )
+        error = done.stderr.strip() or done.stdout.strip()
+        sys.exit(f"{command[0]} did not start: {error}; logs: {HOME}/log")
 
 
 def _kill(pid_file: Path, how: int) -> None:
@@ -217,9 +213,8 @@ def _kill(pid_file: Path, how: int) -> None:
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 5
-    while (
-        time.monotonic() < deadline and Path(f"/proc/{process}").exists()
-    ):  # a daemon that ends takes its file away itself
+    # A daemon that ends removes its file itself.
+    while time.monotonic() < deadline and Path(f"/proc/{process}").exists():
         time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
 

@@ -28,7 +28,7 @@ from reassess.workflow.jobs import JOBS
 from reassess.workflow.plan import as_table
 from reassess.workflow.plan import plan as estimate
 from reassess.workflow.run import run as run_grid
-from reassess.worlds.hub.world import hub_of
+from reassess.worlds.base import world_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,8 +57,10 @@ def run(
 def plan(config: ConfigFile = PAPER) -> None:
     """Estimate what a grid costs: jobs, GPU-hours, money, disk and download, rule by rule."""
     grid = Grid.load(config)
-    costs = hub_of(grid).config.costs
-    typer.echo(as_table(estimate(grid), costs.price, costs.currency))
+    price = world_of(grid).price()
+    if price is None:
+        raise ReassessError(f"{config}: the world {grid.config.world.kind!r} estimates no costs")
+    typer.echo(as_table(estimate(grid), *price))
     typer.echo(
         f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was "
         "measured on your cluster"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
+from reassess.core.errors import ReassessError
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
 from reassess.grid.study import Grid
 from reassess.grid.world import ConfigT, WorldRules
 
+RepositoryKind = Literal["model", "dataset"]
+
 
 class World(WorldRules[ConfigT]):
-    """A world whose jobs can run. Its module is cheap to import; jobs import what they need."""
+    """A world whose jobs can run. Its module is cheap to import; jobs import what they need.
+
+    Class attributes:
+        trains_tokenizer: whether a tokenizer is trained before its base checkpoints.
+    """
+
+    trains_tokenizer: ClassVar[bool] = False
 
     # --- which files jobs read ---------------------------------------------------------------
 
@@ -47,6 +56,45 @@ class World(WorldRules[ConfigT]):
     def evaluation_cost(self, grid: Grid, cell: Cell) -> Estimate:
         """The cost of scoring a cell."""
         return Estimate()
+
+    def price(self) -> tuple[float, str] | None:
+        """The price of a GPU-hour and its currency; None where the world estimates no costs."""
+        return None
+
+    # --- public repositories: none, unless the world overrides these -------------------------
+
+    def repositories(self, grid: Grid) -> Iterable[tuple[RepositoryKind, str]]:
+        """Every public repository of the grid, each once: its kind, and its name on the hub."""
+        return ()
+
+    def revision(self, kind: RepositoryKind, repo: str) -> str:
+        """The commit of a repository, for a spec."""
+        raise self._no_repositories()
+
+    def download_cost(self, grid: Grid, kind: RepositoryKind, repo: str) -> Estimate:
+        """The size of a repository."""
+        raise self._no_repositories()
+
+    def fetch(self, grid: Grid, kind: RepositoryKind, repo: str) -> None:
+        """Download a repository and write the receipt."""
+        raise self._no_repositories()
+
+    def _no_repositories(self) -> ReassessError:
+        return ReassessError(f"the {self.config.world.kind} world has no public repositories")
+
+    # --- models that are made before the cells: none but bases, unless overridden ------------
+
+    def build_tokenizer(self, grid: Grid) -> None:
+        """Train the tokenizer, where `trains_tokenizer`."""
+        raise ReassessError(f"the {self.config.world.kind} world trains no tokenizer")
+
+    def trained_teachers(self, grid: Grid) -> Iterable[str]:
+        """The families whose teacher is trained here."""
+        return ()
+
+    def build_teacher(self, grid: Grid, family: str) -> None:
+        """Train the teacher of a family in `trained_teachers`."""
+        raise ReassessError(f"the {self.config.world.kind} world trains no teacher")
 
     # --- jobs --------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ JOBS: tuple[type[AnyJob], ...] = (
 
 __all__ = [
     "JOBS",
+    "AnyJob",
     "BuildBase",
     "BuildPool",
     "BuildTeacher",
@@ -53,7 +54,6 @@ __all__ = [
     "Fetch",
     "FreezeRows",
     "GatherTraces",
-    "AnyJob",
     "Judge",
     "PrepareRows",
     "SampleShard",

@@ -9,16 +9,14 @@ from pathlib import Path
 from reassess.grid.costs import Estimate
 from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.resources import Resources
-from reassess.worlds.base import world_of
-from reassess.worlds.hub.pins import Kind
-from reassess.worlds.hub.world import HubWorld, hub_of
+from reassess.worlds.base import RepositoryKind, world_of
 
 
 @dataclass(frozen=True)
 class RepositoryKey:
     """A public repository."""
 
-    kind: Kind = option("model or dataset")
+    kind: RepositoryKind = option("model or dataset")
     org: str = option("its organisation")
     name: str = option("its name")
 
@@ -35,11 +33,9 @@ class Fetch(Job[RepositoryKey]):
     key = RepositoryKey
 
     def needed(self) -> Iterator[RepositoryKey]:
-        """Every repository of a hub grid."""
-        world = world_of(self.grid)
-        if isinstance(world, HubWorld):
-            for kind, repo in world.repositories(self.grid):
-                yield RepositoryKey(kind, *repo.split("/"))
+        """Every public repository of the grid."""
+        for kind, repo in world_of(self.grid).repositories(self.grid):
+            yield RepositoryKey(kind, *repo.split("/"))
 
     def inputs(self, key: RepositoryKey) -> Sequence[Path]:
         """Nothing: the hub is no file."""
@@ -51,7 +47,7 @@ class Fetch(Job[RepositoryKey]):
 
     def spec_hash(self, key: RepositoryKey) -> str:
         """The pinned commit."""
-        return hub_of(self.grid).revision(key.kind, key.repo)
+        return world_of(self.grid).revision(key.kind, key.repo)
 
     def resources(self, key: RepositoryKey) -> Resources:
         """Time for a slow line."""
@@ -59,8 +55,8 @@ class Fetch(Job[RepositoryKey]):
 
     def cost(self, key: RepositoryKey) -> Estimate:
         """The size of the download."""
-        return hub_of(self.grid).download_cost(self.grid, key.kind, key.repo)
+        return world_of(self.grid).download_cost(self.grid, key.kind, key.repo)
 
     def run(self, key: RepositoryKey) -> None:
         """Fetch it."""
-        hub_of(self.grid).fetch(self.grid, key.kind, key.repo)
+        world_of(self.grid).fetch(self.grid, key.kind, key.repo)

@@ -1,4 +1,4 @@
-"""Training a family's teacher, in the micro world."""
+"""Training a family's teacher, in a world that has its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from reassess.workflow.jobs.job import Job, NoKey, option
 from reassess.workflow.jobs.pool import BuildPool
 from reassess.workflow.resources import Resources, model_memory
 from reassess.worlds.base import world_of
-from reassess.worlds.micro.world import MicroWorld
 
 
 @dataclass(frozen=True)
@@ -21,17 +20,15 @@ class FamilyKey:
 
 
 class BuildTeacher(Job[FamilyKey]):
-    """Only the micro world trains teachers; elsewhere a teacher is a public model."""
+    """Only a world that builds its own models; elsewhere a teacher is a public model."""
 
     name = "build_teacher"
     key = FamilyKey
     imports = ("reassess.worlds.micro.build", "reassess.training.sft")
 
     def needed(self) -> Iterator[FamilyKey]:
-        """Every family whose traces are sampled, in the micro world."""
-        sources = {one.source for one in self.grid.config.distributions.values()}
-        if isinstance(world_of(self.grid), MicroWorld) and "teacher" in sources:
-            yield from map(FamilyKey, self.grid.config.teachers)
+        """Every family whose teacher the world trains."""
+        return map(FamilyKey, world_of(self.grid).trained_teachers(self.grid))
 
     def inputs(self, key: FamilyKey) -> Sequence[Path]:
         """The base that it continues, and the pool whose test scenes it keeps clear of."""
@@ -56,6 +53,4 @@ class BuildTeacher(Job[FamilyKey]):
 
     def run(self, key: FamilyKey) -> None:
         """Train it."""
-        from reassess.worlds.micro.build import train_teacher
-
-        train_teacher(self.grid, key.family)
+        world_of(self.grid).build_teacher(self.grid, key.family)

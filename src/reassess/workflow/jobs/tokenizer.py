@@ -1,4 +1,4 @@
-"""Training the micro world's tokenizer."""
+"""Training a tokenizer, in a world that has one of its own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 from reassess.workflow.jobs.job import Job, NoKey
 from reassess.workflow.resources import Resources
 from reassess.worlds.base import world_of
-from reassess.worlds.micro.world import MicroWorld
 
 
 class BuildTokenizer(Job[NoKey]):
-    """Only the micro world trains one."""
+    """Only a world that builds its own models trains one."""
 
     name = "build_tokenizer"
     key = NoKey
 
     def needed(self) -> Iterator[NoKey]:
-        """One, in the micro world."""
-        if isinstance(world_of(self.grid), MicroWorld):
+        """One, if the world trains one."""
+        if world_of(self.grid).trains_tokenizer:
             yield NoKey()
 
     def inputs(self, key: NoKey) -> Sequence[Path]:
@@ -44,6 +43,4 @@ class BuildTokenizer(Job[NoKey]):
 
     def run(self, key: NoKey) -> None:
         """Train it."""
-        from reassess.worlds.micro.models import build_tokenizer
-
-        build_tokenizer(self.grid.paths.tokenizer)
+        world_of(self.grid).build_tokenizer(self.grid)

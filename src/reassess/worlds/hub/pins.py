@@ -6,14 +6,14 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_text
+from reassess.worlds.base import RepositoryKind
 
-Kind = Literal["model", "dataset"]
+Kind = RepositoryKind
 KINDS: tuple[Kind, ...] = ("model", "dataset")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HEADER = """\

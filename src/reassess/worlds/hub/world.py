@@ -199,6 +199,10 @@ class HubWorld(World[HubConfig]):
         """The size of a repository."""
         return costs.of_fetch(self.config, self.pins, grid.paths, kind, repo)
 
+    def price(self) -> tuple[float, str]:
+        """As the config states it."""
+        return self.config.costs.price, self.config.costs.currency
+
     def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
         """The cost of sampling a shard of traces."""
         teacher = self.teacher_model(family, distribution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ class MicroWorld(World[MicroConfig]):
     """See docs/micro-world.md."""
 
     pack: ClassVar[str] = "micro"
+    trains_tokenizer: ClassVar[bool] = True
 
     # --- what decides a result ---------------------------------------------------------------
 
@@ -87,6 +88,23 @@ class MicroWorld(World[MicroConfig]):
         for name, items in splits.items():
             write_pool(grid.paths.pool(name), items)
         write_json(grid.paths.disjointness, report)
+
+    def build_tokenizer(self, grid: Grid) -> None:
+        """Train the tokenizer of this world's few words."""
+        from reassess.worlds.micro.models import build_tokenizer
+
+        build_tokenizer(grid.paths.tokenizer)
+
+    def trained_teachers(self, grid: Grid) -> Iterable[str]:
+        """Every family, if traces are sampled."""
+        sources = {one.source for one in self.config.distributions.values()}
+        return self.config.teachers if "teacher" in sources else ()
+
+    def build_teacher(self, grid: Grid, family: str) -> None:
+        """Continue the family's strongest base on chains of thought."""
+        from reassess.worlds.micro.build import train_teacher
+
+        train_teacher(grid, family)
 
     def build_base(self, grid: Grid, model: str) -> None:
         """Train it from fresh weights."""

@@ -111,6 +111,7 @@ def test_former_spellings_still_work(command):
     assert shown.exit_code == 0, shown.output
 
 
+@pytest.mark.slow
 def test_the_former_spelling_of_packing_still_packs(tmp_path):
     grid = make_bundle(tmp_path)
     archive = tmp_path / "study.zip"

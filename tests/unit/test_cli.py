@@ -102,7 +102,39 @@ def test_the_schema_that_is_printed_accepts_the_shipped_configs(capsys):
 
 
 # What README showed before the commands were grouped.
-FORMER = ["run", "check", "plan", "cells", "status", "track", "methods", "schema", "doctor", "bench", "pin", "fetch", "build-pool", "build-tokenizer", "build-base", "build-teacher", "sample-shard", "gather-traces", "freeze-rows", "prepare-rows", "train", "evaluate", "judge", "collect", "draw-figures", "tabulate", "test-claims", "bundle", "figures", "merge", "verify"]
+FORMER = [
+    "run",
+    "check",
+    "plan",
+    "cells",
+    "status",
+    "track",
+    "methods",
+    "schema",
+    "doctor",
+    "bench",
+    "pin",
+    "fetch",
+    "build-pool",
+    "build-tokenizer",
+    "build-base",
+    "build-teacher",
+    "sample-shard",
+    "gather-traces",
+    "freeze-rows",
+    "prepare-rows",
+    "train",
+    "evaluate",
+    "judge",
+    "collect",
+    "draw-figures",
+    "tabulate",
+    "test-claims",
+    "bundle",
+    "figures",
+    "merge",
+    "verify",
+]
 
 
 @pytest.mark.parametrize("command", FORMER)

@@ -93,9 +93,7 @@ def test_every_module_that_a_page_names_exists(name):
     assert missing == []
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if not GENERATED & set(Path(name).parts)]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if not GENERATED & set(Path(name).parts)])
 def test_lines_have_at_most_100_columns(name):
     long = [line for line in text_of(name).splitlines() if len(line) > 100 and line[0] != "|"]
     assert long == []

@@ -132,7 +132,12 @@ class Run:
         self.micro_batch = self.layout.halved(self.rows_per_update).micro_batch
 
     def load(self):
-        """The methods here bring a model of their own."""
+        """Stand for a model in memory; the methods here bring one of their own."""
+        assert not hasattr(self, "model"), "two models in memory at once"
+        self.model = object()
+
+    def release(self):
+        del self.model
 
     def finish(self, outcome):
         self.outcome = outcome

@@ -99,6 +99,7 @@ def _in_this_process(run: TrainingRun, method: SupportsFit) -> bool:
             raise
     else:
         return True
+    run.release()
     gc.collect()  # the trainer is full of reference cycles
     torch.cuda.empty_cache()
     return False

@@ -228,6 +228,11 @@ class TrainingRun:
         """
         self.micro_batch = self.layout.halved(self.rows_per_update).micro_batch
 
+    def release(self) -> None:
+        """Drop the model and what was made for it: a second attempt must not hold two."""
+        for name in ("model", "processor", "probe"):
+            self.__dict__.pop(name, None)
+
     def load(self) -> None:
         """Load the model to train and its processor, with what the settings freeze frozen.
 
@@ -235,7 +240,7 @@ class TrainingRun:
             ReassessError: rows and model do not share tokenizer and template, there is no vision
                 tower to freeze, or sharded weights are to get adapters.
         """
-        self.__dict__.pop("probe", None)
+        self.release()
         self.processor = load_processor(self.files.start)
         self._check_template()
         self.model = load_model(self.files.start, attention=self.layout.attention)

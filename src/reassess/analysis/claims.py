@@ -1,4 +1,4 @@
-"""The paper's findings as claims, each with a rule that was written down before any run.
+"""The paper's findings as claims, each with the rule that decides it from a bundle.
 
 A claim rests on differences with 95 % intervals (paired by run and item). It is `supported` when
 the whole interval lies on the claimed side of the claim's margin, `contradicted` when it lies

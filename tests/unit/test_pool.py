@@ -1,5 +1,6 @@
 """Pools: equal bytes from any process, checked disjointness, and damaged files that are named."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -43,7 +44,7 @@ def test_a_pool_has_the_same_bytes_from_any_process(tmp_path):
     make_pool(first, 5, 40, 12, 6)
     folders = [str(parent) for parent in Path(__file__).parents[:2]]
     command = [sys.executable, "-c", MAKE_POOL, str(second), *folders]
-    subprocess.run(command, check=True, env={"PYTHONHASHSEED": "77"})
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "77"})
     assert hashes(first) == hashes(second)
 
 

@@ -63,7 +63,7 @@ def test_the_fast_tier_passes_with_one_of_each_added_and_nothing_edited(extended
     )
     edited = {line[3:] for line in status.stdout.splitlines() if not line.startswith("??")}
     assert edited <= {"workflow/schemas/config.schema.json"}  # generated, by `reassess new` itself
-    done = in_copy(extended, "-m", "pytest", "-m", "not slow", "-x", "-p", "no:cacheprovider")
+    done = in_copy(extended, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from reassess.cluster.kubernetes import OUTPUTS, RULE, SELECTOR
 from reassess.core.files import Json
 from reassess.grid.study import Grid
+from reassess.workflow.jobs import cell_jobs
+from reassess.workflow.jobs.job import CellKey
 from reassess.workflow.run import JOB_NAME, job_name
 
 QUEUE_SECONDS = 5  # a scheduler that does not answer within this time is left out
@@ -58,19 +60,20 @@ def _output(*command: str) -> str:
 
 
 def _slurm_jobs(grid: Grid, folder: Path) -> Iterator[tuple[str, SchedulerJob]]:
-    """Cell and job, for each training and evaluation job in Slurm's queue.
+    """Cell and job, for each job of a cell in Slurm's queue.
 
     The executor's comment is `rule_train_wildcards_CELL`, with the cell's slashes replaced. Which
     grid a job belongs to is told by the prefix that `reassess run` gives its name; a job without
     that prefix (a plain `snakemake`) is shown for every grid of its folder.
     """
     cells = {cell.replace("/", "_"): cell for cell in grid.cells}
+    rules = {job.name for job in cell_jobs(grid)}
     for line in _output("squeue", "-h", "--me", "-o", SQUEUE).splitlines():
         number, state, place, comment, name, submitted_from = line.split("|", 5)
         rule, _, wildcards = comment.removeprefix("rule_").partition("_wildcards_")
         prefix = name.rpartition("_")[0]
         if (
-            rule in ("train", "evaluate")
+            rule in rules
             and wildcards in cells
             and Path(submitted_from).resolve() == folder.resolve()
             and (not prefix.startswith(JOB_NAME) or prefix == job_name(grid))
@@ -86,7 +89,8 @@ def _pods(grid: Grid, folder: Path) -> Iterator[tuple[str, SchedulerJob]]:
     cell_of = {
         str(path): cell
         for cell in grid.cells
-        for path in (grid.paths.train_manifest(cell), grid.paths.scores(cell))
+        for job in cell_jobs(grid)
+        for path in job.outputs(CellKey(cell))
     }
     listed = json.loads(_output("kubectl", "get", "pods", "-l", SELECTOR, "-o", "json") or "{}")
     for pod in listed.get("items", ()):

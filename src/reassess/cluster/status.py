@@ -50,9 +50,10 @@ def _status_of(grid: Grid, cell: Cell, jobs: Sequence[SchedulerJob]) -> CellStat
     if jobs:
         return CellStatus(cell.id, "queued", "; ".join(queue))
     if state == "failed":
-        rule = "evaluate" if paths.train_manifest(cell.id).is_file() else "train"
-        log, error = paths.log(rule, cell.id), read_json(paths.failure(cell.id))["error"]
-        return CellStatus(cell.id, state, str(error), (*_tail(log), f"log: {log}"))
+        failure = read_json(paths.failure(cell.id))
+        rule = failure["action"].removesuffix("_cell")  # as the first version recorded it
+        log = paths.log(rule, cell.id)
+        return CellStatus(cell.id, state, str(failure["error"]), (*_tail(log), f"log: {log}"))
     return CellStatus(cell.id, state, progress if state == "started" else "")
 
 

@@ -10,7 +10,7 @@ from reassess.workflow.jobs.collect import Collect
 from reassess.workflow.jobs.draw import DrawFigure, DrawJob, Tabulate, TestClaims
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.fetch import Fetch
-from reassess.workflow.jobs.job import AnyJob
+from reassess.workflow.jobs.job import AnyJob, CellJob
 from reassess.workflow.jobs.judge import Judge
 from reassess.workflow.jobs.pool import BuildPool
 from reassess.workflow.jobs.prepare import PrepareRows
@@ -48,6 +48,7 @@ __all__ = [
     "BuildPool",
     "BuildTeacher",
     "BuildTokenizer",
+    "CellJob",
     "Collect",
     "DrawFigure",
     "Evaluate",
@@ -60,6 +61,7 @@ __all__ = [
     "Tabulate",
     "TestClaims",
     "Train",
+    "cell_jobs",
     "drawing",
     "jobs_of",
 ]
@@ -68,6 +70,11 @@ __all__ = [
 def jobs_of(grid: Grid) -> list[AnyJob]:
     """Return every kind of job, for one grid."""
     return [job(grid) for job in JOBS]
+
+
+def cell_jobs(grid: Grid) -> list[CellJob]:
+    """Every kind of job of a cell, for one grid."""
+    return [job(grid) for job in JOBS if issubclass(job, CellJob)]
 
 
 def drawing(grid: Grid) -> list[DrawJob[Any]]:

@@ -179,7 +179,13 @@ def test_extends_changes_only_the_given_keys(tmp_path):
 def test_generated_files_have_not_drifted(name):
     content = generated_files()[name]
     text = (ROOT / name).read_text()
-    assert (text if isinstance(content, str) else json.loads(text)) == content
+    stored = text if isinstance(content, str) else json.loads(text)
+    assert stored == content, f"{name} has drifted: run `reassess grid schema --write`"
+
+
+def test_every_method_page_is_generated():
+    pages = {f"docs/methods/{path.name}" for path in (ROOT / "docs/methods").glob("*.md")}
+    assert pages <= set(generated_files()), "a page of a method that is gone: delete it"
 
 
 def test_the_default_config_is_the_default_grid():

@@ -14,8 +14,6 @@ from reassess.worlds.hub.base import with_pixels
 from reassess.worlds.hub.config import Pixels
 from reassess.worlds.hub.items import HubItem
 
-pytestmark = pytest.mark.slow  # its stand-ins take twenty seconds to make
-
 
 def test_one_pixel_budget_is_written_into_every_base_checkpoint(stand_in):
     from reassess.training.loading import load_processor

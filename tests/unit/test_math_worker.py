@@ -81,6 +81,7 @@ WAYS_TO_END = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", WAYS_TO_END.values(), ids=WAYS_TO_END)
 def test_no_worker_outlives_its_owner(tmp_path, end):
     """The script has no `__name__` guard, which a worker must not need."""

@@ -60,7 +60,6 @@ def test_extraction(completion, extracted):
         ("\\frac{", "\\frac{1}{2}", "math", False),
         ("__import__('os').system('true')", "1", "math", False),
         ("9" * 500, "1", "math", False),
-        ("10^{10^{10^{10}}}", "1", "math", False),
     ],
 )
 def test_verification(extracted, answer, kind, right):

@@ -1,15 +1,17 @@
 """Every kind of answer, the traps of stock scorers, and the worker of math-verify."""
 
 import json
-from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reassess.verifier import grade
-from reassess.verifier.comparison import KINDS, number_of, option_of, verify
+from reassess.verifier.comparison import KINDS, verify
 from reassess.verifier.extraction import extract, is_well_formed
+from reassess.verifier.options import option_of
+from reassess.verifier.values import Number, Quantity, parse
 
 CHOICE = json.dumps(["B", "40°"])
 THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</think>"
@@ -86,7 +88,13 @@ def test_option_letters(text, letter):
      ("50\\%", "50"), ("3.", "3"), (".5", ".5"), ("1,23", None), ("1.2.3", None), ("five", None), ("", None), ("5e3x9", None)],
 )  # fmt: skip
 def test_numbers(text, number):
-    assert number_of(text) == (None if number is None else Decimal(number))
+    value = parse(text)
+    if isinstance(value, Quantity):
+        value = value.amount
+    if number is None:
+        assert not isinstance(value, Number)
+    else:
+        assert value.shown == Fraction(number)
 
 
 @given(st.text(max_size=200), st.sampled_from(sorted(set(KINDS) - {"math", "any", "choice"})))

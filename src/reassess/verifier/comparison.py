@@ -1,28 +1,41 @@
-"""Comparing an extracted answer with the right one: one comparison for each kind of answer.
+"""Comparing an extracted answer with the right one: typed values first, symbols last.
 
-None raises an error on text from a model, guesses, or evaluates text as code.
+Both are parsed by one grammar (`values`), and only values of types that can be equal are compared.
+No comparison raises an error on text from a model, guesses, or evaluates text as code; only the
+symbolic one can remain undecided. docs/graders.md states the conventions.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 
-MATH_SECONDS = 3  # limit of a symbolic comparison
-NEAR = Decimal("0.001")  # largest difference that is right for the kind `near` (DynaMath's rule)
-
-# A letter alone, or in brackets or before a point or colon with text after it; never the first word
-# of a text ("A triangle").
-_OPTION = re.compile(
-    r"^(?:[(\[]([A-Za-z])[)\]](?:\s.*)?|([A-Za-z])(?:[.):](?:\s.*)?)?)$", re.DOTALL
+from reassess.verifier.notation import clean, compact
+from reassess.verifier.options import choice_of, names_option, option_of, option_set
+from reassess.verifier.units import Unit, factor_between
+from reassess.verifier.values import (
+    BaseNumber,
+    Collection,
+    Expression,
+    Number,
+    Points,
+    Quantity,
+    Ratio,
+    Relation,
+    Text,
+    Value,
+    Words,
+    parse,
 )
-_WRAPPED = re.compile(r"^\\(?:text|textbf|mathrm|mathbf|mathit)\s*\{(.*)\}$", re.DOTALL)
-_UNIT = r"\\?%|\\?°|\^\{?\\circ\}?|\\(?:text|mathrm)\{[^{}]{0,40}\}|[A-Za-zµ]{1,20}(?:\^?[23])?"
-_QUANTITY = re.compile(rf"([+-]?[0-9.,]{{1,60}})(?:\s?(?:{_UNIT})){{0,3}}")
-_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+
+NEAR = Fraction(1, 1000)  # largest difference that is right for the kind `near` (DynaMath's rule)
+ROUNDED_DIGITS = 3  # significant digits from which a decimal answer counts as a rounded number
+ROUNDED_EXACT_DIGITS = 2  # the same, for an exact value that rounds to it
+EXACT_PLACES = 6  # decimals and significant digits to which an exact answer must be given
+SAME = Fraction(1, 10**20)  # relative difference of two evaluations of the same constant
 
 
 def verify(extracted: str | None, answer: str, kind: str) -> bool:
@@ -32,26 +45,40 @@ def verify(extracted: str | None, answer: str, kind: str) -> bool:
         extracted: what `extraction.extract` returned; None is wrong.
         answer: the right answer.
         kind: how the two are compared, a key of `KINDS`; any other compares as `math`.
+
+    Raises:
+        Undecided: the symbolic comparison needs more computing time than it is given.
+        ReassessError: its worker process does not start.
     """
     return extracted is not None and KINDS.get(kind, equal_in_math)(extracted, answer)
 
 
-def equal_integers(extracted: str, answer: str) -> bool:
-    """Compare whole numbers as text without leading zeros, so that many digits cost little."""
-    return _integer(extracted) is not None and _integer(extracted) == _integer(answer)
+def contradicts(later: str, answer: str, kind: str) -> bool:
+    """Whether a value stated after the answer is another one than the right answer.
+
+    A text that states no value of the right answer's type, such as "see above", does not.
+    """
+    return _states_a_value(later, answer, kind) and not verify(later, answer, kind)
 
 
-def _integer(text: str) -> str | None:
-    match = re.fullmatch(r"([+-]?)0*([0-9]+)", text.strip().rstrip("."))
-    if match is None:
-        return None
-    sign = "-" if match.group(1) == "-" and match.group(2) != "0" else ""
-    return sign + match.group(2)
+def _states_a_value(text: str, answer: str, kind: str) -> bool:
+    if kind in ("option", "options", "choice") and (option_of(text) or len(option_set(text)) > 1):
+        return True
+    if kind in ("option", "options"):
+        return False
+    gold = json.loads(answer)[-1] if kind in ("choice", "any") else answer
+    value, right = parse(text), parse(str(gold))
+    if isinstance(right, Words):
+        return isinstance(value, Words) and len(value.text.split()) <= len(right.text.split())
+    return isinstance(value, _MATHEMATICAL) and isinstance(right, _MATHEMATICAL)
+
+
+# --- kinds -----------------------------------------------------------------------------------
 
 
 def equal_words(extracted: str, answer: str) -> bool:
-    """Compare texts without regard to case and surrounding space."""
-    return extracted.strip().casefold() == answer.strip().casefold()
+    """Compare texts without regard to case, surrounding space and decoration."""
+    return clean(extracted).casefold() == clean(answer).casefold()
 
 
 def equal_options(extracted: str, answer: str) -> bool:
@@ -59,47 +86,28 @@ def equal_options(extracted: str, answer: str) -> bool:
     return option_of(extracted) is not None and option_of(extracted) == option_of(answer)
 
 
-def option_of(text: str) -> str | None:
-    """The option letter that a text consists of or begins with; None if it does neither.
-
-    At the beginning it counts only before a point, bracket or colon.
-    """
-    match = _OPTION.match(_unwrapped(text))
-    return (match.group(1) or match.group(2)).upper() if match else None
-
-
-def _unwrapped(text: str) -> str:
-    r"""The content of a `\text{…}` or similar command; the text itself where there is none."""
-    text = text.strip().strip("$").strip()
-    match = _WRAPPED.match(text)
-    return match.group(1).strip() if match else text
-
-
 def equal_option_sets(extracted: str, answer: str) -> bool:
-    """Compare sets of option letters, such as `B, D`, in any order."""
-    letters = _option_set(extracted)
-    return bool(letters) and letters == _option_set(answer)
-
-
-def _option_set(text: str) -> set[str]:
-    """The letters of a list; empty if it contains anything else."""
-    letters = [option_of(part) for part in re.split(r"[,;&\s]+|\band\b", _unwrapped(text)) if part]
-    return {letter for letter in letters if letter is not None} if all(letters) else set()
+    """Compare sets of option letters, such as `B, D` or `BD`, in any order."""
+    letters = option_set(extracted)
+    return bool(letters) and letters == option_set(answer)
 
 
 def equal_choice(extracted: str, answer: str) -> bool:
     """Compare with the letter, or the text, of the right option: a JSON list of both.
 
     A letter always means the option of that letter, unless it is the text of the right option and
-    is beyond the letters that options have.
+    is beyond the letters that options have. What follows the letter must not be another value than
+    the right option's.
     """
     letter, text = (str(part) for part in json.loads(answer))
-    option = option_of(extracted)
+    option, rest = choice_of(extracted)
     if option is None:
         return equal_in_math(extracted, text)
-    return option == letter or (
-        equal_words(extracted, text) and not "A" <= text.strip().upper() <= "J"
-    )
+    if option != letter:
+        return equal_words(extracted, text) and not "A" <= text.strip().upper() <= "J"
+    if not rest or equal_in_math(rest, text):
+        return True
+    return not names_option(rest) and not contradicts(rest, text, "math")
 
 
 def equal_numbers(extracted: str, answer: str) -> bool:
@@ -107,45 +115,25 @@ def equal_numbers(extracted: str, answer: str) -> bool:
 
     Where that is a whole number, only an equal number is right.
     """
-    number, gold = number_of(extracted), number_of(answer)
-    if number is None or gold is None:
+    gold = parse(answer)
+    amount = _amount(gold)
+    if not isinstance(amount, Number):
         return equal_in_math(extracted, answer)
-    decimals = -int(gold.as_tuple().exponent)
-    if decimals <= 0:
-        return number == gold
-    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) == gold
+    return any(
+        _rounds_to(number, amount) for number in _numbers_in_unit_of(parse(extracted), gold)
+    )
 
 
 def near_numbers(extracted: str, answer: str) -> bool:
     """Compare numbers within `NEAR`."""
-    number, gold = number_of(extracted), number_of(answer)
-    if number is None or gold is None:
+    gold = parse(answer)
+    amount = _amount(gold)
+    if not isinstance(amount, Number):
         return equal_in_math(extracted, answer)
-    return abs(number - gold) <= NEAR
-
-
-def number_of(text: str) -> Decimal | None:
-    """A number written in digits; None for any other text.
-
-    It may have thousands separators, a dollar sign and a unit.
-    """
-    text = (
-        _unwrapped(text)
-        .replace("\\,", "")
-        .replace("{,}", ",")
-        .removeprefix("\\$")
-        .removeprefix("$")
-        .strip()
+    return any(
+        abs(number.value - amount.value) <= NEAR
+        for number in _numbers_in_unit_of(parse(extracted), gold)
     )
-    match = _QUANTITY.fullmatch(text)
-    if match is None:
-        return None
-    digits = match.group(1)
-    if _GROUPED.fullmatch(digits):
-        digits = digits.replace(",", "")
-    elif digits.count(".") == 1:
-        digits = digits.rstrip(".")
-    return Decimal(digits) if _DECIMAL.fullmatch(digits) else None
 
 
 def equal_to_any(extracted: str, answer: str) -> bool:
@@ -154,14 +142,12 @@ def equal_to_any(extracted: str, answer: str) -> bool:
 
 
 def equal_in_math(extracted: str, answer: str) -> bool:
-    """Compare as texts, else by math-verify within a time limit; what takes longer is wrong."""
-    from reassess.verifier.math_worker import equal_in_mathematics
-
-    return equal_words(extracted, answer) or equal_in_mathematics(extracted, answer, MATH_SECONDS)
+    """Compare typed values."""
+    return _equal_text(extracted, answer) or _equal(parse(extracted), parse(answer))
 
 
 KINDS: dict[str, Callable[[str, str], bool]] = {
-    "integer": equal_integers,
+    "integer": equal_in_math,
     "word": equal_words,
     "option": equal_options,
     "options": equal_option_sets,
@@ -171,3 +157,322 @@ KINDS: dict[str, Callable[[str, str], bool]] = {
     "math": equal_in_math,
     "any": equal_to_any,
 }
+
+
+# --- by type ---------------------------------------------------------------------------------
+
+_MATHEMATICAL = (Number, Quantity, Expression, BaseNumber, Ratio, Collection, Relation)
+
+
+def _equal_text(extracted: str, answer: str) -> bool:
+    return bool(extracted.strip()) and compact(clean(extracted)) == compact(clean(answer))
+
+
+def _equal(value: Value, gold: Value) -> bool:
+    """Whether two values are equal: the one comparison for each pair of types."""
+    if value == gold:
+        return True
+    if isinstance(value, Relation) or isinstance(gold, Relation):
+        return _equal_relations(value, gold)
+    if isinstance(value, Collection) or isinstance(gold, Collection):
+        return _equal_collections(value, gold)
+    if isinstance(value, Words | Points | Text) or isinstance(gold, Words | Points | Text):
+        return _equal_names(value, gold)
+    if isinstance(value, BaseNumber | Ratio) or isinstance(gold, BaseNumber | Ratio):
+        return False  # equal only if they are written alike
+    return _equal_amounts(value, gold)
+
+
+def _equal_names(value: Value, gold: Value) -> bool:
+    """Words are equal as words; names of points by their letters in order."""
+    if isinstance(value, Points) and isinstance(gold, Points):
+        if value.prefix and gold.prefix and value.prefix != gold.prefix:
+            return False
+        reversible = "angle" in (value.prefix, gold.prefix) or "segment" in (value.prefix, gold.prefix)  # fmt: skip
+        return value.letters == gold.letters or (
+            reversible and value.letters == gold.letters[::-1] and len(value.letters) > 1
+        )
+    return _name(value) is not None and _name(value) == _name(gold)
+
+
+def _name(value: Value) -> str | None:
+    if isinstance(value, Words | Text):
+        return value.text.casefold()
+    if isinstance(value, Points) and not value.prefix:
+        return "".join(value.letters).casefold()
+    return None
+
+
+def _equal_amounts(value: Value, gold: Value) -> bool:
+    """Numbers and expressions, with units or without."""
+    amount = _amount(gold)
+    if isinstance(amount, Number):
+        return any(_equal_numbers(one, amount) for one in _numbers_in_unit_of(value, gold))
+    assert isinstance(amount, Expression)
+    factor = _factor(value, gold)
+    given = _amount(value)
+    if factor is None or given is None:
+        return False
+    if isinstance(given, Number):
+        right = _value_of(amount)
+        if right is not None:
+            return _equal_numbers(_times(given, factor), Number(right, evaluated=True))
+        given = Expression(_latex(given))
+    if factor != 1:
+        one, other = _value_of(given, factor), _value_of(amount)
+        return one is not None and other is not None and _close(one, other)
+    return _symbolic("equal", given.latex, amount.latex)
+
+
+def _amount(value: Value) -> Number | Expression | None:
+    """The number or expression of a quantity, or the value itself where it is one."""
+    amount = value.amount if isinstance(value, Quantity) else value
+    return amount if isinstance(amount, Number | Expression) else None
+
+
+def _unit(value: Value) -> Unit | None:
+    return value.unit if isinstance(value, Quantity) else None
+
+
+def _factor(value: Value, gold: Value) -> Fraction | None:
+    """What an amount is multiplied by to be in the right answer's unit; None if it cannot be.
+
+    A unit may be left out, or given where the right answer has none.
+    """
+    given, right = _unit(value), _unit(gold)
+    return Fraction(1) if given is None or right is None else factor_between(given, right)
+
+
+def _numbers_in_unit_of(value: Value, gold: Value) -> list[Number]:
+    """The number that a value states, in the unit of the right answer; empty if it states none."""
+    if isinstance(value, Relation):
+        parts = _chain(value)
+        return [] if parts is None else [number for part in parts for number in _numbers_in_unit_of(part, gold)][-1:]  # fmt: skip
+    amount, factor = _amount(value), _factor(value, gold)
+    if amount is None or factor is None:
+        return []
+    if isinstance(amount, Expression):
+        evaluated = _value_of(amount)
+        return [] if evaluated is None else [Number(evaluated * factor, evaluated=True)]
+    return [_times(amount, factor)]
+
+
+def _times(number: Number, factor: Fraction) -> Number:
+    step = None if number.step is None else number.step * factor
+    return replace(number, value=number.value * factor, step=step)
+
+
+def _value_of(amount: Number | Expression, factor: Fraction = Fraction(1)) -> Fraction | None:
+    if isinstance(amount, Number):
+        return amount.value * factor
+    written = _symbolic_value(amount.latex)
+    return None if written is None else Fraction(written) * factor
+
+
+def _same(number: Number, gold: Number) -> bool:
+    """Whether two numbers are equal: exactly, unless one is computed."""
+    if number.evaluated or gold.evaluated:
+        return _close(number.value, gold.value)
+    return number.value == gold.value
+
+
+def _close(one: Fraction, other: Fraction) -> bool:
+    return abs(one - other) <= SAME * max(abs(one), abs(other))
+
+
+def _latex(number: Number) -> str:
+    return rf"\frac{{{number.value.numerator}}}{{{number.value.denominator}}}"
+
+
+def _equal_numbers(number: Number, gold: Number) -> bool:
+    """Equal values; or one is the other, rounded as far as its own decimals show."""
+    if _same(number, gold):
+        return not number.approximate or gold.step is not None
+    if number.percent != gold.percent and number.shown == gold.shown:
+        return True
+    if gold.step is not None:
+        exact = number.step is None and not _terminates(number.value)
+        finer = number.step is not None and number.step < gold.step
+        enough = gold.digits >= (ROUNDED_EXACT_DIGITS if exact else ROUNDED_DIGITS)
+        return enough and (exact or finer) and _rounds_to(number, gold)
+    if number.step is None or _terminates(gold.value) or gold.percent:
+        return False
+    return (
+        number.digits >= EXACT_PLACES
+        and number.step <= Fraction(1, 10**EXACT_PLACES)
+        and _rounds_to(gold, number)
+    )
+
+
+def _terminates(value: Fraction) -> bool:
+    """Whether a decimal of few digits is exactly this value."""
+    denominator = value.denominator
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    return denominator == 1 and value.denominator < 10**12
+
+
+def _rounds_to(number: Number, gold: Number) -> bool:
+    """Whether a number is the right one after rounding, half up, to its decimals."""
+    if gold.step is None or gold.step >= 1 and gold.value.denominator == 1:
+        return _same(number, gold) or (
+            number.percent != gold.percent and number.shown == gold.shown
+        )
+    for value in {number.value, number.shown} if number.percent != gold.percent else {number.value}:
+        right, step = gold.value, gold.step
+        if number.percent != gold.percent and value == number.shown:
+            right, step = gold.shown, gold.step * (100 if gold.percent else 1)
+        rounded = int(abs(value) / step + Fraction(1, 2)) * step
+        if (rounded if value >= 0 else -rounded) == right:
+            return True
+    return False
+
+
+# --- collections -----------------------------------------------------------------------------
+
+
+def _equal_collections(value: Value, gold: Value) -> bool:
+    """Braces, lists and alternatives in any order; brackets in order; intervals with their ends.
+
+    A list without brackets is equal to a tuple of the same order.
+    """
+    if not isinstance(value, Collection) or not isinstance(gold, Collection):
+        single, several = (gold, value) if isinstance(value, Collection) else (value, gold)
+        assert isinstance(several, Collection)
+        if several.opening not in ("{", "or"):
+            return False
+        if isinstance(value, Collection):
+            return all(_equal(item, gold) for item in value.items)
+        return len(several.items) == 1 and _equal(single, several.items[0])
+    if value.variable and gold.variable and value.variable != gold.variable:
+        return False
+    if _is_free(value) and _is_free(gold):
+        return _equal_in_any_order(value.items, gold.items)
+    if _is_free(value) or _is_free(gold):
+        if "," not in (value.opening, gold.opening):
+            return False
+    elif (value.opening, value.closing) != (gold.opening, gold.closing):
+        return False
+    return len(value.items) == len(gold.items) and all(
+        _equal(one, other) for one, other in zip(value.items, gold.items, strict=True)
+    )
+
+
+def _is_free(collection: Collection) -> bool:
+    """Whether the order of the items does not matter."""
+    return collection.opening in ("{", ",", "or")
+
+
+def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value]) -> bool:
+    items, golds = _distinct(items), _distinct(golds)
+    if len(items) != len(golds):
+        return False
+    remaining = list(golds)
+    for item in items:
+        place = next((place for place, gold in enumerate(remaining) if _equal(item, gold)), None)
+        if place is None:
+            return False
+        del remaining[place]
+    return True
+
+
+def _distinct(values: Sequence[Value]) -> list[Value]:
+    return list(dict.fromkeys(values))
+
+
+# --- relations -------------------------------------------------------------------------------
+
+_LABEL = re.compile(r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{?\w+\}?)?'*(?:\s*\(\s*[A-Za-z]\s*\))?")  # fmt: skip
+_SPOKEN_LABEL = re.compile(r"[A-Za-z][A-Za-z ]{2,}")
+
+
+def _equal_relations(value: Value, gold: Value) -> bool:
+    """`x = 5` is 5; two equations have the same name on the left, or the same solutions."""
+    if isinstance(gold, Relation) and isinstance(value, Relation):
+        if value.operators != gold.operators:
+            return False
+        if value.text == gold.text:
+            return True
+        if set(gold.operators) != {"="}:
+            return len(value.operands) == len(gold.operands) and all(
+                equal_in_math(one, other)
+                for one, other in zip(value.operands, gold.operands, strict=True)
+            )
+        return _equal_equations(value, gold)
+    relation, other = (value, gold) if isinstance(value, Relation) else (gold, value)
+    assert isinstance(relation, Relation)
+    parts = _chain(relation)
+    if parts is None or isinstance(other, Text):
+        return False
+    if relation is gold:  # `x = 5` asks for x, `2x + z = 1` for an equation
+        return len(parts) == 1 and _equal(other, parts[0])
+    if r"\approx" in relation.operators:
+        return any(_equal(part, gold) for part in parts) and _consistent(parts)
+    return all(_equal(part, gold) for part in parts)
+
+
+def _chain(relation: Relation) -> list[Value] | None:
+    """The values of a chain of equations without the name it begins with; None for others."""
+    if not set(relation.operators) <= {"=", r"\approx"}:
+        return None
+    operands = list(relation.operands)
+    if _is_label(operands[0]):
+        operands = operands[1:]
+    elif len(operands) == 2 and _is_label(operands[1]):
+        operands = operands[:1]
+    elif any(_has_variables(operand) for operand in operands):
+        return None
+    values = [parse(operand) for operand in operands]
+    if relation.operators[-1] == r"\approx" and isinstance(values[-1], Number):
+        values[-1] = replace(values[-1], approximate=len(values) == 1)
+    return values
+
+
+def _is_label(text: str) -> bool:
+    return bool(_LABEL.fullmatch(text) or _SPOKEN_LABEL.fullmatch(text)) or isinstance(parse(text), Points)  # fmt: skip
+
+
+def _has_variables(text: str) -> bool:
+    return re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+|(?<![A-Za-z])[ei](?![A-Za-z])", "", text)) is not None  # fmt: skip
+
+
+def _consistent(parts: Sequence[Value]) -> bool:
+    """Whether the parts of a chain of approximations are the same number, as far as they show."""
+    numbers = [number for part in parts for number in _numbers_in_unit_of(part, part)]
+    last = numbers[-1] if numbers else None
+    if last is None or len(numbers) != len(parts):
+        return False
+    tolerance = last.step or Fraction(1)
+    return all(abs(number.value - last.value) <= tolerance for number in numbers)
+
+
+def _equal_equations(value: Relation, gold: Relation) -> bool:
+    left, right = value.operands[0], gold.operands[0]
+    if len(value.operands) == len(gold.operands) == 2:
+        if _is_label(left) and _is_label(right):
+            spoken = _SPOKEN_LABEL.fullmatch(left) or _SPOKEN_LABEL.fullmatch(right)
+            same = compact(left) == compact(right) or (spoken and not parse(left) == parse(right))
+            if same and equal_in_math(value.operands[1], gold.operands[1]):
+                return True
+            if compact(left) != compact(right) and not _has_variables(value.operands[1]):
+                return False
+        if all(isinstance(parse(side), Number | Expression) for side in (*value.operands, *gold.operands)):  # fmt: skip
+            return _symbolic("equal_equations", "=".join(value.operands), "=".join(gold.operands))
+    return False
+
+
+# --- the symbolic engine ---------------------------------------------------------------------
+
+
+def _symbolic(function: str, *arguments: str) -> bool:
+    from reassess.verifier.math_worker import run
+
+    return bool(run(function, *arguments))
+
+
+def _symbolic_value(latex: str) -> str | None:
+    from reassess.verifier.math_worker import run
+
+    written = run("value", latex)
+    return None if written is None else str(written)

@@ -1,23 +1,68 @@
-"""Finding the answer in a completion, and checking the completion's format.
+r"""Finding the answer in a completion, and checking the completion's format.
 
-Nothing here raises an error on model output, picks an option at random, or evaluates text as code.
+The order, of which the first that gives anything counts:
+
+1. the last closed `\boxed{…}` that is not empty (also `\boxed 5`, `\boxed {5}`, `\fbox{…}`);
+2. the last `<answer>…</answer>` that is not empty;
+3. what follows the last "Answer:" or "answer is", up to the end of its line, or the next line where
+   that is empty; never a part of a word or number.
+
+A thought is left out. Several answers with nothing but "or", "and" or a comma between them are one
+answer of several values. Nothing here raises an error on model output, picks at random, or
+evaluates text as code.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
 
-_ANSWER = re.compile(r"Answer: ?(\w+)")
-_TAG = re.compile(r"<answer>([^<]*)</answer>", re.IGNORECASE)
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*(?:\{|(?P<token>\\[A-Za-z]+\{[^{}\s]*\}|[^\s{}$\\][^\s{}$]*))")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+_ANSWER = re.compile(
+    r"(?<![A-Za-z])(?:(?:(?:final|correct|right|best)\s+(?:answer|option|choice)|answer)"
+    r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[\"'*_]*|#{4}(?!#))",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE)  # fmt: skip
+_JOINED = re.compile(r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*|\s*\\(?:lor|vee)\s*", re.IGNORECASE)  # fmt: skip
+_ALONE = re.compile(r"[\s*_$`]*\S+[\s.,;*_$`]*")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
 _END = re.compile(r"\. Answer: \w+\Z")
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """The answer of a completion.
+
+    Attributes:
+        text: the answer as written; None where there is none.
+        later: values that the completion states as its answer after that one.
+    """
+
+    text: str | None
+    later: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Statement:
+    start: int
+    end: int
+    text: str
+
+
 def extract(completion: str) -> str | None:
-    r"""The last answer given: of a `\boxed{…}`, an `<answer>` tag or an `Answer: …`; None if none.
+    """The answer as written; None where there is none."""
+    return find(completion).text
+
+
+def find(completion: str) -> Extraction:
+    """The answer, and what the completion states as its answer after it.
 
     Text inside `<think>` is no answer: a thought is left out, and one that never ends leaves
     nothing.
@@ -26,41 +71,102 @@ def extract(completion: str) -> str | None:
     _, thought, after = tail.rpartition("</think>")
     tail = after if thought else tail
     if "<think>" in tail:
-        return None
-    candidates = [
-        (match.end(), match.group(1))
-        for match in (_last(_ANSWER, tail), _last(_TAG, tail))
-        if match
-    ]
-    boxed = _last_boxed(tail)
-    if boxed is not None:
-        candidates.append(boxed)
-    if not candidates:
-        return None
-    text = max(candidates)[1].strip()
-    return text if 0 < len(text) <= LONGEST_ANSWER else None
+        return Extraction(None)
+    for statements in (_boxes(tail), _tags(tail), _lines(tail)):
+        if statements:
+            return _joined(tail, statements)
+    return Extraction(None)
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    matches = list(pattern.finditer(text))
-    return matches[-1] if matches else None
+def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
+    """The last statement, with those before it that only "or", "and" or a comma sets apart."""
+    group = [statements[-1]]
+    words = []
+    for before in reversed(statements[:-1]):
+        between = _JOINED.fullmatch(text[before.end : group[0].start])
+        if between is None:
+            break
+        words.append((between["word"] or "").lower() or ("or" if "\\" in between[0] else ""))
+        group.insert(0, before)
+    answer = (" or " if "or" in words else ", ").join(
+        dict.fromkeys(statement.text for statement in group)
+    )
+    end = group[-1].end
+    later = tuple(
+        statement.text
+        for find_all in (_tags, _lines)
+        for statement in find_all(text[end:])
+        if len(statement.text) <= LONGEST_ANSWER
+    )
+    return Extraction(answer if 0 < len(answer) <= LONGEST_ANSWER else None, later)
 
 
-def _last_boxed(text: str) -> tuple[int, str] | None:
-    r"""End and content of the last `\boxed{…}`, if its braces close.
+def _boxes(text: str) -> list[_Statement]:
+    r"""All boxes whose braces close and that are not empty.
 
-    Nesting is counted and not recursed into, so that thousands of braces cost one pass.
+    The braces are paired in one pass, without recursion, so that thousands of them cost little. An
+    escaped brace is none.
     """
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return None
-    opened = start + len("\\boxed{")
-    depth = 1
-    for place in range(opened, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if depth == 0:
-            return place, text[opened:place]
-    return None
+    openings = list(_BOX.finditer(text))
+    if not openings:
+        return []
+    closings = _pairs(text)
+    boxes = []
+    for opening in openings:
+        if opening["token"]:
+            content = opening["token"].rstrip(".,;:")
+            start, end = opening.start(), opening.start("token") + len(content)
+        else:
+            closing = closings.get(opening.end() - 1)
+            if closing is None:
+                continue
+            content, start, end = text[opening.end() : closing], opening.start(), closing + 1
+        if _BOX.search(content) is None and (content := content.strip()):
+            boxes.append(_Statement(start, end, content))
+    return boxes
+
+
+def _pairs(text: str) -> dict[int, int]:
+    """The place of the closing brace for that of each opening one that is closed."""
+    opened: list[int] = []
+    pairs = {}
+    for match in _BRACE.finditer(text):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif match[0] == "}" and opened:
+            pairs[opened.pop()] = match.start()
+    return pairs
+
+
+def _tags(text: str) -> list[_Statement]:
+    statements = []
+    for match in _TAG.finditer(text):
+        content = match[1].rpartition("<answer>")[2].strip()
+        if lines := _lines(content):
+            content = lines[-1].text
+        if content:
+            statements.append(_Statement(match.start(), match.end(), content))
+    return statements
+
+
+def _lines(text: str) -> list[_Statement]:
+    """What follows each announcement of an answer."""
+    matches = sorted([*_ANSWER.finditer(text), *_HEADING.finditer(text)], key=lambda one: one.end())
+    statements = []
+    for place, match in enumerate(matches):
+        after = matches[place + 1].start() if place + 1 < len(matches) else len(text)
+        start = match.end()
+        while start < after and text[start] in " \t\r\n*_:":
+            start += 1
+        line_end = text.find("\n", start)
+        end = min(after, len(text) if line_end < 0 else line_end)
+        content = text[start:end].strip()
+        last = place + 1 == len(matches)
+        if content and (last or _ALONE.fullmatch(content)):
+            statements.append(_Statement(match.start(), end, content))
+        elif content:
+            statements.clear()
+    return statements
 
 
 def is_well_formed(completion: str) -> bool:
@@ -90,5 +196,5 @@ def _is_thought_and_box(completion: str) -> bool:
     return (
         bool(opened and closed and tags_once and not before.strip() and thought.strip())
         and after.count("\\boxed{") == 1
-        and (_last_boxed(after) is not None)
+        and after.index("\\boxed{") + len("\\boxed") in _pairs(after)
     )

@@ -35,7 +35,7 @@ NEAR = Fraction(1, 1000)  # largest difference that is right for the kind `near`
 ROUNDED_DIGITS = 3  # significant digits from which a decimal answer counts as a rounded number
 ROUNDED_EXACT_DIGITS = 2  # the same, for an exact value that rounds to it
 EXACT_PLACES = 6  # decimals and significant digits to which an exact answer must be given
-SAME = Fraction(1, 10**20)  # relative difference of two evaluations of the same constant
+SAME = Fraction(1, 10**30)  # relative difference of two evaluations of the same constant
 
 
 def verify(extracted: str | None, answer: str, kind: str) -> bool:
@@ -119,9 +119,7 @@ def equal_numbers(extracted: str, answer: str) -> bool:
     amount = _amount(gold)
     if not isinstance(amount, Number):
         return equal_in_math(extracted, answer)
-    return any(
-        _rounds_to(number, amount) for number in _numbers_in_unit_of(parse(extracted), gold)
-    )
+    return any(_rounds_to(number, amount) for number in _numbers_in_unit_of(parse(extracted), gold))
 
 
 def near_numbers(extracted: str, answer: str) -> bool:
@@ -206,21 +204,22 @@ def _name(value: Value) -> str | None:
 def _equal_amounts(value: Value, gold: Value) -> bool:
     """Numbers and expressions, with units or without."""
     amount = _amount(gold)
-    if isinstance(amount, Number):
-        return any(_equal_numbers(one, amount) for one in _numbers_in_unit_of(value, gold))
-    assert isinstance(amount, Expression)
-    factor = _factor(value, gold)
-    given = _amount(value)
-    if factor is None or given is None:
+    given, factor = _amount(value), _factor(value, gold)
+    if amount is None or given is None or factor is None:
         return False
+    if isinstance(amount, Number):
+        numbers = _numbers_in_unit_of(value, gold)
+        if numbers or isinstance(given, Number) or factor != 1:
+            return any(_equal_numbers(one, amount) for one in numbers)
+        return _symbolic("equal", given.latex, _latex(amount))
     if isinstance(given, Number):
-        right = _value_of(amount)
+        right = _evaluated(amount)
         if right is not None:
-            return _equal_numbers(_times(given, factor), Number(right, evaluated=True))
+            return _equal_numbers(_times(given, factor), right)
         given = Expression(_latex(given))
     if factor != 1:
-        one, other = _value_of(given, factor), _value_of(amount)
-        return one is not None and other is not None and _close(one, other)
+        one, other = _evaluated(given), _evaluated(amount)
+        return one is not None and other is not None and _same(_times(one, factor), other)
     return _symbolic("equal", given.latex, amount.latex)
 
 
@@ -251,10 +250,8 @@ def _numbers_in_unit_of(value: Value, gold: Value) -> list[Number]:
     amount, factor = _amount(value), _factor(value, gold)
     if amount is None or factor is None:
         return []
-    if isinstance(amount, Expression):
-        evaluated = _value_of(amount)
-        return [] if evaluated is None else [Number(evaluated * factor, evaluated=True)]
-    return [_times(amount, factor)]
+    number = _evaluated(amount)
+    return [] if number is None else [_times(number, factor)]
 
 
 def _times(number: Number, factor: Fraction) -> Number:
@@ -262,22 +259,20 @@ def _times(number: Number, factor: Fraction) -> Number:
     return replace(number, value=number.value * factor, step=step)
 
 
-def _value_of(amount: Number | Expression, factor: Fraction = Fraction(1)) -> Fraction | None:
+def _evaluated(amount: Number | Expression) -> Number | None:
+    """The number that an expression is, if it is a real constant."""
     if isinstance(amount, Number):
-        return amount.value * factor
+        return amount
     written = _symbolic_value(amount.latex)
-    return None if written is None else Fraction(written) * factor
+    return None if written is None else Number(Fraction(written), evaluated="." in written)
 
 
 def _same(number: Number, gold: Number) -> bool:
     """Whether two numbers are equal: exactly, unless one is computed."""
+    difference = abs(number.value - gold.value)
     if number.evaluated or gold.evaluated:
-        return _close(number.value, gold.value)
-    return number.value == gold.value
-
-
-def _close(one: Fraction, other: Fraction) -> bool:
-    return abs(one - other) <= SAME * max(abs(one), abs(other))
+        return difference <= SAME * max(abs(number.value), abs(gold.value))
+    return difference == 0
 
 
 def _latex(number: Number) -> str:
@@ -340,7 +335,7 @@ def _equal_collections(value: Value, gold: Value) -> bool:
     if not isinstance(value, Collection) or not isinstance(gold, Collection):
         single, several = (gold, value) if isinstance(value, Collection) else (value, gold)
         assert isinstance(several, Collection)
-        if several.opening not in ("{", "or"):
+        if several.opening not in ("{", "or", ","):
             return False
         if isinstance(value, Collection):
             return all(_equal(item, gold) for item in value.items)

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*(?:\{|(?P<token>\\[A-Za-z]+\{[^{}\s]*\}|[^\s{}$\\][^\s{}$]*))")
+_BOX = re.compile(
+    r"\\(?:boxed|fbox)(?![A-Za-z])\s*(?:\{|(?P<token>\\[A-Za-z]+\{[^{}\s]*\}|[^\s{}$\\][^\s{}$]*))"
+)
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
 _ANSWER = re.compile(
-    r"(?<![A-Za-z])(?:(?:(?:final|correct|right|best)\s+(?:answer|option|choice)|answer)"
+    r"(?:(?<![A-Za-z])|(?-i:(?=Answer:)))(?:(?:(?:final|correct|right|best)\s+(?:answer|option|choice)|answer)"
     r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[\"'*_]*|#{4}(?!#))",
     re.IGNORECASE,
 )

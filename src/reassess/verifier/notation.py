@@ -34,7 +34,9 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|bf|rm|it|boldsymbol|bm|emph)"
     r"\s*\{([^{}]*)\}"
 )
-_SPACE = re.compile(r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|thinspace|enspace|nobreakspace)(?![A-Za-z])|~|&nbsp;|\\hspace\*?\{[^{}]*\}")
+_SPACE = re.compile(
+    r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|thinspace|enspace|nobreakspace)(?![A-Za-z])|~|&nbsp;|\\hspace\*?\{[^{}]*\}"
+)
 _NOTHING = re.compile(
     r"\\!|\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|biggl|biggr|displaystyle|textstyle|limits|nolimits|phantom\{\})(?![A-Za-z])\.?"
 )
@@ -137,9 +139,11 @@ def _without_dollars(text: str) -> str:
     if dollars == 0:
         return text
     if dollars == 1:
-        return re.sub(r"(?<!\\)\$\s*(?=[\d.])", r"\\$", text) if re.search(
-            r"(?<!\\)\$\s*[\d.]", text
-        ) else re.sub(r"(?<!\\)\$", "", text)
+        return (
+            re.sub(r"(?<!\\)\$\s*(?=[\d.])", r"\\$", text)
+            if re.search(r"(?<!\\)\$\s*[\d.]", text)
+            else re.sub(r"(?<!\\)\$", "", text)
+        )
     if dollars % 2:
         return text
     return re.sub(r"(?<!\\)\$", " ", text)

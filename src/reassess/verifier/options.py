@@ -13,8 +13,12 @@ _ANNOUNCED = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:(?:final|correct|right|best)\s+)?(?:answer|option|choice)s?\b(?:\s+(?:is|are))?\s*:?\s*(?:option\b\s*)?",
     re.IGNORECASE,
 )
-_BRACKETED = re.compile(r"(?:\(\s*([A-Za-z])\s*\)|\[\s*([A-Za-z])\s*\]|\{\s*([A-Za-z])\s*\})[.:,;]?")
-_BARE = re.compile(r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s*[=]\s*|\s+[-–—]\s+|(?=\s+\())")  # noqa: RUF001
+_BRACKETED = re.compile(
+    r"(?:\(\s*([A-Za-z])\s*\)|\[\s*([A-Za-z])\s*\]|\{\s*([A-Za-z])\s*\})[.:,;]?"
+)
+_BARE = re.compile(
+    r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s*[=]\s*|\s+[-–—]\s+|(?=\s+\())"
+)  # noqa: RUF001
 _OTHER = re.compile(
     r"[(\[{]\s*[A-Za-z]\s*[)\]}]|(?<![\w'\\+\-*/^=])(?!(?:A|I)\s+[a-z])[A-J](?![\w'°^_+\-*/=])|\b(?:or|either|neither|nor)\b"
 )

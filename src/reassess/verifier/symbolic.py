@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DIGITS = 30  # significant digits of an evaluation
-AGREEING = 15  # significant digits that two evaluations share if they are equal
+DIGITS = 50  # significant digits of an evaluation
+AGREEING = 30  # significant digits that two evaluations share if they are equal
+LONGEST_RATIONAL = 1000  # digits of a number that is returned exactly
 POINTS = 6  # at which expressions with variables are evaluated
 ENOUGH = 3  # points at which both must have a value
 
@@ -31,10 +32,16 @@ def warm_up() -> None:
 
 
 def value(latex: str) -> str | None:
-    """The value of a real constant, to `DIGITS` significant digits; None if it is none."""
+    """The value of a real constant; None if it is none.
+
+    A rational one is exact, as `3/4`; any other has `DIGITS` significant digits and a point.
+    """
     expression = _parsed(latex)
     if expression is None or _names(expression):
         return None
+    exact = _rational(expression)
+    if exact is not None and len(str(exact)) <= LONGEST_RATIONAL:
+        return str(exact)
     import mpmath
 
     number = _evaluated(expression, {})
@@ -57,6 +64,8 @@ def equal_equations(extracted: str, answer: str) -> bool:
 
     They have if the differences of their sides are in a constant ratio.
     """
+    import mpmath
+
     sides = [_parsed(side) for text in (extracted, answer) for side in text.split("=")]
     if len(sides) != 4 or any(side is None for side in sides):
         return False
@@ -74,29 +83,57 @@ def equal_equations(extracted: str, answer: str) -> bool:
             continue
         if abs(other) == 0 or abs(one) == 0:
             return abs(other) == abs(one) and equal(extracted, answer)
-        ratios.append(one / other)
+        with mpmath.workdps(DIGITS):
+            ratios.append(one / other)
     return len(ratios) >= ENOUGH and all(_close(ratio, ratios[0]) for ratio in ratios)
+
+
+def _rational(expression: Symbolic) -> Symbolic | None:
+    """A constant as an exact rational number, if it evaluates to one."""
+    try:
+        number = expression.doit()
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+    return number if getattr(number, "is_Rational", False) else None
 
 
 def _parsed(latex: str) -> Symbolic | None:
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
     from math_verify.grader import should_treat_as_complex
+    from sympy import Float, Rational
 
     text = re.sub(r"([0-9]+(?:\.[0-9]+)?)°", r"(\\frac{\1\\pi}{180})", latex)
     text = text.replace("°", r"\cdot\frac{\pi}{180}").replace("%", r"\cdot\frac{1}{100}")
     text = re.sub(r"([A-Za-z])('+)", lambda match: f"{match[1]}_{{p{len(match[2])}}}", text)
     try:
-        return latex2sympy(
+        expression = latex2sympy(
             text,
             is_real=not should_treat_as_complex(text),
             convert_degrees=False,
             normalization_config=None,
             conversion_config=ConversionConfig(lowercase_symbols=False),
         )
+        decimals = {one: Rational(str(one)) for one in expression.atoms(Float)}  # 0.1 is a tenth
+        return _with_real_roots(expression.xreplace(decimals) if decimals else expression)
     except MemoryError:
         raise
     except Exception:
         return None  # the grammar does not know it
+
+
+def _with_real_roots(expression: Symbolic) -> Symbolic:
+    """With odd roots of negative numbers as the real ones, as schools define them."""
+    from sympy import Pow
+
+    roots = {
+        power: (-1) ** power.exp.p * (-power.base) ** power.exp
+        for power in expression.atoms(Pow)
+        if power.exp.is_Rational and power.exp.q % 2 == 1 and power.exp.q > 1
+        if power.base.is_number and power.base.is_negative
+    }
+    return expression.xreplace(roots) if roots else expression
 
 
 def _names(expression: Symbolic) -> set[Symbolic]:
@@ -116,6 +153,10 @@ def _agree(left: Symbolic, right: Symbolic) -> bool | None:
         pairs = [_agree(one, other) for one, other in zip(left, right, strict=True)]
         return False if False in pairs else None if None in pairs else True
     names = _names(left) | _names(right)
+    if not names:
+        one, other = _rational(left), _rational(right)
+        if one is not None and other is not None:
+            return bool(one == other)
     agreeing = 0
     for point in _points(names):
         one, other = _evaluated(left, point), _evaluated(right, point)
@@ -124,15 +165,16 @@ def _agree(left: Symbolic, right: Symbolic) -> bool | None:
                 return None
             continue
         if not _close(one, other):
-            return _is_zero(left - right) if 0 in (abs(one), abs(other)) or _tiny(one, other) else False
+            cancelled = 0 in (abs(one), abs(other)) or _tiny(one, other)
+            return cancelled and _is_zero(left - right)
         agreeing += 1
     needed = ENOUGH if names else 1
     return True if agreeing >= needed else None
 
 
-def _tiny(one: complex, other: complex) -> bool:
+def _tiny(one: Symbolic, other: Symbolic) -> bool:
     """Whether both may be the rest of a cancellation rather than a value."""
-    return max(abs(one), abs(other)) < 1e-20
+    return bool(max(abs(one), abs(other)) < 10.0**-AGREEING)
 
 
 def _is_zero(difference: Symbolic) -> bool:
@@ -172,8 +214,8 @@ def _evaluated(expression: Symbolic, point: dict[Symbolic, Symbolic]) -> Symboli
             result = mpmath.mpc(mpmath.mpf(str(real)), mpmath.mpf(str(imaginary)))
         if not mpmath.isfinite(result):
             return None
-        if abs(result.imag) < 10.0 ** (5 - DIGITS) * abs(result):
-            result = mpmath.mpc(result.real, 0)
+            if abs(result.imag) < mpmath.mpf(10) ** (5 - DIGITS) * abs(result):
+                result = mpmath.mpc(result.real, 0)
         return result
     except MemoryError:
         raise
@@ -182,7 +224,10 @@ def _evaluated(expression: Symbolic, point: dict[Symbolic, Symbolic]) -> Symboli
 
 
 def _close(one: Symbolic, other: Symbolic) -> bool:
-    return bool(abs(one - other) <= 10.0**-AGREEING * max(abs(one), abs(other)))
+    import mpmath
+
+    with mpmath.workdps(DIGITS):
+        return bool(abs(one - other) <= mpmath.mpf(10) ** -AGREEING * max(abs(one), abs(other)))
 
 
 def _by_math_verify(left: Symbolic, right: Symbolic) -> bool:

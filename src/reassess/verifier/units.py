@@ -145,9 +145,7 @@ _SPEEDS = {
     "sqft": {"foot": 2},
 }
 NAMES = {
-    name: pint_name
-    for pint_name, names in (_LENGTHS | _OTHERS).items()
-    for name in names.split()
+    name: pint_name for pint_name, names in (_LENGTHS | _OTHERS).items() for name in names.split()
 }
 _SPELLED = {name for name in NAMES if len(name) > 3 and name.isascii() and name.isalpha()}
 
@@ -325,7 +323,9 @@ def _registry() -> UnitRegistry[Fraction]:
     """Pint's units and those of money, in exact fractions."""
     import pint
 
-    registry = cast("UnitRegistry[Fraction]", pint.UnitRegistry(non_int_type=Fraction, cache_folder=None))
+    registry = cast(
+        "UnitRegistry[Fraction]", pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
+    )
     for line in (
         "dollar = [dollar]",
         "us_cent = 0.01 * dollar",

@@ -320,9 +320,7 @@ def _read_number(text: str, depth: int) -> Value | None:
     if attached and len(re.match(r"[A-Za-z]*", rest)[0]) == 1:  # type: ignore[index] # may be empty
         return None  # a variable: 5m is five times m
     inner = _without_outer_brackets(rest)
-    unit = parse_unit(inner) or (
-        None if attached else parse_noun(inner, one=number.shown == 1)
-    )
+    unit = parse_unit(inner) or (None if attached else parse_noun(inner, one=number.shown == 1))
     return Quantity(number, unit) if unit else None
 
 
@@ -570,7 +568,7 @@ def _read_expression(text: str, depth: int) -> Value | None:
         return None
     if re.search(r"\\(?:ne|pmod|bmod|mod|text|equiv|mid|boxed|ldots|to|implies|forall|exists)(?![A-Za-z])|\.\.\.|:|;", text):  # fmt: skip
         return None
-    if not re.search(r"[0-9A-Za-z]", text):
+    if not re.search(r"[0-9A-Za-z]", text) or re.search(r"(?<![_0-9])[0-9]+\s+[0-9]", text):
         return None
     return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))
 

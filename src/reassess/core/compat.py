@@ -3,26 +3,26 @@
 An entry states the library, the versions the change was tested with, its reason, and what to check
 before the bound is moved. `tests/unit/test_compat.py` fails when an installed version leaves its
 bound, and when an attribute that is replaced is gone or is called in another way.
+
+Every process of an environment imports this module (envs/zz_reassess_shim.pth), so it imports
+little: no dataclasses, which alone would take 10 ms.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers.modeling_outputs import BaseModelOutput
 
 
-@dataclass(frozen=True)
-class Patch:
+class Patch(NamedTuple):
     """One change made to another library."""
 
     library: str
@@ -36,14 +36,18 @@ PATCHES = (
     Patch(
         library="torchvision",
         versions=">=0.28,<0.29",
-        changes="declares two operators before torchvision is imported beside a CPU build of torch",
+        changes=(
+            "declares two operators before torchvision is imported beside a CPU build of torch, if "
+            "its own library does not load"
+        ),
         reason=(
             "Some processors (Qwen's video processor among them) need torchvision, and not every "
             "registry has a CPU build of it that matches a CPU torch. The compiled operators of "
             "the ordinary wheel do not load there, and its Python layer stops at the first "
             "operator for which it registers a fake kernel. Declaring those operators is enough "
             "for the transforms, which are all that transformers uses; the operators themselves "
-            "stay unusable."
+            "stay unusable. `envs/zz_reassess_shim.pth` brings the hook into every process of an "
+            "environment, so that programs other than ours import transformers too."
         ),
         check=(
             "`register_fake` in torchvision/_meta_registrations.py names the operators of "
@@ -87,8 +91,11 @@ PATCHES = (
 TORCHVISION_OPERATORS = ("nms", "qnms")
 
 
-class _BeforeTorchvision(MetaPathFinder):
-    """Declares the operators when torchvision is about to be imported; finds no module itself."""
+class _BeforeTorchvision:
+    """Declares the operators when torchvision is about to be imported; finds no module itself.
+
+    Not derived from `importlib.abc.MetaPathFinder`, whose import takes 4 ms.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -100,9 +107,16 @@ class _BeforeTorchvision(MetaPathFinder):
 
 
 def _declare_operators() -> None:
+    from importlib.util import find_spec
+    from pathlib import Path
+
     import torch
 
-    if torch.version.cuda is not None:
+    spec = find_spec("torchvision")
+    if torch.version.cuda is not None or spec is None or spec.origin is None:
+        return
+    with suppress(OSError):  # what loads registers the operators itself; twice is an error
+        torch.ops.load_library(Path(spec.origin).with_name("_C.so"))
         return
     for name in TORCHVISION_OPERATORS:
         if not hasattr(torch.ops.torchvision, name):

@@ -4,6 +4,8 @@
 heavy; math-verify runs in a worker process that the first symbolic comparison starts.
 """
 
-from reassess.verifier.grading import Verdict, grade
+from reassess.verifier.grading import Verdict, grade, grade_all
 
-__all__ = ["Verdict", "grade"]
+VERSION = 2  # raised when a verdict changes: it is part of the spec of what verdicts decide
+
+__all__ = ["VERSION", "Verdict", "grade", "grade_all"]

@@ -1,159 +1,114 @@
-"""Symbolic comparison by math-verify, in a worker process with a time limit for each comparison.
+"""Calls of `symbolic` in worker processes, which limit their CPU time and memory.
 
 Parsing and simplifying what a model wrote may never end, even inside a single call of C code, and
-may run in any thread: only a separate process can be stopped then. The process belongs to the one
-that started it: a fork starts its own, and none outlives its owner.
+may run in any thread: only a separate process can be stopped then. The limit is CPU time that the
+process itself takes, so that no other load on the machine decides a verdict. The processes belong
+to the one that started them: a fork starts its own, and none outlives its owner.
 """
 
 from __future__ import annotations
 
 import atexit
-import logging
-import math
 import os
-import signal
 import sys
 import threading
-import time
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing.context import SpawnContext, SpawnProcess
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pebble import ProcessExpired, ProcessPool
+if TYPE_CHECKING:
+    from reassess.verifier.worker_process import Worker
 
-from reassess.core.errors import ReassessError
-
-START_SECONDS = 60.0  # for the worker to start and import math-verify
-ORPHAN_SECONDS = 5  # beyond the limit, after which a worker whose owner was killed ends itself
-
-
-class _Worker:
-    """The worker of this process, behind a pool of one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pool: ProcessPool | None = None
-
-    def compare(self, extracted: str, answer: str, seconds: float) -> bool:
-        """As `equal_in_mathematics`."""
-        with self._lock:
-            try:
-                return self._compare(extracted, answer, seconds)
-            except (OSError, RuntimeError):
-                self.stop()  # a signal to the whole job may have ended the worker: compare again
-            try:
-                return self._compare(extracted, answer, seconds)
-            except ProcessExpired:
-                return False  # it is this comparison that ends the worker
-            except (OSError, RuntimeError) as error:
-                self.stop()
-                raise ReassessError(f"the worker of math-verify does not start: {error}") from error
-
-    def _compare(self, extracted: str, answer: str, seconds: float) -> bool:
-        if self._pool is None or not self._pool.active:
-            self.stop()
-            self._pool = ProcessPool(max_workers=1, initializer=_warm_up, context=_Context())
-        future = self._pool.schedule(_compare, (extracted, answer, seconds), timeout=seconds)
-        deadline = time.monotonic() + START_SECONDS + seconds
-        while not wait([future], timeout=1.0).done:
-            if not self._pool.active or time.monotonic() > deadline:
-                raise BrokenProcessPool("it ended, or took too long, before the comparison")
-        try:
-            return future.result()
-        except TimeoutError:
-            return False
-        except ImportError as error:
-            raise ReassessError(f"the worker of math-verify cannot import it: {error}") from error
-
-    def stop(self) -> None:
-        """End the process if there is one; the next comparison starts another."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
-
-    def forget(self) -> None:
-        """In a fork: leave the process to its owner."""
-        self._lock, self._pool = threading.Lock(), None
+FUNCTIONS = "reassess.verifier.symbolic"  # the module whose functions the workers run
+CPU_SECONDS = 5.0  # of one call; ordinary ones take some hundredths
+REMEMBERED = 2**17  # results
+MOST_WORKERS = 4  # of one process; each is as large as sympy, some 100 MiB
 
 
-_worker = _Worker()
-os.register_at_fork(after_in_child=_worker.forget)
+class Undecided(Exception):  # noqa: N818 - an outcome, no mistake
+    """A call exceeds a limit or cannot be computed: what it compares is neither right nor wrong."""
 
 
-def equal_in_mathematics(extracted: str, answer: str, seconds: float) -> bool:
-    """Whether math-verify calls the two equal; False if it fails or takes longer than `seconds`.
+@lru_cache(maxsize=REMEMBERED)
+def run(function: str, *arguments: str) -> object:
+    """Call a function of `symbolic` in a worker process; results are remembered.
 
-    The worker starts with the first call, and again after one that took too long. Text is parsed as
-    LaTeX, never evaluated as code.
+    Any thread may call this. The first call starts a worker; calls at the same time start further
+    ones, up to `available_workers`.
+
+    Args:
+        function: its name.
+        arguments: its arguments.
 
     Raises:
-        ReassessError: the worker cannot be started, or cannot import math-verify.
+        Undecided: the call takes more than `CPU_SECONDS`, or more memory than a worker may have,
+            crashes, or raises an error.
+        ReassessError: a worker cannot be started, cannot import the function, or is ended twice by
+            a signal from outside.
     """
-    return _worker.compare(extracted, answer, seconds)
+    with _workers.one() as worker:
+        return worker.call(FUNCTIONS, function, arguments, CPU_SECONDS)
 
 
 @atexit.register
 def stop() -> None:
-    """End the worker if there is one.
+    """End the workers, if there are any; the next call starts others.
 
     A process that leaves by `os._exit`, which runs no exit handlers, calls this first; otherwise
     Python's resource tracker warns of leaked semaphores.
     """
-    _worker.stop()
+    _workers.stop()
 
 
-class _WorkerProcess(SpawnProcess):
-    """A process that does not import its owner's script, and that no fork of the owner touches."""
-
-    def start(self) -> None:
-        """Start without `__main__`, since a script may lack the guard needed to import it again."""
-        self.owner = os.getpid()
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            super().start()
-        finally:
-            sys.modules["__main__"] = main
-
-    def terminate(self) -> None:
-        """Kill: inside a long call of C code, Python does not handle SIGTERM."""
-        if self.owner == os.getpid():
-            self.kill()
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for the end; the exit handlers of a fork call this, too, and return at once."""
-        if self.owner == os.getpid():
-            super().join(timeout)
-
-    def is_alive(self) -> bool:
-        """Whether the process runs, to its owner."""
-        return self.owner == os.getpid() and super().is_alive()
+def available_workers() -> int:
+    """How many workers this process may have: one for each of its cores, and at most four."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)
 
 
-class _Context(SpawnContext):
-    Process = _WorkerProcess  # type: ignore[assignment]
+class Workers:
+    """The workers of a process: started when needed, each serving one call at a time."""
+
+    def __init__(self, most: int) -> None:
+        """Have no more than `most` of them."""
+        self._most = most
+        self.forget()
+
+    def forget(self) -> None:
+        """Have none; a fork leaves them to their owner."""
+        self._places = threading.BoundedSemaphore(self._most)
+        self._lock = threading.Lock()
+        self._all: list[Worker] = []
+        self._idle: list[Worker] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Worker]:
+        """A worker for one call; waits until there is one."""
+        with self._places:
+            worker = self._take()
+            try:
+                yield worker
+            finally:
+                with self._lock:
+                    self._idle.append(worker)
+
+    def _take(self) -> Worker:
+        from reassess.verifier.worker_process import Worker
+
+        with self._lock:
+            if not self._idle:
+                self._all.append(Worker())
+                return self._all[-1]
+            return self._idle.pop()
+
+    def stop(self) -> None:
+        """End all of them; the next call starts them again."""
+        with self._lock:
+            workers = list(self._all)
+        for worker in workers:
+            worker.stop()
 
 
-def _warm_up() -> None:
-    """Prepare the worker outside the time limit; `_compare` reports a failed import."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # warns that it has no time limit
-    with suppress(ImportError):
-        import math_verify  # noqa: F401
-
-
-def _compare(extracted: str, answer: str, seconds: float) -> bool:
-    from math_verify import parse, verify
-
-    signal.alarm(math.ceil(seconds) + ORPHAN_SECONDS)  # ends the process, also inside C code
-    try:
-        gold = parse(f"${answer}$", parsing_timeout=None)
-        prediction = parse(f"${extracted}$", parsing_timeout=None)
-        return bool(verify(gold, prediction, timeout_seconds=None))
-    except Exception:
-        return False  # what cannot be parsed is wrong
-    finally:
-        signal.alarm(0)
+_workers = Workers(available_workers())
+os.register_at_fork(after_in_child=_workers.forget)

@@ -1,42 +1,39 @@
-"""Reward functions in the shape that TRL expects. They only call `grade`: reward equals score."""
+"""Reward functions in the shape that TRL expects. Only `grade` decides accuracy: reward is score."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from reassess.verifier.grading import Verdict, grade
+from reassess.verifier.extraction import is_well_formed
+from reassess.verifier.grading import grade_all
 
 ChatMessage = dict[str, str]
 Completion = str | list[ChatMessage]  # as TRL passes it: text, or a conversation
+UNDECIDED_SHARE = "undecided_share"  # the metric
 
 
 def accuracy_reward(
     completions: Sequence[Completion],
     answer: Sequence[str],
     answer_kind: Sequence[str],
+    log_metric: Callable[[str, float], None] | None = None,
     **_: object,
 ) -> list[float]:
-    """1 for each completion whose answer is right, else 0."""
-    return [float(verdict.correct) for verdict in _verdicts(completions, answer, answer_kind)]
+    """1 for each completion whose answer is right, else 0.
+
+    What the verifier leaves undecided has reward 0. Its share is logged: TRL's trainer passes
+    `log_metric`, averages over processes, and logs the mean of an update.
+    """
+    verdicts = grade_all([_text(completion) for completion in completions], answer, answer_kind)
+    if log_metric is not None and verdicts:
+        undecided = sum(verdict.undecided for verdict in verdicts)
+        log_metric(UNDECIDED_SHARE, undecided / len(verdicts))
+    return [float(verdict.correct) for verdict in verdicts]
 
 
-def format_reward(
-    completions: Sequence[Completion],
-    answer: Sequence[str],
-    answer_kind: Sequence[str],
-    **_: object,
-) -> list[float]:
+def format_reward(completions: Sequence[Completion], **_: object) -> list[float]:
     """1 for each well-formed completion, right or wrong, else 0."""
-    return [float(verdict.format_ok) for verdict in _verdicts(completions, answer, answer_kind)]
-
-
-def _verdicts(
-    completions: Sequence[Completion], answer: Sequence[str], answer_kind: Sequence[str]
-) -> list[Verdict]:
-    return [
-        grade(_text(completion), gold, kind)
-        for completion, gold, kind in zip(completions, answer, answer_kind, strict=True)
-    ]
+    return [float(is_well_formed(_text(completion))) for completion in completions]
 
 
 def _text(completion: Completion) -> str:

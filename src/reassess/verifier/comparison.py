@@ -284,7 +284,7 @@ def _equal_numbers(number: Number, gold: Number) -> bool:
     if _same(number, gold):
         return not number.approximate or gold.step is not None
     if number.percent != gold.percent and number.shown == gold.shown:
-        return True
+        return abs(gold.shown) >= 1  # 0.25 % is not 0.25, 25 % may be asked for as 25
     if gold.step is not None:
         exact = number.step is None and not _terminates(number.value)
         finer = number.step is not None and number.step < gold.step
@@ -337,15 +337,21 @@ def _equal_collections(value: Value, gold: Value) -> bool:
         assert isinstance(several, Collection)
         if several.opening not in ("{", "or", ","):
             return False
+        if gold == Expression(r"\emptyset"):
+            return False
         if isinstance(value, Collection):
             return all(_equal(item, gold) for item in value.items)
         return len(several.items) == 1 and _equal(single, several.items[0])
     if value.variable and gold.variable and value.variable != gold.variable:
         return False
     if _is_free(value) and _is_free(gold):
-        return _equal_in_any_order(value.items, gold.items)
+        repeated = "," in (value.opening, gold.opening)
+        return _equal_in_any_order(value.items, gold.items, repeated=repeated)
     if _is_free(value) or _is_free(gold):
-        if "," not in (value.opening, gold.opening):
+        several = gold if _is_free(value) else value
+        if "," not in (value.opening, gold.opening) or several.variable:
+            return False
+        if (several.opening, several.closing) != ("(", ")"):
             return False
     elif (value.opening, value.closing) != (gold.opening, gold.closing):
         return False
@@ -359,8 +365,9 @@ def _is_free(collection: Collection) -> bool:
     return collection.opening in ("{", ",", "or")
 
 
-def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value]) -> bool:
-    items, golds = _distinct(items), _distinct(golds)
+def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value], *, repeated: bool) -> bool:
+    if not repeated:
+        items, golds = _distinct(items), _distinct(golds)
     if len(items) != len(golds):
         return False
     remaining = list(golds)
@@ -378,7 +385,10 @@ def _distinct(values: Sequence[Value]) -> list[Value]:
 
 # --- relations -------------------------------------------------------------------------------
 
-_LABEL = re.compile(r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{?\w+\}?)?'*(?:\s*\(\s*[A-Za-z]\s*\))?")  # fmt: skip
+_NAME = r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{?\w+\}?)?'*"
+_LABEL = re.compile(
+    rf"{_NAME}(?:\s*\(\s*[A-Za-z0-9.]+\s*\))?|\|\s*{_NAME}\s*\||\(\s*{_NAME}(?:\s*,\s*{_NAME})+\s*\)"
+)
 _SPOKEN_LABEL = re.compile(r"[A-Za-z][A-Za-z ]{2,}")
 
 
@@ -438,7 +448,7 @@ def _consistent(parts: Sequence[Value]) -> bool:
     last = numbers[-1] if numbers else None
     if last is None or len(numbers) != len(parts):
         return False
-    tolerance = last.step or Fraction(1)
+    tolerance = last.step or Fraction(1, 2)
     return all(abs(number.value - last.value) <= tolerance for number in numbers)
 
 

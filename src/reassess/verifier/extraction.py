@@ -33,6 +33,8 @@ _ANSWER = re.compile(
 )
 _HEADING = re.compile(r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE)  # fmt: skip
 _JOINED = re.compile(r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*|\s*\\(?:lor|vee)\s*", re.IGNORECASE)  # fmt: skip
+_SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
+_HOPE = re.compile(r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE)  # Minerva's phrase
 _ALONE = re.compile(r"[\s*_$`]*\S+[\s.,;*_$`]*")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
 _END = re.compile(r"\. Answer: \w+\Z")
@@ -158,11 +160,10 @@ def _lines(text: str) -> list[_Statement]:
     for place, match in enumerate(matches):
         after = matches[place + 1].start() if place + 1 < len(matches) else len(text)
         start = match.end()
-        while start < after and text[start] in " \t\r\n*_:":
-            start += 1
+        start = _SKIPPED.match(text, start).end()  # type: ignore[union-attr] # may be empty
         line_end = text.find("\n", start)
         end = min(after, len(text) if line_end < 0 else line_end)
-        content = text[start:end].strip()
+        content = _HOPE.sub("", text[start:end].strip()).strip()
         last = place + 1 == len(matches)
         if content and (last or _ALONE.fullmatch(content)):
             statements.append(_Statement(match.start(), end, content))

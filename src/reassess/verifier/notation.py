@@ -32,7 +32,7 @@ _VULGAR = {
 
 _TEXT = re.compile(
     r"\\(?:text|textbf|textrm|textit|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox|hbox|bf|rm|it|boldsymbol|bm|emph)"
-    r"\s*\{([^{}]*)\}"
+    r"\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 _SPACE = re.compile(
     r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|thinspace|enspace|nobreakspace)(?![A-Za-z])|~|&nbsp;|\\hspace\*?\{[^{}]*\}"
@@ -62,43 +62,49 @@ _RENAMED = (
     (re.compile(r"\\(?:dots|ldots|cdots|dotsc|dotsb)(?![A-Za-z])"), "..."),
     (re.compile(r"\s*(?:\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degrees?(?![A-Za-z])|\^\s*\{?\s*°\s*\}?)"), "°"),
     (re.compile(r"(?:√|(?<![\\A-Za-z])sqrt)\s*(?:\(([^()]*)\)|\{([^{}]*)\})"), lambda match: rf"\sqrt{{{match[1] or match[2]}}}"),
+    (re.compile(r"[∛]\s*(?:\(([^()]*)\)|\{([^{}]*)\}|([0-9]+|[A-Za-z]))"), lambda match: rf"\sqrt[3]{{{match[1] or match[2] or match[3]}}}"),
     (re.compile(r"√\s*([0-9]+(?:\.[0-9]+)?|[A-Za-z])"), r"\\sqrt{\1}"),
     (re.compile(r"\\sqrt\s*([0-9A-Za-z])(?![0-9A-Za-z{]*\])"), r"\\sqrt{\1}"),
-    (re.compile(r"\\frac\s*([0-9])\s*([0-9])"), r"\\frac{\1}{\2}"),
+    (re.compile(r"\\frac\s*([0-9])\s*([0-9A-Za-z])"), r"\\frac{\1}{\2}"),
     (re.compile(r"\\frac\s*([0-9])\s*\{"), r"\\frac{\1}{"),
     (re.compile(r"\\frac\s*(\{[^{}]*\})\s*([0-9A-Za-z])"), r"\\frac\1{\2}"),
     (re.compile(r"\*\*(?=\s*[-+({0-9A-Za-z])"), "^"),
     (re.compile(r"\^\s*([-+]?[0-9]{2,}|[-+][0-9])"), r"^{\1}"),
-    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\{\s*\{([^{}]*)\}\s*\}"), r"{\1}"),
+    (re.compile(r"\^\s*(\\frac\{[^{}]*\}\{[^{}]*\})"), r"^{\1}"),
+    (re.compile(r"\{([,:])\}"), r"\1"),
+    (re.compile(r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}"), r"\\binom{\1}{\2}"),
+    (re.compile(r"\\binom\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\binom{\1}{\2}"),
+    (re.compile(r"\\log\s*_\s*\{?\s*e\s*\}?(?![A-Za-z])"), r"\\ln "),
+    (re.compile(r"\(?\s*(?:\\[pb]?mod|(?<![A-Za-z\\])mod(?:ulo)?)(?![A-Za-z])\s*\{?\s*([0-9A-Za-z]+)\s*\}?\s*\)?"), r" mod \1"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"(?<=[0-9.\s])[\\]?(?:per\s?cent|percentage points?|pct\.?)(?![A-Za-z])", re.IGNORECASE), "%"),
 )  # fmt: skip
 _WRAPS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("*", "*"), ("`", "`"), ('"', '"'), ("'", "'"))  # fmt: skip
-_END = re.compile(r"(?:\s|[.,;:](?<!\.\.\.)|\\\\|(?<=[A-Za-z])!)+\Z|\A\*\*\s*|\s*\*\*\Z")
+_END = re.compile(r"(?:\s|(?<!\\)[.,;:](?<!\.\.\.)|(?<![\\])\\\Z|\\\\|(?<=[A-Za-z])!)+\Z|\A\*\*\s*|\s*\*\*\Z")
 
 
 def clean(text: str) -> str:
-    """The text in one spelling, without what only decorates it.
+    r"""The text in one spelling, without what only decorates it.
 
-    Dollar signs that set mathematics are removed; one that stands for money is kept as `\\$`.
+    Dollar signs that set mathematics are removed; one that stands for money is kept as `\$`.
     """
-    text = _without_unicode(text)
+    while (plain := _TEXT.sub(_text_content, text)) != text:
+        text = plain
+    text = _without_dollars(_undecorated(_without_unicode(text)))
+    text = re.sub(r",\s*\\!\s*(?=\d{3})", ",", text)
+    text = _SPACE.sub(" ", _NOTHING.sub("", text))
+    for pattern, replacement in _RENAMED:
+        text = pattern.sub(replacement, text)
+    return _undecorated(re.sub(r"\s+", " ", text))
+
+
+def _undecorated(text: str) -> str:
+    """The text without wrappers around the whole and punctuation behind it."""
     before = None
     while text != before:
         before = text
         text = _END.sub("", _unwrapped(text.strip()))
-    text = _without_dollars(text)
-    text = re.sub(r",\s*\\!\s*(?=\d{3})", ",", text)
-    text = _NOTHING.sub("", text)
-    text = _SPACE.sub(" ", text)
-    while (plain := _TEXT.sub(_text_content, text)) != text:
-        text = plain
-    for pattern, replacement in _RENAMED:
-        text = pattern.sub(replacement, text)
-    before = None
-    while text != before:
-        before = text
-        text = _END.sub("", _unwrapped(re.sub(r"\s+", " ", text).strip()))
     return text
 
 

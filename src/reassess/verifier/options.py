@@ -17,7 +17,7 @@ _BRACKETED = re.compile(
     r"(?:\(\s*([A-Za-z])\s*\)|\[\s*([A-Za-z])\s*\]|\{\s*([A-Za-z])\s*\})[.:,;]?"
 )
 _BARE = re.compile(
-    r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s*[=]\s*|\s+[-–—]\s+|(?=\s+\())"
+    r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s+[-–—]\s+|(?=\s+\())"
 )  # noqa: RUF001
 _OTHER = re.compile(
     r"[(\[{]\s*[A-Za-z]\s*[)\]}]|(?<![\w'\\+\-*/^=])(?!(?:A|I)\s+[a-z])[A-J](?![\w'°^_+\-*/=])|\b(?:or|either|neither|nor)\b"
@@ -28,7 +28,7 @@ _NEGATED = re.compile(
     r"|\W*(?:isn't|wasn't|cannot|can't)\b",
     re.IGNORECASE,
 )
-_SEPARATOR = re.compile(r"\s*(?:[,;&/+]|\band\b)\s*(?:and\b\s*)?|\s+")
+_SEPARATOR = re.compile(r"\s*(?:[,;&]|\band\b)\s*(?:and\b\s*)?|\s+")
 _COMPACT = re.compile(r"[A-J]{2,10}")
 
 
@@ -74,8 +74,9 @@ def option_set(text: str) -> frozenset[str]:
     announced = _ANNOUNCED.match(text)
     if announced and announced.end() < len(text):
         text = text[announced.end() :]
-    if (braces := re.fullmatch(r"\\?[{(\[]\s*([^{}()\[\]]{2,})\\?[})\]]", text)) is not None:
+    if (braces := re.fullmatch(r"\\?[{(\[]\s*([^{}()\[\]]{2,}?)\s*\\?[})\]]", text)) is not None:
         text = braces[1]
+    text = re.sub(r"\)\s*\(", "), (", text)
     if _COMPACT.fullmatch(text):
         return frozenset(text)
     letters = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DIGITS = 50  # significant digits of an evaluation
 AGREEING = 30  # significant digits that two evaluations share if they are equal
-LONGEST_RATIONAL = 1000  # digits of a number that is returned exactly
+LONGEST_RATIONAL = 4000  # digits of a number that is returned exactly
 POINTS = 6  # at which expressions with variables are evaluated
 ENOUGH = 3  # points at which both must have a value
 
@@ -40,8 +40,8 @@ def value(latex: str) -> str | None:
     if expression is None or _names(expression):
         return None
     exact = _rational(expression)
-    if exact is not None and len(str(exact)) <= LONGEST_RATIONAL:
-        return str(exact)
+    if exact is not None:
+        return str(exact) if len(str(exact)) <= LONGEST_RATIONAL else None
     import mpmath
 
     number = _evaluated(expression, {})

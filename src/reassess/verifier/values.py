@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 
 from reassess.verifier.notation import clean, compact
 from reassess.verifier.units import Unit, parse_noun, parse_unit
@@ -309,7 +310,8 @@ def _read_number(text: str, depth: int) -> Value | None:
     if found is None:
         return None
     number, money, rest = found
-    rest = rest.strip()
+    number, rest = _scaled(number, rest.strip())
+    rest = _UNIT_FRACTION.sub(r"\1/\2", rest)
     unit = parse_unit(money) if money else None
     if not rest:
         return Quantity(number, unit) if unit else number
@@ -324,13 +326,35 @@ def _read_number(text: str, depth: int) -> Value | None:
     return Quantity(number, unit) if unit else None
 
 
+_SCALES = {
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+}
+_SCALE = re.compile(rf"({'|'.join(_SCALES)})(?![A-Za-z])\s*", re.IGNORECASE)
+_UNIT_FRACTION = re.compile(r"\A\\frac\{\s*([A-Za-z]{2,})\s*\}\{\s*([A-Za-z]+)\s*\}\Z")
+
+
+def _scaled(number: Number, rest: str) -> tuple[Number, str]:
+    """A number with the scale words behind it: `5 million` is 5,000,000."""
+    while match := _SCALE.match(rest):
+        scale = _SCALES[match[1].lower()]
+        step = None if number.step is None else number.step * scale
+        number = replace(number, value=number.value * scale, step=step)
+        rest = rest[match.end() :]
+    return number, rest
+
+
 # --- the other types -------------------------------------------------------------------------
 
 _COMMA = re.compile(r"\s*[,;，；]\s*(?:and(?![A-Za-z])\s*)?|\s+and\s+|\s*&\s*")
 _OR = re.compile(r"\s*,?\s*\bor\s+equivalently\b,?\s*|\s*,?\s+or\s+|\s*\\(?:lor|vee)(?![A-Za-z])\s*|(?<=[)\]}0-9°%])\s*or\s+")  # fmt: skip
 _RELATION = re.compile(r"\\(?:le|ge|lt|gt|approx|ne|equiv|cong|sim|simeq|propto)(?![A-Za-z])|<=|>=|==|!=|=|<|>")  # fmt: skip
 _MEMBER = re.compile(r"\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*")
-_LETTERS = re.compile(r"[^\W\d_]")
+_WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_a-zA-Z]")
 _WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 _POINT = r"[A-Z](?:'|\\prime|\^\{?\\prime\}?)*(?:_\{?[0-9]\}?)?"
 _POINTS = re.compile(rf"\s*({_POINT}(?:\s*{_POINT})*)\s*\Z")
@@ -338,18 +362,24 @@ _PREFIX = re.compile(
     r"\\?(?P<prefix>angle|triangle|overline|overrightarrow|overleftrightarrow|vec|odot|quad(?:rilateral)?|parallelogram|segment|line|ray|side|arc|point)(?![A-Za-z])\s*",
     re.IGNORECASE,
 )
-_CLOCK = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?)+")
+_RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?)+")
+_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:\s*:\s*[0-5][0-9])+")
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
+_FORMULA = re.compile(r"(?:\s*[A-Z][a-z]?(?:\s*_\s*\{?\s*[0-9]+\s*\}?|[0-9]+)?)+")
 _BASE_NAMES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "sixteen": 16}  # fmt: skip
 _BASE = re.compile(
     r"\(?\s*(?P<digits>[0-9A-F][0-9A-F ,]*(?:\.[0-9A-F]+)?)\s*\)?\s*(?:_\s*\{?\s*(?P<base>[0-9]{1,2}|[a-z]+)\s*\}?|(?:\(?\s*(?:in\s+)?base[\s-]+(?P<spoken>[0-9]{1,2}|[a-z]+)\s*\)?))"
 )
 _FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp sqrt max min gcd lcm mod det dim ker deg lim sup inf arg "
+    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp sqrt max min gcd lcm det dim ker deg lim sup inf arg "
     "Re Im pi theta alpha beta gamma delta lambda mu sigma omega phi".split()
 )
 _RUN = re.compile(r"\\[A-Za-z]+|[A-Za-z]{2,}")
 _LONGEST_PRODUCT = 3  # letters in a row that are still read as a product of variables
 _TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_FUNCTION_OF_LETTER = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc|ln))\s+([a-z])(?=\s*(?:\Z|[-+=/),]|\\cdot|\\times|\\sin|\\cos|\\tan))"
+)
 _BARE_FUNCTION = re.compile(
     r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
 )
@@ -398,7 +428,7 @@ def _read_points(text: str, depth: int) -> Value | None:
 
 
 def _read_words(text: str, depth: int) -> Value | None:
-    if not _WORDS.fullmatch(text) or len(_LETTERS.findall(text)) < 2:
+    if not _WORDS.fullmatch(text) or not _WORD.search(text):
         return None
     if text in _SOLE_WORDS:
         return Expression(_SOLE_WORDS[text])
@@ -407,9 +437,25 @@ def _read_words(text: str, depth: int) -> Value | None:
 
 
 def _read_ratio(text: str, depth: int) -> Value | None:
-    if not _CLOCK.fullmatch(text):
+    """A ratio in lowest terms; the time of a clock as it stands."""
+    if not _RATIO.fullmatch(text):
         return None
-    return Ratio(tuple(part.strip() for part in text.split(":")))
+    parts = [part.strip() for part in text.split(":")]
+    if _CLOCK.fullmatch(text) or not all(part.isdigit() for part in parts):
+        return Ratio(tuple(parts))
+    divisor = gcd(*(int(part) for part in parts)) or 1
+    return Ratio(tuple(str(int(part) // divisor) for part in parts))
+
+
+def _read_date(text: str, depth: int) -> Value | None:
+    return Text(text) if _DATE.fullmatch(text) else None
+
+
+def _read_formula(text: str, depth: int) -> Value | None:
+    """A chemical formula, or another name of letters and digits, without the signs of indices."""
+    if not _FORMULA.fullmatch(text) or not any(letter.isdigit() for letter in text):
+        return None
+    return Text(re.sub(r"[_{}\s]", "", text))
 
 
 def _read_base_number(text: str, depth: int) -> Value | None:
@@ -445,6 +491,8 @@ def _read_bracketed(text: str, depth: int) -> Value | None:
         return None
     if len(parts) == 1 and (opening, closing) not in (("{", "}"), ("<", ">")):
         return None
+    if compact(content) in (r"-\infty,\infty", r"-\infty,+\infty"):
+        return Expression(r"\mathbb{R}")
     return _collected(parts, opening, closing, depth)
 
 
@@ -568,8 +616,11 @@ def _read_expression(text: str, depth: int) -> Value | None:
         return None
     if re.search(r"\\(?:ne|pmod|bmod|mod|text|equiv|mid|boxed|ldots|to|implies|forall|exists)(?![A-Za-z])|\.\.\.|:|;", text):  # fmt: skip
         return None
+    if "!!" in text or re.search(r"[0-9)\]]\s*_", text):
+        return None
     if not re.search(r"[0-9A-Za-z]", text) or re.search(r"(?<![_0-9])[0-9]+\s+[0-9]", text):
         return None
+    text = _FUNCTION_OF_LETTER.sub(r"\1(\2)", text)
     return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))
 
 
@@ -577,7 +628,9 @@ _READERS = (
     _read_empty_set,
     _read_alternatives,
     _read_plus_minus,
+    _read_date,
     _read_number,
+    _read_formula,
     _read_points,
     _read_words,
     _read_ratio,

@@ -92,9 +92,10 @@ def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
             break
         words.append((between["word"] or "").lower() or ("or" if "\\" in between[0] else ""))
         group.insert(0, before)
-    answer = (" or " if "or" in words else ", ").join(
-        dict.fromkeys(statement.text for statement in group)
-    )
+    texts = [statement.text for statement in group]
+    if len(texts) > 1:
+        texts = list(dict.fromkeys(text.rstrip(" .,;") or text for text in texts))
+    answer = (" or " if "or" in words else ", ").join(texts)
     end = group[-1].end
     later = tuple(
         statement.text

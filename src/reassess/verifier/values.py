@@ -377,6 +377,7 @@ _FUNCTIONS = frozenset(
 _RUN = re.compile(r"\\[A-Za-z]+|[A-Za-z]{2,}")
 _LONGEST_PRODUCT = 3  # letters in a row that are still read as a product of variables
 _TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_PUT_SIDE_BY_SIDE = re.compile(r"(?<![_0-9])[0-9]+\s+[0-9]|(?<![\\_A-Za-z])[A-Za-z]+\s+[0-9]")
 _FUNCTION_OF_LETTER = re.compile(
     r"(\\(?:sin|cos|tan|cot|sec|csc|ln))\s+([a-z])(?=\s*(?:\Z|[-+=/),]|\\cdot|\\times|\\sin|\\cos|\\tan))"
 )
@@ -618,7 +619,7 @@ def _read_expression(text: str, depth: int) -> Value | None:
         return None
     if "!!" in text or re.search(r"[0-9)\]]\s*_", text):
         return None
-    if not re.search(r"[0-9A-Za-z]", text) or re.search(r"(?<![_0-9])[0-9]+\s+[0-9]", text):
+    if not re.search(r"[0-9A-Za-z]", text) or _PUT_SIDE_BY_SIDE.search(text):
         return None
     text = _FUNCTION_OF_LETTER.sub(r"\1(\2)", text)
     return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))

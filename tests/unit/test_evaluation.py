@@ -4,11 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import steps
-from tiny import tiny_grid
+from tiny import tiny_config, tiny_grid
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, sha256_text
@@ -32,8 +33,61 @@ metadata:
 """
 
 
+TEMPLATE = TASKS / "micro" / "_template.yaml"
+
+# Files as other projects write them for lm-eval, with the label and role that a benchmark needs.
+THIRD_PARTY = {
+    "choices": """
+tag: school
+task: school_choices
+dataset_path: json
+dataset_kwargs: {data_files: {test: school.jsonl}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_choice: "{{choices}}"
+doc_to_target: "{{choices.index(answer)}}"
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
+metadata: {version: 2.0, label: school, role: text}
+""",
+    "generated": """
+include: _common.yaml
+task: school_generated
+dataset_name: hard
+doc_to_target: !function utils.target
+num_fewshot: 4
+filter_list:
+  - name: strict
+    filter: [{function: regex, regex_pattern: "Answer: (.*)"}, {function: take_first}]
+metadata: {version: 1, label: school, role: text}
+""",
+    "own_rows_in_our_template": f"""
+include: {TEMPLATE}
+task: micro_school
+dataset_path: json
+dataset_kwargs: {{data_files: school.jsonl}}
+metadata: {{version: 1, label: school, role: text}}
+""",
+    "one_more_filter": f"""
+include: {TEMPLATE}
+task: micro_school
+dataset_kwargs: {{split: school}}
+filter_list: [{{name: first, filter: [{{function: take_first}}]}}]
+metadata: {{version: 1, label: school, role: text, scenes: {{}}}}
+""",
+}
+COMMON = """
+dataset_path: someone/school
+output_type: generate_until
+doc_to_text: "{{question}}"
+metric_list: [{metric: exact_match}]
+"""
+
+
 def write_benchmark(folder, **changes):
-    text = NEW_BENCHMARK.format(template=TASKS / "micro" / "_template.yaml")
+    text = NEW_BENCHMARK.format(template=TEMPLATE)
     for old, new in changes.items():
         text = text.replace(
             *{"role": ("role: shifted", f"role: {new}"), "scenes": ("fill: 0.2", new)}[old]
@@ -96,6 +150,63 @@ def test_a_wrong_benchmark_file_is_named(tmp_path, changes, facts):
     assert all(fact in str(caught.value) for fact in facts)
 
 
+@pytest.mark.parametrize(
+    ("file", "facts"),
+    [
+        (
+            "choices",
+            "dataset_path 'json' output_type 'multiple_choice' doc_to_choice doc_to_text "
+            "doc_to_target metric_list custom_dataset data_files",
+        ),
+        (
+            "generated",
+            "dataset_path 'someone/school' dataset_name 'hard' num_fewshot filter_list "
+            "doc_to_target utils.target metric_list",
+        ),
+        ("own_rows_in_our_template", "dataset_path 'json' data_files split"),
+        ("one_more_filter", "filter_list"),
+    ],
+)
+def test_a_file_that_would_be_evaluated_otherwise_than_it_says_is_refused(tmp_path, file, facts):
+    """Of another project's task only the name would be left: the rows would be our world's."""
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "_common.yaml").write_text(COMMON)
+    (folder / "school.yaml").write_text(THIRD_PARTY[file])
+    name = THIRD_PARTY[file].split("task: ")[1].split()[0].removeprefix("micro_")
+    with pytest.raises(ReassessError) as caught:
+        tiny_grid(tmp_path, evaluation={"benchmarks": [name], "folders": [str(folder)]})
+    message = str(caught.value)
+    assert "school.yaml" in message and str(TEMPLATE) in message
+    assert [fact for fact in facts.split() if fact not in message] == []
+
+
+def test_a_benchmark_says_how_its_items_are_drawn(tmp_path):
+    folder = write_benchmark(tmp_path / "wrong")
+    text = (folder / "sparse.yaml").read_text()
+    (folder / "sparse.yaml").write_text(text.replace("scenes:", "scene:"))
+    with pytest.raises(ReassessError, match=r"sparse.yaml.*metadata\.scenes"):
+        tiny_grid(tmp_path, evaluation={"benchmarks": ["sparse"], "folders": [str(folder)]})
+
+
+def test_folders_are_relative_to_the_file_that_names_them(tmp_path, monkeypatch):
+    elsewhere, above = tmp_path / "elsewhere", tmp_path / "above"
+    write_benchmark(above / "tasks")
+    elsewhere.mkdir()
+    evaluation = {"benchmarks": ["sparse"], "folders": ["tasks"]}
+    parent = tiny_config(above, evaluation=evaluation)
+    (elsewhere / "mine.yaml").write_text("extends: ../above/tiny.yaml\ngrid: mine\n")
+    monkeypatch.chdir(elsewhere)
+    for config in (parent, Path("../above/tiny.yaml"), Path("mine.yaml")):
+        (benchmark,) = Grid.load(config).benchmarks.values()
+        assert benchmark.source == (above / "tasks" / "sparse.yaml").resolve()
+    (elsewhere / "mine.yaml").write_text(
+        "extends: ../above/tiny.yaml\nevaluation: {folders: [tasks]}\n"
+    )
+    with pytest.raises(ReassessError, match="no folder of benchmarks at tasks"):
+        Grid.load("mine.yaml")
+
+
 def test_a_benchmark_file_that_is_no_benchmark_is_named(tmp_path):
     (tmp_path / "notes.yaml").write_text("- not\n- a task\n")
     with pytest.raises(ReassessError, match=r"notes.yaml.*task"):
@@ -103,7 +214,11 @@ def test_a_benchmark_file_that_is_no_benchmark_is_named(tmp_path):
     (tmp_path / "notes.yaml").write_text("task: [")
     with pytest.raises(ReassessError, match=r"notes.yaml.*YAML"):
         benchmarks_of("micro", [tmp_path])
-    shutil.copy(TASKS / "micro" / "micro_iid.yaml", tmp_path / "notes.yaml")
+    iid = (TASKS / "micro" / "micro_iid.yaml").read_text()
+    (tmp_path / "notes.yaml").write_text(iid)
+    with pytest.raises(ReassessError, match=r"notes.yaml.*include.*_template.yaml"):
+        benchmarks_of("micro", [tmp_path])
+    (tmp_path / "notes.yaml").write_text(iid.replace("_template.yaml", str(TEMPLATE)))
     with pytest.raises(ReassessError, match="'iid'"):
         benchmarks_of("micro", [tmp_path])
     with pytest.raises(ReassessError, match="nowhere"):
@@ -116,6 +231,7 @@ def test_a_score_that_is_not_the_verifiers_stops_the_evaluation():
             "benchmark": ["iid"] * 4,
             "correct": [True, True, False, False],
             "format_ok": True,
+            "undecided": [False, False, True, False],
             "truncated": False,
             "length": 3,
         }

@@ -22,8 +22,8 @@ WORLDS = Path(__file__).parents[1] / "worlds"
 def read_config_file(path: Path) -> Json:
     """The mapping in a YAML file, merged over the file that its `extends:` names.
 
-    That name is relative to the file. Mappings merge key by key; a key set to null is removed;
-    anything else replaces.
+    That name is relative to the file, and so are the folders of benchmarks that each of them names.
+    Mappings merge key by key; a key set to null is removed; anything else replaces.
 
     Raises:
         ReassessError: the file is missing, is no YAML, has a key twice, is no mapping, or extends
@@ -38,10 +38,22 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
     raw = _load(path)
     if not isinstance(raw, dict):
         raise ReassessError(f"{path}: expected a mapping of keys, found {type(raw).__name__}")
+    _anchor_folders(raw, path.parent)
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
     return _merge(_read(path.parent / str(parent), (*extended_by, path.resolve())), raw)
+
+
+def _anchor_folders(raw: Json, beside: Path) -> None:
+    """Make `evaluation.folders` of one file relative to the working directory."""
+    evaluation = raw.get("evaluation")
+    if not isinstance(evaluation, dict) or not isinstance(evaluation.get("folders"), list):
+        return
+    evaluation["folders"] = [
+        str(beside / folder) if isinstance(folder, str) else folder
+        for folder in evaluation["folders"]
+    ]
 
 
 def _load(path: Path) -> object:

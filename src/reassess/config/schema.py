@@ -85,7 +85,8 @@ class Evaluation(Strict):
         description="names of benchmark files",
     )
     folders: list[Path] = Field(
-        default_factory=list, description="folders with further benchmark files"
+        default_factory=list,
+        description="folders with further benchmark files, relative to this file",
     )
     max_new_tokens: int = Field(
         80, gt=0, description="token budget of a completion; the foreign style needs 80"

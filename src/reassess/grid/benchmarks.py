@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
-
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json
+from reassess.grid.task_files import check_task, read_task
 
 TASKS = Path(__file__).parents[1] / "evaluation" / "tasks"
 
@@ -39,23 +38,12 @@ class Benchmark:
     metadata: Json
 
 
-class _Header(yaml.SafeLoader):
-    """Reads a task file without importing the functions it names."""
-
-
-def _name_only(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
-
-
-_Header.add_constructor("!function", _name_only)
-
-
 def benchmarks_of(pack: str, folders: Sequence[Path] = ()) -> dict[str, Benchmark]:
     """The benchmarks of a pack and of further folders, by name.
 
     Raises:
-        ReassessError: a folder is missing, a file has no label or an unknown role, or two files
-            give one name.
+        ReassessError: a folder is missing, a file has no label or an unknown role, has settings
+            that the evaluation would ignore or replace, or two files give one name.
     """
     benchmarks: dict[str, Benchmark] = {}
     for folder in (TASKS / pack, *folders):
@@ -73,27 +61,29 @@ def benchmarks_of(pack: str, folders: Sequence[Path] = ()) -> dict[str, Benchmar
 
 @cache
 def _in_folder(folder: Path, pack: str) -> tuple[Benchmark, ...]:
-    return tuple(_read(path, pack) for path in sorted(folder.glob("[!_]*.yaml")))
+    return tuple(_read(path, pack) for path in _files(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!_]*.yaml"))
 
 
 def _read(path: Path, pack: str) -> Benchmark:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Header)
-    except yaml.YAMLError as error:
-        raise ReassessError(f"{path} is not valid YAML: {error}") from error
-    metadata = content.get("metadata") or {} if isinstance(content, dict) else {}
-    for key, held, wanted in (
-        ("task", content, "a name"),
-        ("label", metadata, "the name in figures"),
-        ("role", metadata, "one"),
-    ):
-        if not isinstance(held, dict) or not isinstance(held.get(key), str):
-            raise ReassessError(
-                f"{path}: {'metadata.' if held is metadata else ''}{key} is missing: give {wanted}"
-            )
+    settings = read_task(path)
+    task = settings.get("task")
+    if not isinstance(task, str):
+        raise ReassessError(f"{path}: task is missing: give a name")
+    name = task.removeprefix(f"{pack}_")
+    first = next(iter(_files(TASKS / pack)), path)
+    template = TASKS / pack / "_template.yaml"
+    example = template if template.is_file() else first
+    check_task(path, settings, read_task(first), name, example)
+    metadata = settings.get("metadata") or {}
+    for key, wanted in (("label", "the name in figures"), ("role", "one")):
+        if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
+            raise ReassessError(f"{path}: metadata.{key} is missing: give {wanted}")
     if metadata["role"] not in get_args(Role):
         raise ReassessError(
             f"{path}: metadata.role is {metadata['role']!r}; allowed: {', '.join(get_args(Role))}"
         )
-    name = content["task"].removeprefix(f"{pack}_")
-    return Benchmark(name, content["task"], metadata["label"], metadata["role"], path, metadata)
+    return Benchmark(name, task, metadata["label"], metadata["role"], path, metadata)

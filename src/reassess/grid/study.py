@@ -37,7 +37,7 @@ class Grid:
 
         Raises:
             ReassessError: a name that does not exist, a size larger than the pool, a wrong method
-                setting.
+                setting, a benchmark's file that would not be evaluated as it says.
         """
         self.config = config
         self.source = source
@@ -48,6 +48,7 @@ class Grid:
         self.benchmarks: dict[str, Benchmark] = {
             name: existing[name] for name in config.evaluation.benchmarks
         }
+        self.world.check_benchmarks(self.benchmarks)
         self.paths = Paths(config.results / config.grid, config.scratch / config.grid)
         self.specs = Specs(config, self.world, self.arms, self.benchmarks)
 

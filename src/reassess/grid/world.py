@@ -39,6 +39,14 @@ class WorldRules(ABC, Generic[ConfigT]):
         """Keep the config."""
         self.config = config
 
+    def check_benchmarks(self, benchmarks: Mapping[str, Benchmark]) -> None:
+        """Check what the world needs of the benchmarks' files, when the grid is read.
+
+        Raises:
+            ReassessError: names the file, what it lacks, and the fix.
+        """
+        return
+
     # --- specs: hashed, so cheap and complete ------------------------------------------------
 
     @abstractmethod

@@ -75,6 +75,11 @@ class HubWorld(World[HubConfig]):
         """The repositories to fetch; see `Repositories.wanted`."""
         return self.public.wanted(grid.benchmarks, repo)
 
+    def check_benchmarks(self, benchmarks: Mapping[str, Benchmark]) -> None:
+        """Each names the adapter of its rows."""
+        for benchmark in benchmarks.values():
+            benchmark_source(benchmark)
+
     # --- what decides a result ---------------------------------------------------------------
 
     def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> Spec:

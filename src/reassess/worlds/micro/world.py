@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_json
 from reassess.data.items import Message
 from reassess.data.pool import write_pool
@@ -25,6 +26,10 @@ class MicroWorld(World[MicroConfig]):
 
     pack: ClassVar[str] = "micro"
     trains_tokenizer: ClassVar[bool] = True
+
+    def check_benchmarks(self, benchmarks: Mapping[str, Benchmark]) -> None:
+        """Each states how its items are drawn."""
+        scenes_of(benchmarks)
 
     # --- what decides a result ---------------------------------------------------------------
 
@@ -143,8 +148,18 @@ class MicroWorld(World[MicroConfig]):
 
 
 def scenes_of(benchmarks: Mapping[str, Benchmark]) -> dict[str, Json]:
-    """How the items of each benchmark are drawn, as its file states."""
-    return {name: benchmark.metadata.get("scenes") or {} for name, benchmark in benchmarks.items()}
+    """How the items of each benchmark are drawn, as its file states.
+
+    Raises:
+        ReassessError: a file does not state it.
+    """
+    for benchmark in benchmarks.values():
+        if not isinstance(benchmark.metadata.get("scenes"), dict):
+            raise ReassessError(
+                f"{benchmark.source}: metadata.scenes is missing: state how the items are drawn, "
+                "or {} for as in training"
+            )
+    return {name: benchmark.metadata["scenes"] for name, benchmark in benchmarks.items()}
 
 
 WORLD = MicroWorld

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from reassess.verifier import grade
 from reassess.verifier.comparison import KINDS, verify
 from reassess.verifier.extraction import extract, is_well_formed
+from reassess.verifier.grammar import parse
 from reassess.verifier.options import option_of
-from reassess.verifier.values import Number, Quantity, parse
+from reassess.verifier.values import Number, Quantity
 
 CHOICE = json.dumps(["B", "40°"])
 THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</think>"

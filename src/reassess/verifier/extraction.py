@@ -20,12 +20,14 @@ from dataclasses import dataclass
 
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
+LONGEST_GAP = 60  # characters between two answers that belong together
 
 _BOX = re.compile(
     r"\\(?:boxed|fbox)(?![A-Za-z])\s*(?:\{|(?P<token>\\[A-Za-z]+\{[^{}\s]*\}|[^\s{}$\\][^\s{}$]*))"
 )
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
+_TAG_OPENS = re.compile("<answer>", re.IGNORECASE)
+_TAG_CLOSES = re.compile("</answer>", re.IGNORECASE)
 _ANSWER = re.compile(
     r"(?:(?<![A-Za-z])|(?-i:(?=Answer:)))(?:(?:(?:final|correct|right|best)\s+(?:answer|option|choice)|answer)"
     r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[\"'*_]*|#{4}(?!#))",
@@ -34,7 +36,9 @@ _ANSWER = re.compile(
 _HEADING = re.compile(r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE)  # fmt: skip
 _JOINED = re.compile(r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*|\s*\\(?:lor|vee)\s*", re.IGNORECASE)  # fmt: skip
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
-_HOPE = re.compile(r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE)  # Minerva's phrase
+_HOPE = re.compile(
+    r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
+)  # Minerva's phrase
 _ALONE = re.compile(r"[\s*_$`]*\S+[\s.,;*_$`]*")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
 _END = re.compile(r"\. Answer: \w+\Z")
@@ -87,7 +91,8 @@ def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
     group = [statements[-1]]
     words = []
     for before in reversed(statements[:-1]):
-        between = _JOINED.fullmatch(text[before.end : group[0].start])
+        gap = text[before.end : group[0].start]
+        between = _JOINED.fullmatch(gap) if len(gap) <= LONGEST_GAP else None
         if between is None:
             break
         words.append((between["word"] or "").lower() or ("or" if "\\" in between[0] else ""))
@@ -144,13 +149,22 @@ def _pairs(text: str) -> dict[int, int]:
 
 
 def _tags(text: str) -> list[_Statement]:
+    """What stands in each closed tag: from the last opening before its closing."""
+    openings = [match.end() for match in _TAG_OPENS.finditer(text)]
     statements = []
-    for match in _TAG.finditer(text):
-        content = match[1].rpartition("<answer>")[2].strip()
+    place = 0
+    for closing in _TAG_CLOSES.finditer(text):
+        start = None
+        while place < len(openings) and openings[place] <= closing.start():
+            start = openings[place]
+            place += 1
+        if start is None:
+            continue
+        content = text[start : closing.start()].strip()
         if lines := _lines(content):
             content = lines[-1].text
         if content:
-            statements.append(_Statement(match.start(), match.end(), content))
+            statements.append(_Statement(start - len("<answer>"), closing.end(), content))
     return statements
 
 
@@ -164,9 +178,11 @@ def _lines(text: str) -> list[_Statement]:
         start = _SKIPPED.match(text, start).end()  # type: ignore[union-attr] # may be empty
         line_end = text.find("\n", start)
         end = min(after, len(text) if line_end < 0 else line_end)
-        content = _HOPE.sub("", text[start:end].strip()).strip()
+        content = text[start:end].strip()
+        short = len(content) <= LONGEST_ANSWER
+        content = _HOPE.sub("", content).strip() if short else content
         last = place + 1 == len(matches)
-        if content and (last or _ALONE.fullmatch(content)):
+        if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))
         elif content:
             statements.clear()

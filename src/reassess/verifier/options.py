@@ -16,9 +16,7 @@ _ANNOUNCED = re.compile(
 _BRACKETED = re.compile(
     r"(?:\(\s*([A-Za-z])\s*\)|\[\s*([A-Za-z])\s*\]|\{\s*([A-Za-z])\s*\})[.:,;]?"
 )
-_BARE = re.compile(
-    r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s+[-–—]\s+|(?=\s+\())"
-)  # noqa: RUF001
+_BARE = re.compile(r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s+[-–—]\s+|(?=\s+\())")  # noqa: RUF001
 _OTHER = re.compile(
     r"[(\[{]\s*[A-Za-z]\s*[)\]}]|(?<![\w'\\+\-*/^=])(?!(?:A|I)\s+[a-z])[A-J](?![\w'°^_+\-*/=])|\b(?:or|either|neither|nor)\b"
 )

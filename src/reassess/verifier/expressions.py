@@ -1,0 +1,63 @@
+"""Which texts are mathematics that the symbolic engine may see: no word ever is.
+
+The engine multiplies the letters of a word and drops what it does not know, so a text is an
+expression only if each run of letters in it is a function's name or short enough to be a product.
+"""
+
+from __future__ import annotations
+
+import re
+
+from reassess.verifier.values import Expression
+
+LONGEST_PRODUCT = 3  # letters in a row that are read as a product of variables
+
+_FUNCTIONS = frozenset(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp sqrt "
+    "max min gcd lcm det dim ker deg lim sup inf arg Re Im "
+    "pi theta alpha beta gamma delta lambda mu sigma omega phi".split()
+)
+_SYMBOLS = re.compile(r"[0-9A-Za-z\\{}()\[\]|+\-*/^_=.,!'°% <>:&]+")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z]*\*?\}")
+_LETTERS = re.compile(r"\\[A-Za-z]+|[A-Za-z]{2,}")
+_WORD = re.compile(r"(?<![A-Za-z\\])(?:if|for|or|and|is|not|to|of|by|at|in)(?![A-Za-z])")
+_FOREIGN = re.compile(
+    r"\\(?:ne|mod|text|equiv|mid|boxed|to|implies|forall|exists|overline|frown)(?![A-Za-z])"
+    r"|\.\.\.|:|!!"
+    r"|[0-9)\]]\s*_"  # an index of a number: the engine drops it
+    r"|(?<![_0-9])[0-9]+\s+[0-9]"  # numbers, or a word and a number, side by side are no product
+    r"|(?<![\\_A-Za-z])[A-Za-z]+\s+[0-9]"
+)
+_BARE_FUNCTION = re.compile(
+    r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi"
+    r"|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
+)
+_FUNCTION_OF_LETTER = re.compile(
+    r"(\\(?:sin|cos|tan|cot|sec|csc|ln))\s+([a-z])"
+    r"(?=\s*(?:\Z|[-+=/),]|\\cdot|\\times|\\sin|\\cos|\\tan))"
+)
+
+
+def read_expression(text: str) -> Expression | None:
+    """The expression that a text is; None if it holds a word or a sign the engine would drop."""
+    if not _SYMBOLS.fullmatch(text) or text.count("{") != text.count("}"):
+        return None
+    if not re.search(r"[0-9A-Za-z]", text) or _WORD.search(text) or _FOREIGN.search(text):
+        return None
+    if any(map(_is_word, _LETTERS.findall(_ENVIRONMENT.sub(" ", text)))):
+        return None
+    text = _FUNCTION_OF_LETTER.sub(r"\1(\2)", text)
+    return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))
+
+
+def _is_word(letters: str) -> bool:
+    return (
+        not letters.startswith("\\")
+        and letters not in _FUNCTIONS
+        and len(letters) > LONGEST_PRODUCT
+    )
+
+
+def has_variables(latex: str) -> bool:
+    """Whether an expression has letters other than those of commands."""
+    return re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", latex)) is not None

@@ -1,0 +1,382 @@
+r"""The one grammar of answers: from a text to a typed value.
+
+`parse` gives a number with its precision, a quantity with its unit, a word, a name of points, a
+collection, a relation, a mathematical expression, or, where the text is none of these, the text.
+Nothing here calls a symbolic engine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from math import gcd
+
+from reassess.verifier.expressions import has_variables, read_expression
+from reassess.verifier.notation import clean, compact
+from reassess.verifier.numerals import number_at_start
+from reassess.verifier.scanning import COMMA, bracketed, split_top, without_outer_brackets
+from reassess.verifier.units import parse_noun, parse_unit
+from reassess.verifier.values import (
+    BaseNumber,
+    Collection,
+    Expression,
+    Number,
+    Points,
+    Quantity,
+    Ratio,
+    Relation,
+    Text,
+    Value,
+    Words,
+)
+
+LONGEST = 1000  # characters of an answer that are parsed
+DEEPEST = 20  # collections within collections
+REALS = Expression(r"\mathbb{R}")
+EMPTY_SET = Expression(r"\emptyset")
+
+_ANNOUNCEMENT = re.compile(
+    r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+|right\s+)?"
+    r"(?:answer|ans|result)\s*(?:is\s*:?|[:=])\s*(?=\S)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=50_000)
+def parse(text: str) -> Value:
+    """The value that an answer states; never an error."""
+    if len(text) > LONGEST:
+        return Text(text[:LONGEST])
+    text = clean(text)
+    if announcement := _ANNOUNCEMENT.match(text):
+        text = clean(text[announcement.end() :])
+    return _parse(text, DEEPEST)
+
+
+def _parse(text: str, depth: int) -> Value:
+    text = without_outer_brackets(text.strip())
+    if depth <= 0 or not text:
+        return Text(text)
+    for reader in _READERS:
+        value = reader(text, depth)
+        if value is not None:
+            return value
+    return Text(compact(text).casefold())
+
+
+# --- numbers and quantities ------------------------------------------------------------------
+
+_UNIT_FRACTION = re.compile(r"\A\\frac\{\s*([A-Za-z]{2,})\s*\}\{\s*([A-Za-z]+)\s*\}\Z")
+_BEFORE_UNIT = re.compile(r"(?<=[\s}\])0-9])\s*(?=[A-Za-zμ°Ω¢\u4e00-\u9fff])")
+_TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_BASE_NAMES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
+_BASE = re.compile(
+    r"\(?\s*(?P<digits>[0-9A-F][0-9A-F ,]*(?:\.[0-9A-F]+)?)\s*\)?\s*"
+    r"(?:_\s*\{?\s*(?P<index>[0-9]{1,2}|[a-z]+)\s*\}?"
+    r"|\(?\s*(?:in\s+)?base[\s-]+(?P<spoken>[0-9]{1,2}|[a-z]+)\s*\)?)"
+)
+_RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?)+")
+_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:\s*:\s*[0-5][0-9])+")
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
+
+
+def _read_number(text: str, depth: int) -> Value | None:
+    """A number alone, or with a unit or with what is counted behind it."""
+    found = number_at_start(text)
+    if found is None:
+        return None
+    number, money, rest = found
+    attached = not rest.startswith(" ") and not text[: len(text) - len(rest)].endswith(" ")
+    rest = _UNIT_FRACTION.sub(r"\1/\2", rest.strip())
+    unit = parse_unit(money) if money else None
+    if unit:
+        return Quantity(number, unit) if not rest or parse_unit(rest) == unit else None
+    if not rest:
+        return number
+    if attached and re.match(r"[A-Za-z](?![A-Za-z])", rest):
+        return None  # a variable: 5m is five times m
+    rest = without_outer_brackets(rest)
+    unit = parse_unit(rest)
+    if unit is None and not attached:
+        unit = parse_noun(rest, one=number.shown == 1)
+    return Quantity(number, unit) if unit else None
+
+
+def _read_quantity(text: str, depth: int) -> Value | None:
+    r"""An expression with a unit behind it, as in `2\sqrt{3} cm`."""
+    for match in _BEFORE_UNIT.finditer(text):
+        before, after = text[: match.start()].strip(), text[match.end() :].strip()
+        unit = parse_unit(after)
+        if unit is None or not before:
+            continue
+        one_letter = re.fullmatch("[A-Za-z]", after) is not None
+        if one_letter and (match.start() == match.end() or has_variables(before)):
+            continue  # a variable
+        if "degree" in dict(unit.powers) and _TRIGONOMETRY.search(before):
+            continue  # the angle of a function: sin 30° is a number
+        amount = _read_number(before, depth) or read_expression(before)
+        if isinstance(amount, Number | Expression):
+            return Quantity(amount, unit)
+    return None
+
+
+def _read_base_number(text: str, depth: int) -> Value | None:
+    match = _BASE.fullmatch(text)
+    if match is None:
+        return None
+    name = match["index"] or match["spoken"]
+    base = int(name) if name.isdigit() else _BASE_NAMES.get(name, 0)
+    digits = re.sub(r"[ ,]", "", match["digits"])
+    if base == 10:
+        return _read_number(digits, depth)
+    return BaseNumber(digits, base) if 2 <= base <= 36 else None
+
+
+def _read_ratio(text: str, depth: int) -> Value | None:
+    """A ratio in lowest terms; the time of a clock as it stands."""
+    if not _RATIO.fullmatch(text):
+        return None
+    parts = [part.strip() for part in text.split(":")]
+    if _CLOCK.fullmatch(text) or not all(part.isdigit() for part in parts):
+        return Ratio(tuple(parts))
+    divisor = gcd(*map(int, parts)) or 1
+    return Ratio(tuple(str(int(part) // divisor) for part in parts))
+
+
+def _read_date(text: str, depth: int) -> Value | None:
+    return Text(text) if _DATE.fullmatch(text) else None
+
+
+# --- names -----------------------------------------------------------------------------------
+
+_SOLE_WORDS = {"pi": Expression(r"\pi"), "infinity": Expression(r"\infty")}
+_WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_a-zA-Z]")
+_WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
+_FORMULA = re.compile(r"(?:\s*[A-Z][a-z]?(?:\s*_\s*\{?\s*[0-9]+\s*\}?|[0-9]+)?)+")
+_POINT = r"[A-Z](?:'|\\prime|\^\{?\\prime\}?)*(?:_\{?[0-9]\}?)?"
+_POINTS = re.compile(rf"\s*({_POINT}(?:\s*{_POINT})*)\s*\Z")
+_SHAPES = {"overline": "segment", "side": "segment"}
+_SHAPE = re.compile(
+    r"\\?(?P<shape>angle|triangle|overline|overrightarrow|overleftrightarrow|vec|odot"
+    r"|quad(?:rilateral)?|parallelogram|segment|line|ray|side|arc|point)(?![A-Za-z])\s*",
+    re.IGNORECASE,
+)
+
+
+def _read_formula(text: str, depth: int) -> Value | None:
+    """A chemical formula, or another name of letters and digits, without the signs of indices."""
+    if not _FORMULA.fullmatch(text) or not any(letter.isdigit() for letter in text):
+        return None
+    return Text(re.sub(r"[_{}\s]", "", text))
+
+
+def _read_points(text: str, depth: int) -> Value | None:
+    shape = _SHAPE.match(text)
+    rest = without_outer_brackets(text[shape.end() :].strip()) if shape else text
+    letters = _POINTS.match(rest)
+    if letters is None:
+        return None
+    names = tuple(re.sub(r"\\prime|\^|[{}\s]", "", name) for name in re.findall(_POINT, letters[1]))
+    if len(names) < 2 and not shape:
+        return None
+    prefix = shape["shape"].lower() if shape else ""
+    return Points(_SHAPES.get(prefix, prefix), names)
+
+
+def _read_words(text: str, depth: int) -> Value | None:
+    if not _WORDS.fullmatch(text) or not _WORD.search(text):
+        return None
+    lower = re.sub(r"[\s-]+", " ", text.casefold())
+    return _SOLE_WORDS.get(text) or Words(re.sub(r"\A(?:the|an) (?=\w)", "", lower))
+
+
+# --- collections -----------------------------------------------------------------------------
+
+_OR = re.compile(
+    r"\s*,?\s*\bor\s+equivalently\b,?\s*|\s*,?\s+or\s+|\s*\\(?:lor|vee)(?![A-Za-z])\s*"
+    r"|(?<=[)\]}0-9°%])\s*or\s+"
+)
+_CUP = re.compile(r"\s*\\cup(?![A-Za-z])\s*")
+_MEMBER = re.compile(r"\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*")
+_PAIRS = {"(": ")]", "[": ")]", "]": "[", "{": "}", "<": ">"}
+
+
+def _read_empty_set(text: str, depth: int) -> Value | None:
+    return EMPTY_SET if compact(text) in (r"\{\}", r"\emptyset", "{}") else None
+
+
+def _read_alternatives(text: str, depth: int) -> Value | None:
+    parts, separators = split_top(text, _OR)
+    if not separators or not all(part.strip() for part in parts):
+        return None
+    return _collected(parts, "or", "", depth)
+
+
+def _read_plus_minus(text: str, depth: int) -> Value | None:
+    r"""Both values of an expression with `\pm`."""
+    if not re.search(r"\\pm(?![A-Za-z])", text) or len(split_top(text, COMMA)[0]) > 1:
+        return None
+    both = [
+        re.sub(r"\\mp(?![A-Za-z])", lower, re.sub(r"\\pm(?![A-Za-z])", upper, text))
+        for upper, lower in ("+-", "-+")
+    ]
+    return _collected([re.sub(r"(^|[=({,])\s*\+\s*", r"\1", one) for one in both], "or", "", depth)
+
+
+def _read_bracketed(text: str, depth: int) -> Value | None:
+    """A tuple, an interval, a list or a set."""
+    found = bracketed(text)
+    if found is None:
+        return None
+    opening, closing = (
+        {r"\langle": "<", r"\rangle": ">"}.get(bracket, bracket.lstrip("\\"))
+        for bracket in (found[0], found[2])
+    )
+    content = found[1]
+    if closing not in _PAIRS.get(opening, "") or (opening == "{" and "|" in content):
+        return None
+    if opening == "]":
+        opening, closing = "(", ")"
+    parts = split_top(content, COMMA)[0]
+    if not all(part.strip() for part in parts) or (len(parts) == 1 and opening in "(["):
+        return None
+    if compact(content) in (r"-\infty,\infty", r"-\infty,+\infty"):
+        return REALS
+    return _collected(parts, opening, closing, depth)
+
+
+def _read_union(text: str, depth: int) -> Value | None:
+    r"""Intervals joined by `\cup`, as a set of them."""
+    member = _MEMBER.match(text)
+    parts, separators = split_top(text[member.end() :] if member else text, _CUP)
+    if not separators:
+        return None
+    items = tuple(_read_bracketed(part.strip(), depth - 1) or Text(part) for part in parts)
+    if not all(isinstance(item, Collection) and item.opening in "([" for item in items):
+        return None
+    return Collection(items, "{", "}")
+
+
+def _read_list(text: str, depth: int) -> Value | None:
+    parts, separators = split_top(text, COMMA)
+    if not separators or not all(part.strip() for part in parts):
+        return None
+    return _collected(parts, ",", "", depth)
+
+
+def _collected(parts: Sequence[str], opening: str, closing: str, depth: int) -> Value:
+    items = tuple(_parse(part, depth - 1) for part in parts)
+    if opening in (",", "or"):
+        items = _with_shared_unit(items)
+    return Collection(items, opening, closing)
+
+
+def _with_shared_unit(items: tuple[Value, ...]) -> tuple[Value, ...]:
+    """`3 and 4 cm` are two lengths: the last unit belongs to all numbers before it."""
+    last = items[-1]
+    numbers = [item for item in items[:-1] if isinstance(item, Number)]
+    if not isinstance(last, Quantity) or len(numbers) < len(items) - 1:
+        return items
+    return (*(Quantity(number, last.unit) for number in numbers), last)
+
+
+# --- relations -------------------------------------------------------------------------------
+
+_RELATION = re.compile(
+    r"\\(?:le|ge|lt|gt|approx|ne|equiv|cong|sim|simeq|propto)(?![A-Za-z])|<=|>=|==|!=|=|<|>"
+)
+_SPELLINGS = {
+    "<=": r"\le",
+    ">=": r"\ge",
+    r"\lt": "<",
+    r"\gt": ">",
+    "==": "=",
+    "!=": r"\ne",
+    r"\simeq": r"\approx",
+}
+_VARIABLE = re.compile(r"(?:[A-Za-z]|\\[A-Za-z]+)(?:_\{?\w\}?)?")
+_FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
+
+
+def _read_relation(text: str, depth: int) -> Value | None:
+    if member := _MEMBER.match(text):
+        return _parse(text[member.end() :], depth - 1)
+    parts, signs = split_top(text, _RELATION)
+    if not signs or len(split_top(text, COMMA)[0]) > 1:
+        return None
+    operands = tuple(part.strip() for part in parts)
+    operators = tuple(_SPELLINGS.get(sign, sign) for sign in signs)
+    if not all(operands):
+        alone = not operands[0] and operators in (("=",), (r"\approx",))
+        return _parse(operands[1], depth - 1) if alone and operands[1] else None
+    interval = _interval_of(operands, operators, depth)
+    return interval or Relation(operands, operators, compact(text))
+
+
+def _interval_of(
+    operands: tuple[str, ...], operators: tuple[str, ...], depth: int
+) -> Collection | None:
+    """The interval that one variable between bounds stands for."""
+    if not all(operator in _FLIPPED for operator in operators) or len(operands) > 3:
+        return None
+    if len(operands) == 2:
+        return _half_line(*operands, operators[0], depth)
+    if all(operator in (">", r"\ge") for operator in operators):
+        operands, operators = operands[::-1], tuple(_FLIPPED[one] for one in operators[::-1])
+    low, variable, high = operands
+    if not _VARIABLE.fullmatch(variable) or not {*operators} <= {"<", r"\le"}:
+        return None
+    opening = "[" if operators[0] == r"\le" else "("
+    closing = "]" if operators[1] == r"\le" else ")"
+    return Collection((_parse(low, depth - 1), _parse(high, depth - 1)), opening, closing, variable)
+
+
+def _half_line(left: str, right: str, operator: str, depth: int) -> Collection | None:
+    if _VARIABLE.fullmatch(right) and not _VARIABLE.fullmatch(left):
+        left, right, operator = right, left, _FLIPPED[operator]
+    if not _VARIABLE.fullmatch(left) or _VARIABLE.fullmatch(right):
+        return None
+    bound = _parse(right, depth - 1)
+    if operator in ("<", r"\le"):
+        closing = "]" if operator == r"\le" else ")"
+        return Collection((Expression(r"-\infty"), bound), "(", closing, left)
+    opening = "[" if operator == r"\ge" else "("
+    return Collection((bound, Expression(r"\infty")), opening, ")", left)
+
+
+def _read_expression(text: str, depth: int) -> Value | None:
+    return read_expression(text)
+
+
+# In this order: an earlier reader takes what a later one would misread.
+_READERS = (
+    _read_empty_set,
+    _read_alternatives,
+    _read_plus_minus,
+    _read_date,
+    _read_number,
+    _read_formula,
+    _read_points,
+    _read_words,
+    _read_ratio,
+    _read_base_number,
+    _read_union,
+    _read_bracketed,
+    _read_relation,
+    _read_list,
+    _read_quantity,
+    _read_expression,
+)

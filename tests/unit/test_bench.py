@@ -4,13 +4,13 @@ import inspect
 
 import pytest
 
-from reassess.bench import gpu, pool, run, training, workflow
+from reassess.bench import gpu, pool, run, training, verifier, workflow
 from reassess.core.errors import ReassessError
 
 
 @pytest.mark.parametrize(
     ("modules", "listed"),
-    [((training, workflow, pool), run.BENCHMARKS), ((gpu,), gpu.BENCHMARKS)],
+    [((training, workflow, pool, verifier), run.BENCHMARKS), ((gpu,), gpu.BENCHMARKS)],
 )
 def test_every_benchmark_function_is_listed_once(modules, listed):
     measuring = {

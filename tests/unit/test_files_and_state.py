@@ -23,6 +23,7 @@ from reassess.core.project import ROOT
 from reassess.grid.state import recording_failure, state_of
 from reassess.training.flops import FlopsModel
 from reassess.training.rejection_sampling import shortest_correct
+from reassess.verifier import grade
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path, monkeypatch):
@@ -183,10 +184,11 @@ def test_the_shortest_correct_trace_is_kept():
         "a 0 b 0 c 1. Answer: 1",
         "a 0 b 0 c 2. Answer: 2",
     )
-    assert shortest_correct([long, wrong, short], [9, 7, 7], "1", "integer") == short
-    assert (
-        shortest_correct([wrong, "Answer: 1"], [7, 3], "1", "integer") is None
-    )  # right, but without reasoning
+    texts = [long, wrong, short]
+    assert shortest_correct(texts, [9, 7, 7], [grade(text, "1") for text in texts]) == short
+    unreasoned = [wrong, "Answer: 1"]  # right, but without reasoning
+    verdicts = [grade(text, "1") for text in unreasoned]
+    assert shortest_correct(unreasoned, [7, 3], verdicts) is None
 
 
 def test_flops_are_those_of_a_count_by_hand():

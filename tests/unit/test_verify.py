@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 from synthetic import make_bundle
 
+from reassess import verifier
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import pack
 from reassess.bundles.checksums import SUMS
@@ -17,6 +19,7 @@ from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json
 from reassess.verifier.comparison import KINDS
+from reassess.verifier.grading import is_right
 from reassess.verify import VerifyReport, verify_figures, verify_scores, verify_train
 from reassess.verify.training import Repetition, compare_cell
 
@@ -214,7 +217,9 @@ def test_the_second_grader_catches_a_verifier_that_errs(study, monkeypatch):
     monkeypatch.setitem(KINDS, "integer", lambda extracted, answer: True)
     scores = pd.read_parquet(study / "bundle/scores.parquet").assign(correct=True)
     scores.to_parquet(study / "bundle/scores.parquet", index=False)
+    is_right.cache_clear()
     found = verify_scores(study).differences
+    is_right.cache_clear()
     assert found and all(
         "is True for our verifier, False for math-verify" in one for one in found[:-1]
     )
@@ -233,6 +238,50 @@ def test_a_stricter_second_grader_is_a_note(study):
     report = verify_scores(study)
     assert report.differences == []
     assert any("1 answers in other forms than the right one" in note for note in report.notes)
+
+
+def without_verdict(answers):
+    """A grader whose comparisons of these answers stay undecided."""
+
+    def grade_all(completions, golds, kinds):
+        return [
+            replace(verdict, correct=False, undecided=True) if gold in answers else verdict
+            for verdict, gold in zip(
+                verifier.grade_all(completions, golds, kinds), golds, strict=True
+            )
+        ]
+
+    return grade_all
+
+
+def test_a_verdict_that_was_undecided_is_named_and_is_no_difference(study):
+    right = pd.read_parquet(study / "bundle/scores.parquet").query("cell == @CELL")["correct"]
+    row = right.to_numpy().nonzero()[0][0]
+    item = change(study, "scores", "correct", lambda value: False, row)
+    scores = pd.read_parquet(study / "bundle/scores.parquet")
+    scores["undecided"] = (scores[["cell", "benchmark", "item"]].agg(" ".join, axis=1)) == item
+    scores.to_parquet(study / "bundle/scores.parquet", index=False)
+    report = verify_scores(study)
+    assert report.differences == []
+    assert [note for note in report.notes if item in note] == [
+        f"{item}: stored as undecided, True now"
+    ]
+
+
+def test_verdicts_that_stay_undecided_are_counted(study, monkeypatch):
+    path = study / "bundle/scores.parquet"
+    answers = pd.read_parquet(study / "bundle/predictions.parquet")["answer"]
+    scores = pd.read_parquet(path)
+    undecided = (answers == answers.iloc[0]).to_numpy()
+    monkeypatch.setattr("reassess.verify.scores.grade_all", without_verdict({answers.iloc[0]}))
+    lost = int((undecided & scores["correct"]).sum())
+    assert any("recomputed as 'undecided'" in one for one in verify_scores(study).differences)
+    scores.assign(undecided=undecided, correct=scores["correct"] & ~undecided).to_parquet(
+        path, index=False
+    )
+    report = verify_scores(study)
+    assert report.differences == [] and lost > 0
+    assert any(note.startswith(f"{undecided.sum()} answers are stored") for note in report.notes)
 
 
 def test_scores_without_answers_cannot_be_verified(study):

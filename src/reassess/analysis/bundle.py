@@ -32,7 +32,8 @@ SCORES = [
     "hops",
     "filled",
 ]
-OPTIONAL_SCORES = ["samples", "sampled_correct", "judged"]  # from further samples or a judge model
+# From further samples, a judge model, or a version that counts undecided verdicts.
+OPTIONAL_SCORES = ["undecided", "samples", "sampled_correct", "judged"]
 HISTORY = [*AXES, "step", "metric", "value"]
 BUDGETS = ["samples", "updates", "tokens", "flops", "seconds", "peak_memory_mb"]
 MANIFESTS = [*AXES, "status", "error", "spec_hash", "rows_hash", *BUDGETS, "resumed", "manifest"]
@@ -51,6 +52,13 @@ CATEGORIES = [
     "answer_kind",
 ]
 FORMAT = 1  # raised when a reader of the old format would misread the new one
+
+
+def undecided_in(scores: pd.DataFrame) -> pd.Series[bool]:
+    """Whether the verifier left each score undecided; older bundles do not say, which means no."""
+    if "undecided" not in scores:
+        return pd.Series(False, index=scores.index)
+    return scores["undecided"].eq(True)
 
 
 @dataclass(frozen=True)

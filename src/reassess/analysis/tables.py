@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reassess.analysis.bundle import BUDGETS, Bundle
+from reassess.analysis.bundle import BUDGETS, Bundle, undecided_in
 from reassess.analysis.pages import as_markdown, table_page
 from reassess.analysis.select import accuracy, pick, scores_at
 from reassess.core.files import write_text
@@ -41,8 +41,11 @@ def tabulate(bundle_dir: Path, out: Path) -> None:
 
 
 def main_table(bundle: Bundle) -> pd.DataFrame:
-    """Accuracy in per cent, plus or minus half the 95 % interval, by model, arm and benchmark."""
-    rows = []
+    """Accuracy in per cent, plus or minus half the 95 % interval, by model, arm and benchmark.
+
+    Undecided verdicts are counted where there are any.
+    """
+    rows, any_undecided = [], bool(undecided_in(bundle.scores).any())
     for arm in arms_of_bundle(bundle):
         row: Row = dict(arm)
         row["runs"] = len(pick(bundle.scored, **arm))
@@ -52,6 +55,8 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
         scored = scores_at(bundle, **arm)
         row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"
         row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
+        if any_undecided:
+            row["undecided"] = int(undecided_in(scored).sum())
         row |= _optional_scores(scored)
         rows.append(_without_none(row))
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from reassess.bench import pool, training, workflow
+from reassess.bench import pool, training, verifier, workflow
 from reassess.bench.common import Measurement, chosen, small_grid
 from reassess.grid.study import Grid
 
@@ -25,6 +25,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     workflow.evaluation,
     workflow.dry_run,
     pool.pool,
+    verifier.verifier,
 )
 
 

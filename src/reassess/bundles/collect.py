@@ -19,6 +19,7 @@ from reassess.analysis.bundle import (
     MANIFESTS,
     OPTIONAL_SCORES,
     SCORES,
+    undecided_in,
 )
 from reassess.bundles.stored_answers import ANSWERS, KEYS, write_answers
 from reassess.core.errors import ReassessError
@@ -119,6 +120,7 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
     frame = frame.rename(columns={"id": "item", "family": "item_family"})
+    frame["undecided"] = undecided_in(frame)
     frame = frame[[name for name in (*SCORES, *OPTIONAL_SCORES) if name in frame]].assign(
         **_axes(grid, cell)
     )

@@ -27,6 +27,7 @@ SCORES = {
     "item_family": "kind of question",
     "hops": "steps that the question needs (micro world)",
     "filled": "filled cells of the picture (micro world)",
+    "undecided": "whether the verifier reached no verdict within its limits: not correct",
     "samples": "further completions drawn for pass@k",
     "sampled_correct": "how many of them are right",
     "judged": "verdict of the judge model; empty where its reply could not be read",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +33,7 @@ from reassess.grid.benchmarks import Benchmark
 from reassess.grid.world import WorldRules
 from reassess.methods import Method
 from reassess.training.layout import Layout
-from reassess.verifier import grade
+from reassess.verifier import Verdict, grade_all
 
 PROPERTIES = ("hops", "filled")  # of an item, where its world has them
 Scores = dict[str, dict[str, float]]  # by benchmark
@@ -76,13 +77,41 @@ def evaluate_checkpoint(
         )
     else:
         respond = answer_by_method(method, seed)
-    model = ItemModel(respond, world.item_type)
+    model = ItemModel(_grading(respond), world.item_type)
     lm_eval_results = _run_lm_eval(model, pool, benchmarks)
     predictions = _predictions(splits, model.completions)
     if protocol.samples:
         sampling = SamplingParams(protocol.samples, protocol.sample_temperature, seed)
         predictions = predictions.assign(**_sample_columns(items, respond(items, sampling)))
     return predictions, scores_of(predictions, lm_eval_results)
+
+
+def _grading(respond: Responder[Item]) -> Responder[Item]:
+    """Answer, and grade side by side what lm-eval then scores one by one.
+
+    The verdicts are remembered, so that each completion is judged once.
+    """
+
+    def answer(items: Sequence[Item], sampling: SamplingParams) -> list[list[Completion]]:
+        answers = respond(items, sampling)
+        _verdicts(items, answers)
+        return answers
+
+    return answer
+
+
+def _verdicts(
+    items: Sequence[Item], answers: Sequence[Sequence[Completion]]
+) -> list[list[Verdict]]:
+    """The verdict on each completion of each item."""
+    owners = [item for item, own in zip(items, answers, strict=True) for _ in own]
+    verdicts = grade_all(
+        [one.text for own in answers for one in own],
+        [item.answer for item in owners],
+        [item.answer_kind for item in owners],
+    )
+    rest = iter(verdicts)
+    return [list(islice(rest, len(own))) for own in answers]
 
 
 def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmark]) -> Scores:
@@ -109,14 +138,12 @@ def _run_lm_eval(model: ItemModel, pool: Path, benchmarks: Mapping[str, Benchmar
 def _sample_columns(
     items: Sequence[Item], sampled: Sequence[Sequence[Completion]]
 ) -> dict[str, Sequence[int | str]]:
-    """Columns of further samples: how many, how many are correct, and their texts as JSON."""
-    correct = [
-        sum(grade(one.text, item.answer, item.answer_kind).correct for one in completions)
-        for item, completions in zip(items, sampled, strict=True)
-    ]
+    """Columns of further samples: how many, their verdicts counted, and their texts as JSON."""
+    verdicts = _verdicts(items, sampled)
     return {
         "samples": [len(completions) for completions in sampled],
-        "sampled_correct": correct,
+        "sampled_correct": [sum(one.correct for one in own) for own in verdicts],
+        "sampled_undecided": [sum(one.undecided for one in own) for own in verdicts],
         "sampled": [json.dumps([one.text for one in completions]) for completions in sampled],
     }
 
@@ -126,9 +153,9 @@ def _predictions(
 ) -> pd.DataFrame:
     rows = []
     for name, split in splits.items():
-        for item in split:
-            completion = completions[item.id]
-            verdict = grade(completion.text, item.answer, item.answer_kind)
+        answers = [completions[item.id] for item in split]
+        verdicts = _verdicts(split, [[answer] for answer in answers])
+        for item, completion, (verdict,) in zip(split, answers, verdicts, strict=True):
             rows.append(
                 {
                     "benchmark": name,
@@ -140,6 +167,7 @@ def _predictions(
                     "answer_kind": item.answer_kind,
                     "correct": verdict.correct,
                     "format_ok": verdict.format_ok,
+                    "undecided": verdict.undecided,
                     "length": completion.length,
                     "truncated": completion.truncated,
                     "family": item.family,
@@ -150,7 +178,7 @@ def _predictions(
 
 
 def scores_of(predictions: pd.DataFrame, lm_eval_results: Scores) -> Scores:
-    """The scores of each benchmark.
+    """The scores of each benchmark; what the verifier left undecided is counted, and not correct.
 
     Raises:
         ReassessError: lm-eval's accuracy is not that of the verifier, which graded `predictions`.
@@ -168,9 +196,14 @@ def scores_of(predictions: pd.DataFrame, lm_eval_results: Scores) -> Scores:
             "correct": correct,
             "accuracy": accuracy,
             "stderr": (accuracy * (1 - accuracy) / max(count - 1, 1)) ** 0.5,
+            "undecided": int(rows["undecided"].sum()),
             "format": float(rows["format_ok"].mean()),
             "truncated": float(rows["truncated"].mean()),
             "mean_length": float(rows["length"].mean()),
-            **(sampled_scores(rows) if "samples" in rows else {}),
+            **(_sampled_scores(rows) if "samples" in rows else {}),
         }
     return scores
+
+
+def _sampled_scores(rows: pd.DataFrame) -> dict[str, float]:
+    return {**sampled_scores(rows), "sampled_undecided": int(rows["sampled_undecided"].sum())}

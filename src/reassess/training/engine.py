@@ -25,6 +25,7 @@ from reassess.training.overrides import require
 from reassess.training.preemption import PreemptionCallback
 from reassess.training.probe import Probe
 from reassess.training.sharding import wait_for_all
+from reassess.verifier.rewards import UNDECIDED_SHARE
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -41,6 +42,7 @@ LOGGED = {
     "completions/clipped_ratio": "truncated_share",
     "frac_reward_zero_std": "zero_variance_share",
     "resampled_share": "resampled_share",
+    UNDECIDED_SHARE: UNDECIDED_SHARE,
     "entropy": "entropy",
     "learning_rate": "learning_rate",
     "grad_norm": "grad_norm",
@@ -129,8 +131,14 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
         logs: dict[str, float],
         **_: object,
     ) -> None:
-        """Record what the trainer logs."""
+        """Record what the trainer logs.
+
+        The share of rewards whose verdict is undecided is recorded only where there are any, so
+        that a history without them is the one that earlier versions wrote.
+        """
         values = {LOGGED[name]: value for name, value in logs.items() if name in LOGGED}
+        if not values.get(UNDECIDED_SHARE):
+            values.pop(UNDECIDED_SHARE, None)
         self.history.add(state.global_step, **values)
 
     def on_save(

@@ -40,7 +40,7 @@ def grade(completion: str, answer: str, kind: str = "math") -> Verdict:
         ReassessError: a worker of symbolic comparisons does not start.
     """
     extraction = find(completion)
-    correct = _is_right(extraction, answer, kind)
+    correct = is_right(extraction, answer, kind)
     return Verdict(extraction.text, correct is True, is_well_formed(completion), correct is None)
 
 
@@ -70,7 +70,7 @@ def grade_all(
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _is_right(extraction: Extraction, answer: str, kind: str) -> bool | None:
+def is_right(extraction: Extraction, answer: str, kind: str) -> bool | None:
     """Whether an extracted answer, and any stated after it, is right; None where undecided.
 
     An undecided comparison is remembered, too: within one process a completion has one verdict.

@@ -48,7 +48,10 @@ def run(function: str, *arguments: str) -> object:
             a signal from outside.
     """
     with _workers.one() as worker:
-        return worker.call(FUNCTIONS, function, arguments, CPU_SECONDS)
+        outcome, value = worker.call(FUNCTIONS, function, arguments, CPU_SECONDS)
+    if outcome == "undecided":
+        raise Undecided(str(value))
+    return value
 
 
 @atexit.register

@@ -1,4 +1,4 @@
-"""Reward functions in the shape that TRL expects. Only `grade` decides accuracy: reward is score."""
+"""Reward functions in the shape that TRL expects. Accuracy is what `grade` says it is."""
 
 from __future__ import annotations
 

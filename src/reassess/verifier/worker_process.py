@@ -26,7 +26,6 @@ from typing import Literal
 from pebble import ProcessExpired, ProcessPool
 
 from reassess.core.errors import ReassessError
-from reassess.verifier.math_worker import Undecided
 
 MEMORY = 2**30  # bytes of data that a worker may have
 START_SECONDS = 1800.0  # in which a living process must have started, on however busy a machine
@@ -36,7 +35,8 @@ OUT_OF_MEMORY = 77  # exit code
 CRASHES = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
-Outcome = tuple[Literal["done", "failed", "lacking"], object]
+# The value of a call; or why there is none, or that it cannot even be imported.
+Outcome = tuple[Literal["done", "undecided", "lacking"], object]
 
 
 class Worker:
@@ -49,11 +49,12 @@ class Worker:
 
     def call(
         self, module: str, function: str, arguments: tuple[str, ...], cpu_seconds: float
-    ) -> object:
+    ) -> Outcome:
         """Call a function; a second time if the process ends for no reason of its own.
 
+        A call that exceeds a limit, crashes, or raises an error is undecided.
+
         Raises:
-            Undecided: the call exceeds a limit, crashes, or raises an error.
             ReassessError: the process cannot be started, cannot import the function, or is ended
                 both times by a signal from outside.
         """
@@ -67,31 +68,29 @@ class Worker:
         except ProcessExpired as error:
             cause = _name_of(error.exitcode)
             if -error.exitcode in CRASHES:
-                raise Undecided(f"it ends by {cause}") from error
+                return "undecided", f"it ends by {cause}"
             self.stop()
             raise ReassessError(f"the worker of math-verify was ended twice by {cause}") from error
         except (OSError, RuntimeError) as error:
             self.stop()
             raise ReassessError(f"the worker of math-verify does not start: {error}") from error
 
-    def _call(self, task: tuple[str, str, tuple[str, ...], float]) -> object:
+    def _call(self, task: tuple[str, str, tuple[str, ...], float]) -> Outcome:
         pool = self._started(task[0])
         try:
             outcome, value = _result(pool, pool.schedule(_execute, task))
         except ProcessExpired as error:
             if error.exitcode == -signal.SIGPROF:
-                raise Undecided(f"it takes more than {task[-1]} s of CPU time") from error
+                return "undecided", f"it takes more than {task[-1]} s of CPU time"
             if error.exitcode == OUT_OF_MEMORY:
-                raise Undecided(f"it takes more than {MEMORY >> 20} MiB of memory") from error
+                return "undecided", f"it takes more than {MEMORY >> 20} MiB of memory"
             raise
         except BaseException:
             self.stop()  # it may still be at work, for nobody
             raise
         if outcome == "lacking":
             raise ReassessError(f"the worker of math-verify cannot import it: {value}")
-        if outcome == "failed":
-            raise Undecided(str(value))
-        return value
+        return outcome, value
 
     def _started(self, module: str) -> ProcessPool:
         if self._pool is not None and self._pool.active:
@@ -238,6 +237,6 @@ def _execute(module: str, function: str, arguments: tuple[str, ...], cpu_seconds
     except ImportError as error:
         return "lacking", str(error)
     except Exception as error:
-        return "failed", f"{type(error).__name__}: {error}"
+        return "undecided", f"{type(error).__name__}: {error}"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0.0)

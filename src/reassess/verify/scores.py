@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from reassess.analysis.bundle import Bundle
+from reassess.analysis.bundle import Bundle, undecided_in
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.bundles.stored_answers import ANSWERS, KEYS, answers_by_cell
 from reassess.core.errors import ReassessError
-from reassess.verifier import Verdict, grade
-from reassess.verify.report import VerifyReport
+from reassess.verifier import Verdict, grade_all
+from reassess.verify.report import LISTED, VerifyReport
 from reassess.verify.second_grader import SecondGrader, name_of
 
 REMEMBERED = 200_000  # verdicts: models give the same short answers many times
 COMPARED = {"correct": "verdict", "extracted": "extracted answer", "format_ok": "format"}
 
-Grade = Callable[[str, str, str], Verdict]  # of a completion, by the right answer and its kind
+Answer = tuple[str, str, str]  # a completion, the right answer, and its kind
 
 
 def verify_scores(path: Path) -> VerifyReport:
     """Grade every stored answer again and compare the verdicts with the stored scores, by item.
 
     Mathematical answers are graded a second time by a grader that shares no code with ours.
+    Verdicts that were undecided are noted, by name where there is one now.
 
     Raises:
         ReassessError: the bundle is damaged, of a newer version, or holds no answers.
@@ -43,21 +44,23 @@ def verify_scores(path: Path) -> VerifyReport:
         scores[KEYS] = scores[KEYS].astype(str)
         remaining = dict(iter(scores.groupby("cell")))
         cells = len(remaining)
-        graded_again = lru_cache(maxsize=REMEMBERED)(grade)
+        known: dict[Answer, Verdict] = {}
         differences: list[str] = []
-        count, second = 0, SecondGrader()
+        count, second, undecided = 0, SecondGrader(), Undecided()
         for cell, rows in answers_by_cell(answers):
             stored = remaining.pop(cell, scores.iloc[:0])
             both, unpaired = _paired(stored, rows)
-            regraded = _verdicts(both, graded_again)
+            regraded = _verdicts(both, known)
+            undecided.check(both, regraded)
             differences += [*unpaired, *_differences(both, regraded)]
-            second.check(both, regraded)
+            decided = ~regraded["undecided"].to_numpy(dtype=bool)
+            second.check(both[decided], regraded[decided])
             count += len(both)
         for rows in remaining.values():
             differences += _paired(rows, rows.iloc[:0][KEYS])[1]
     report.add(differences)
     report.add(second.differences)
-    report.notes += second.notes()
+    report.notes += [*undecided.notes(), *second.notes()]
     report.checked = f"{count} answers of {cells} cells"
     return report
 
@@ -75,27 +78,79 @@ def _paired(scores: pd.DataFrame, answers: pd.DataFrame) -> tuple[pd.DataFrame, 
     return both[both["_merge"] == "both"], unpaired
 
 
-def _verdicts(rows: pd.DataFrame, graded_again: Grade) -> pd.DataFrame:
-    answers = zip(rows["completion"], rows["answer"], rows["answer_kind"], strict=True)
-    verdicts = [graded_again(*answer) for answer in answers]
+def _verdicts(rows: pd.DataFrame, known: dict[Answer, Verdict]) -> pd.DataFrame:
+    """The columns of `COMPARED`, and `undecided`, as they come out now."""
+    answers: list[Answer] = list(
+        zip(rows["completion"], rows["answer"], rows["answer_kind"], strict=True)
+    )
+    if len(known) > REMEMBERED:
+        known.clear()
+    fresh = [answer for answer in dict.fromkeys(answers) if answer not in known]
+    known |= zip(fresh, _graded(fresh), strict=True)
+    verdicts = [known[answer] for answer in answers]
     return pd.DataFrame(
         {
             name: pd.Series([getattr(verdict, name) for verdict in verdicts], dtype=object)
-            for name in COMPARED
+            for name in (*COMPARED, "undecided")
         }
     )
 
 
+def _graded(answers: Sequence[Answer]) -> list[Verdict]:
+    return grade_all(*([answer[part] for answer in answers] for part in range(3)))
+
+
+@dataclass
+class Undecided:
+    """Verdicts that were undecided when they were stored, or are now."""
+
+    decided: list[str] = field(default_factory=list)
+    remaining: int = 0
+    new: int = 0
+
+    def check(self, rows: pd.DataFrame, regraded: pd.DataFrame) -> None:
+        """Count, and name those that have a verdict now.
+
+        Args:
+            rows: the stored scores and answers.
+            regraded: the verdicts just made, in the same order.
+        """
+        was, now = undecided_in(rows).to_numpy(), regraded["undecided"].to_numpy(dtype=bool)
+        self.remaining += int((was & now).sum())
+        self.new += int((~was & now).sum())
+        correct = regraded["correct"][was & ~now]
+        for row, right in zip(rows[was & ~now].itertuples(), correct, strict=True):
+            self.decided.append(f"{name_of(row)}: stored as undecided, {right} now")
+
+    def notes(self) -> list[str]:
+        """A note for each kind that there is."""
+        notes = self.decided[:LISTED]
+        if len(self.decided) > LISTED:
+            notes.append(f"and {len(self.decided) - LISTED} more that were undecided")
+        if self.remaining:
+            notes.append(f"{self.remaining} answers are stored as undecided, and are so again")
+        if self.new:
+            notes.append(f"{self.new} answers have a stored verdict and are undecided here")
+        return notes
+
+
 def _differences(stored: pd.DataFrame, regraded: pd.DataFrame) -> list[str]:
-    """The items whose stored verdict, extracted answer or format differs from the one just made."""
+    """The items whose stored verdict, extracted answer or format differs from the one just made.
+
+    A verdict where there was none is no difference.
+    """
     differences = []
+    was, now = undecided_in(stored).to_numpy(), regraded["undecided"].to_numpy(dtype=bool)
     for column, title in COMPARED.items():
         before, after = stored[column], regraded[column]
         same = (after == before.to_numpy()) | (after.isna() & before.isna().to_numpy())
         differs = ~same.to_numpy(dtype=bool)
+        if column == "correct":
+            differs &= ~was
+            after = after.where(~now, "undecided")
         for row, value in zip(stored[differs].itertuples(), after[differs], strict=True):
-            was = getattr(row, column)
+            stored_value = getattr(row, column)
             differences.append(
-                f"{name_of(row)}: {title} stored as {was!r}, recomputed as {value!r}"
+                f"{name_of(row)}: {title} stored as {stored_value!r}, recomputed as {value!r}"
             )
     return differences

@@ -76,6 +76,8 @@ class GatherTraces(Job[TracesKey]):
             part = read_json(shard.with_suffix(".json"))
             report["tokens"] += part["tokens"]
             report["seconds"] = round(report["seconds"] + part["seconds"], 3)
+            if undecided := part.get("undecided"):
+                report["undecided"] = report.get("undecided", 0) + undecided
         if not sampled:
             traces = world_of(self.grid).given_traces(self.grid, items, key.distribution)
         report |= {

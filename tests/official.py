@@ -94,6 +94,8 @@ CASES = (
     Case("DynaMath, options", "dynamath_choice", "option", "\\boxed{B}", "B", True, True),
     Case("DynaMath, options", "dynamath_choice", "option", "The answer is B.", "B", True, False, why="it looks at the first three characters of the last line"),
     Case("DynaMath, options", "dynamath_choice", "option", "C or B.", "C", False, True, why="it looks at the first three characters of the last line"),
+    Case("DynaMath, text", "dynamath_text", "math", "The answer is red.", "red", True, True),
+    Case("DynaMath, text", "dynamath_text", "math", "It is not red.", "red", False, True, why="any text with the gold in its last line is right"),
     Case("LogicVista", "logicvista", "options", "\\boxed{B, D}", "B, D", True, None, why="it needs a judge model for all but an empty reply"),
     Case("LogicVista", "logicvista", "options", "", "B, D", False, False),
     Case("GSM8K", "gsm8k", "number", "#### 1,234 \\boxed{1234}", "1234", True, True),

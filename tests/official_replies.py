@@ -208,6 +208,17 @@ BENCHMARKS = (
         NUMBERS,
     ),
     ("DynaMath, options", "dynamath_choice", _letters("ABCD", "option"), LETTERS),
+    (
+        "DynaMath, text",
+        "dynamath_text",
+        _numbers(
+            "math",
+            (("yes", "Yes"), ("no",)),
+            (("red",), ("blue", "dark blue")),
+            (("increasing",), ("decreasing", "not increasing")),
+        ),
+        (),
+    ),
     ("LogicVista", "logicvista", _letters("AD", "options"), LETTERS),
     ("GSM8K", "gsm8k", INTEGERS, NUMBERS),
     ("GSM8K, lm-eval's flexible filter", "gsm8k_flexible", INTEGERS, NUMBERS),

@@ -13,16 +13,14 @@ from fractions import Fraction
 
 from reassess.verifier.grammar import EMPTY_SET, parse
 from reassess.verifier.notation import compact
-from reassess.verifier.rounding import equal_or_rounded, same_value
+from reassess.verifier.rounding import equal_or_rounded
 from reassess.verifier.units import factor_between
 from reassess.verifier.values import (
-    BaseNumber,
     Collection,
     Expression,
     Number,
     Points,
     Quantity,
-    Ratio,
     Relation,
     Text,
     Value,
@@ -41,21 +39,16 @@ def equal(value: Value, gold: Value) -> bool:
     """
     if value == gold:
         return True
-    if isinstance(value, Relation) and isinstance(gold, Relation):
-        return _equal_relations(value, gold)
-    if isinstance(value, Relation):
-        return _relation_states(value, gold)
-    if isinstance(gold, Relation):
-        return _equal_to_right_side(value, gold)
+    if isinstance(value, Relation) or isinstance(gold, Relation):
+        return _equal_with_relation(value, gold)
     if isinstance(value, Collection) and isinstance(gold, Collection):
         return _equal_collections(value, gold)
-    if isinstance(value, Collection | Text) or isinstance(gold, Collection | Text):
+    if isinstance(value, _NAMES) or isinstance(gold, _NAMES):
         return _equal_to_several(value, gold) or _equal_names(value, gold)
-    if isinstance(value, Words | Points) or isinstance(gold, Words | Points):
-        return _equal_names(value, gold)
-    if isinstance(value, BaseNumber | Ratio) or isinstance(gold, BaseNumber | Ratio):
-        return False  # equal only if they are written alike
-    return _equal_amounts(value, gold)
+    return _equal_to_several(value, gold) or _equal_amounts(value, gold)
+
+
+_NAMES = (Words, Points, Text)
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -228,6 +221,15 @@ _LABEL = re.compile(
 _SPOKEN_LABEL = re.compile(r"[A-Za-z][A-Za-z ]{2,}")
 _COMMANDS_AND_CONSTANTS = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z])[ei](?![A-Za-z])")
 _EQUATIONS = {"=", r"\approx"}
+
+
+def _equal_with_relation(value: Value, gold: Value) -> bool:
+    if isinstance(value, Relation):
+        if isinstance(gold, Relation):
+            return _equal_relations(value, gold)
+        return _relation_states(value, gold)
+    assert isinstance(gold, Relation)
+    return _equal_to_right_side(value, gold)
 
 
 def _equal_relations(value: Relation, gold: Relation) -> bool:

@@ -12,10 +12,10 @@ from reassess.verifier.values import Expression
 
 LONGEST_PRODUCT = 3  # letters in a row that are read as a product of variables
 
-_FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp sqrt "
-    "max min gcd lcm det dim ker deg lim sup inf arg Re Im "
-    "pi theta alpha beta gamma delta lambda mu sigma omega phi".split()
+_FUNCTIONS = re.compile(
+    r"arc(?:sin|cos|tan|cot)|(?:sin|cos|tan|cot)h?|sec|csc|log|ln|lg|exp|sqrt|max|min|gcd|lcm"
+    r"|det|dim|ker|deg|lim|sup|inf|arg|Re|Im"
+    r"|pi|theta|alpha|beta|gamma|delta|lambda|mu|sigma|omega|phi"
 )
 _SYMBOLS = re.compile(r"[0-9A-Za-z\\{}()\[\]|+\-*/^_=.,!'°% <>:&]+")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[a-z]*\*?\}")
@@ -53,7 +53,7 @@ def read_expression(text: str) -> Expression | None:
 def _is_word(letters: str) -> bool:
     return (
         not letters.startswith("\\")
-        and letters not in _FUNCTIONS
+        and not _FUNCTIONS.fullmatch(letters)
         and len(letters) > LONGEST_PRODUCT
     )
 

@@ -33,8 +33,14 @@ _ANSWER = re.compile(
     r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[\"'*_]*|#{4}(?!#))",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE)  # fmt: skip
-_JOINED = re.compile(r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*|\s*\\(?:lor|vee)\s*", re.IGNORECASE)  # fmt: skip
+_HEADING = re.compile(
+    r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE
+)
+_JOINED = re.compile(
+    r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*"
+    r"|\s*\\(?:lor|vee)\s*",
+    re.IGNORECASE,
+)
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE

@@ -15,7 +15,13 @@ from math import gcd
 from reassess.verifier.expressions import has_variables, read_expression
 from reassess.verifier.notation import clean, compact
 from reassess.verifier.numerals import number_at_start
-from reassess.verifier.scanning import COMMA, bracketed, split_top, without_outer_brackets
+from reassess.verifier.scanning import (
+    COMMA,
+    LOOSE_COMMA,
+    bracketed,
+    split_top,
+    without_outer_brackets,
+)
 from reassess.verifier.units import parse_noun, parse_unit
 from reassess.verifier.values import (
     BaseNumber,
@@ -227,7 +233,7 @@ def _read_alternatives(text: str, depth: int) -> Value | None:
 
 def _read_plus_minus(text: str, depth: int) -> Value | None:
     r"""Both values of an expression with `\pm`."""
-    if not re.search(r"\\pm(?![A-Za-z])", text) or len(split_top(text, COMMA)[0]) > 1:
+    if not re.search(r"\\pm(?![A-Za-z])", text) or len(split_top(text, LOOSE_COMMA)[0]) > 1:
         return None
     both = [
         re.sub(r"\\mp(?![A-Za-z])", lower, re.sub(r"\\pm(?![A-Za-z])", upper, text))
@@ -315,7 +321,7 @@ def _read_relation(text: str, depth: int) -> Value | None:
     if member := _MEMBER.match(text):
         return _parse(text[member.end() :], depth - 1)
     parts, signs = split_top(text, _RELATION)
-    if not signs or len(split_top(text, COMMA)[0]) > 1:
+    if not signs or len(split_top(text, LOOSE_COMMA)[0]) > 1:
         return None
     operands = tuple(part.strip() for part in parts)
     operators = tuple(_SPELLINGS.get(sign, sign) for sign in signs)

@@ -1,7 +1,8 @@
 r"""Numbers written in digits, in all the usual ways, with what follows them.
 
-Whole, decimal, grouped (`1,234`), fraction, mixed (`1\frac{1}{2}`), scientific (`3.1\times10^{-34}`),
-repeating (`0.\overline{3}`), percentage, amount of money, and with a scale word (`5 million`).
+Whole, decimal, grouped (`1,234`), fraction, mixed (`1\frac{1}{2}`), scientific
+(`3.1\times10^{-34}`), repeating (`0.\overline{3}`), percentage, amount of money, and with a scale
+word (`5 million`).
 """
 
 from __future__ import annotations

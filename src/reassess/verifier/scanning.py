@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 COMMA = re.compile(r"\s*[,;]\s*(?:and(?![A-Za-z])\s*)?|\s+and\s+|\s*&\s*")
+# The same, but for the commas of grouped digits.
+LOOSE_COMMA = re.compile(r"\s*(?:,(?!(?<=[0-9],)[0-9]{3}(?![0-9]))|;)\s*|\s+and\s+|\s*&\s*")
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
 _DEEPER = {"(", "[", "{", r"\{", r"\langle", r"\begin"}
@@ -14,7 +16,7 @@ _CLOSING = _HIGHER - {r"\end"} | {"["}
 
 
 def split_top(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
-    """Split where the separator matches outside all brackets: the parts, and what separated them."""
+    """The parts of a text that a separator outside all brackets sets apart, and the separators."""
     parts, separators = [], []
     level = start = place = 0
     while place < len(text):

@@ -1,9 +1,9 @@
 r"""Symbolic comparison of two expressions by math-verify and sympy, as its worker process runs it.
 
-Both texts are LaTeX that `values.parse` called an expression; no word reaches this module. Two
-expressions are equal if they agree, to `DIGITS` significant digits, wherever they are evaluated; what
-cannot be evaluated (sets, matrices with names, relations) is left to math-verify. All of it may take
-long or never end: only `math_worker` calls it, under a limit.
+Both texts are LaTeX that `grammar.parse` called an expression; no word reaches this module. Two
+expressions are equal if they agree, to `AGREEING` significant digits, wherever they are evaluated;
+what cannot be evaluated (sets, matrices with names, relations) is left to math-verify. All of it
+may take long or never end: only `math_worker` calls it, under a limit.
 """
 
 from __future__ import annotations
@@ -66,12 +66,8 @@ def equal_equations(extracted: str, answer: str) -> bool:
     """
     import mpmath
 
-    sides = [_parsed(side) for text in (extracted, answer) for side in text.split("=")]
-    if len(sides) != 4 or any(side is None for side in sides):
-        return False
-    try:
-        first, second = sides[0] - sides[1], sides[2] - sides[3]
-    except TypeError:
+    first, second = _difference_of_sides(extracted), _difference_of_sides(answer)
+    if first is None or second is None:
         return False
     names = _names(first) | _names(second)
     if not names or _names(first) != _names(second):
@@ -86,6 +82,17 @@ def equal_equations(extracted: str, answer: str) -> bool:
         with mpmath.workdps(DIGITS):
             ratios.append(one / other)
     return len(ratios) >= ENOUGH and all(_close(ratio, ratios[0]) for ratio in ratios)
+
+
+def _difference_of_sides(equation: str) -> Symbolic | None:
+    sides = [_parsed(side) for side in equation.split("=")]
+    if len(sides) != 2 or None in sides:
+        return None
+    left, right = sides
+    try:
+        return left - right  # type: ignore[operator] # neither is None
+    except TypeError:
+        return None  # a set, say
 
 
 def _rational(expression: Symbolic) -> Symbolic | None:
@@ -145,31 +152,31 @@ def _agree(left: Symbolic, right: Symbolic) -> bool | None:
     """Whether two expressions have the same values; None where they cannot be evaluated."""
     from sympy import MatrixBase
 
-    if isinstance(left, MatrixBase) or isinstance(right, MatrixBase):
-        if not (isinstance(left, MatrixBase) and isinstance(right, MatrixBase)):
-            return False
-        if left.shape != right.shape:
-            return False
-        pairs = [_agree(one, other) for one, other in zip(left, right, strict=True)]
-        return False if False in pairs else None if None in pairs else True
+    matrices = [isinstance(side, MatrixBase) for side in (left, right)]
+    if any(matrices):
+        return _matrices_agree(left, right) if all(matrices) else False
     names = _names(left) | _names(right)
-    if not names:
-        one, other = _rational(left), _rational(right)
-        if one is not None and other is not None:
-            return bool(one == other)
+    exact = [None, None] if names else [_rational(left), _rational(right)]
+    if None not in exact:
+        return bool(exact[0] == exact[1])
     agreeing = 0
     for point in _points(names):
         one, other = _evaluated(left, point), _evaluated(right, point)
         if one is None or other is None:
-            if (one is None) != (other is None) and not names:
-                return None
             continue
         if not _close(one, other):
-            cancelled = 0 in (abs(one), abs(other)) or _tiny(one, other)
-            return cancelled and _is_zero(left - right)
+            return (0 in (abs(one), abs(other)) or _tiny(one, other)) and _is_zero(left - right)
         agreeing += 1
-    needed = ENOUGH if names else 1
-    return True if agreeing >= needed else None
+    return True if agreeing >= (ENOUGH if names else 1) else None
+
+
+def _matrices_agree(left: Symbolic, right: Symbolic) -> bool | None:
+    if left.shape != right.shape:
+        return False
+    pairs = [_agree(one, other) for one, other in zip(left, right, strict=True)]
+    if False in pairs:
+        return False
+    return None if None in pairs else True
 
 
 def _tiny(one: Symbolic, other: Symbolic) -> bool:
@@ -212,11 +219,9 @@ def _evaluated(expression: Symbolic, point: dict[Symbolic, Symbolic]) -> Symboli
             return None
         with mpmath.workdps(DIGITS):
             result = mpmath.mpc(mpmath.mpf(str(real)), mpmath.mpf(str(imaginary)))
-        if not mpmath.isfinite(result):
-            return None
             if abs(result.imag) < mpmath.mpf(10) ** (5 - DIGITS) * abs(result):
                 result = mpmath.mpc(result.real, 0)
-        return result
+        return result if mpmath.isfinite(result) else None
     except MemoryError:
         raise
     except Exception:

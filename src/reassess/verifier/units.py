@@ -149,7 +149,9 @@ NAMES = {
 }
 _SPELLED = {name for name in NAMES if len(name) > 3 and name.isascii() and name.isalpha()}
 
-_POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+LONGEST = 60  # characters of a unit
+_POWERS_AHEAD = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+_POWERS_BEHIND = {"squared": 2, "cubed": 3}
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>°\s?[CF]\b|\\\$|[$€£¥₹¢Ω°]|[A-Za-zμΩ]+|[\u4e00-\u9fff]+)\.?"
     r"|(?P<power>\^\s*\{?\s*[-+]?\d\s*\}?|(?<=[a-z])[23](?![0-9]))"
@@ -157,27 +159,51 @@ _TOKEN = re.compile(
     r"|(?P<bracket>[()]))"
 )  # fmt: skip
 
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
-    "twenty thirty forty fifty sixty seventy eighty ninety hundred thousand lakh crore myriad dozen score gross"
-).split()  # fmt: skip
-_PARTS = (
-    "half halve third quarter fourth fifth sixth seventh eighth ninth tenth eleventh twelfth hundredth thousandth"
-).split()
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_NUMBERS = _words(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
+    hundred thousand lakh crore myriad dozen score gross
+    """
+)
+_PARTS = _words(
+    """
+    half halve third quarter fourth fifth sixth seventh eighth ninth tenth eleventh twelfth
+    hundredth thousandth
+    """
+)
 _CHANGING = {
-    *_NUMBERS, *(f"{word}s" for word in _NUMBERS), *("sixes", "halves", "grosses"), *_PARTS, *(f"{word}s" for word in _PARTS),
-    *("baker", "bakers", "baker's", "k", "double", "doubles", "triple", "triples", "quadruple", "twice", "thrice", "pair", "pairs", "couple", "couples", "trio", "trios"),
-    *("plus", "minus", "over", "divided", "multiplied", "squared", "cubed", "square", "cube", "root", "roots", "factorial", "factorials", "power", "powers", "of", "by"),
-    *("mod", "modulo", "base", "choose", "negative", "negatives", "inverse", "inverses", "reciprocal", "reciprocals", "positive", "times", "percent", "percents", "percentages"),
-    *("or", "and", "to", "not", "no", "nor", "but", "except", "without", "than", "less", "fewer", "more", "greater", "under", "above", "below", "most", "least", "between"),
-    *("about", "approximately", "roughly", "nearly", "almost", "maybe", "perhaps", "possibly", "probably", "either", "neither", "if", "when", "unless", "versus", "vs"),
-    *("is", "was", "are", "equals", "equal", "then", "per", "each", "every", "with", "from", "at", "in", "on", "off", "up", "down", "its", "this", "as", "plusminus"),
-    *("as", "us", "yes", "does", "has", "sometimes", "always", "otherwise", "guess", "unless", "besides", "perhaps", "hence", "thus", "radicals", "logs", "exponents"),
-}  # fmt: skip
-_IRREGULAR = {
-    "people", "children", "men", "women", "sheep", "fish", "mice", "geese", "teeth", "dice", "cattle", "police", "oxen", "vertices", "faces", "deer",
-    "crises", "criteria", "data", "matrices", "indices", "axes", "bacteria", "cacti", "foci", "radii", "loci",
-}  # fmt: skip
+    *_NUMBERS,
+    *_PARTS,
+    *(f"{word}s" for word in (*_NUMBERS, *_PARTS)),
+    *_words(
+        """
+        sixes baker bakers baker's k double doubles triple triples quadruple twice thrice pair
+        pairs couple couples trio trios times percent percents percentages
+        plus minus plusminus over divided multiplied by of squared cubed square cube root roots
+        factorial factorials power powers radicals logs exponents mod modulo base choose
+        negative negatives positive inverse inverses reciprocal reciprocals
+        or and to not no nor but except without besides either neither than versus vs
+        less fewer more greater most least under above below between
+        about approximately roughly nearly almost maybe perhaps possibly probably guess sometimes
+        always otherwise if when unless then hence thus per each every with from at in on off up
+        down is was are has does equals equal its this as us yes
+        """
+    ),
+}
+_IRREGULAR = set(
+    _words(
+        """
+        people children men women sheep fish mice geese teeth dice cattle police oxen deer vertices
+        faces crises criteria data matrices indices axes bacteria cacti foci radii loci
+        """
+    )
+)
 _NOUNS = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*(?: [A-Za-z]+(?:[-'][A-Za-z]+)*){0,2}")
 
 
@@ -191,61 +217,82 @@ class Unit:
 
 @cache
 def parse_unit(text: str) -> Unit | None:
-    """The unit that a text names, such as `km/h`, `square inches` or `m s^{-2}`; None if it is none."""
+    """The unit that a text names, such as `km/h` or `square inches`; None if it names none."""
     text = text.strip()
-    if not text or len(text) > 60:
+    if not text or len(text) > LONGEST:
         return None
-    place, sign, pending = 0, 1, 0
-    powers: dict[str, int] = {}
-    last: dict[str, int] = {}
-    depth = 0
+    reader = _UnitReader()
+    place = 0
     while place < len(text):
         match = _TOKEN.match(text, place)
-        if match is None:
+        if match is None or not reader.take(match):
             return None
         place = match.end()
-        if match["bracket"]:
-            depth += 1 if match["bracket"] == "(" else -1
-            continue
-        if match["operator"]:
-            if not powers:
-                return None
-            if match["operator"] == "/":
-                sign = -1
-            continue
-        if match["power"]:
-            power = int(re.sub(r"[^-+0-9]", "", match["power"]))
-            if len(last) != 1 or power == 0:
-                return None
-            _add(powers, last, (power - 1))
-            last = {}
-            continue
-        name = re.sub(r"\s", "", match["name"])
+    return reader.unit()
+
+
+class _UnitReader:
+    """Collects the powers of a unit from its tokens."""
+
+    def __init__(self) -> None:
+        self._powers: dict[str, int] = {}
+        self._last: dict[str, int] = {}  # powers of the last name
+        self._sign = 1  # -1 behind a slash or "per"
+        self._ahead = 1  # power of the next name, behind "square" or "cubic"
+        self._depth = 0
+
+    def take(self, token: re.Match[str]) -> bool:
+        """Take in a token; False if no unit continues with it."""
+        if token["bracket"]:
+            self._depth += 1 if token["bracket"] == "(" else -1
+            return True
+        if token["operator"]:
+            self._sign = -1 if token["operator"] == "/" else self._sign
+            return bool(self._powers)
+        if token["power"]:
+            return self._raise(int(re.sub(r"[^-+0-9]", "", token["power"])))
+        return self._take_name(re.sub(r"\s", "", token["name"]))
+
+    def _take_name(self, name: str) -> bool:
         lower = name.lower()
         if lower == "per":
-            sign = -1
-            continue
-        if lower in _POWERS:
-            if lower in ("squared", "cubed"):
-                if len(last) != 1:
-                    return None
-                _add(powers, last, _POWERS[lower] - 1)
-            else:
-                pending = _POWERS[lower]
-            continue
-        factor = _factor(name)
-        if factor is None:
+            self._sign = -1
+            return True
+        if lower in _POWERS_AHEAD:
+            self._ahead = _POWERS_AHEAD[lower]
+            return True
+        if lower in _POWERS_BEHIND:
+            return self._raise(_POWERS_BEHIND[lower])
+        powers = _named(name)
+        if powers is None:
+            return False
+        self._last = {unit: power * self._sign * self._ahead for unit, power in powers.items()}
+        self._ahead = 1
+        self._add(self._last, 1)
+        return True
+
+    def _raise(self, power: int) -> bool:
+        """Raise the last name to a power."""
+        if len(self._last) != 1 or power == 0:
+            return False
+        self._add(self._last, power - 1)
+        self._last = {}
+        return True
+
+    def _add(self, powers: dict[str, int], times: int) -> None:
+        for name, power in powers.items():
+            self._powers[name] = self._powers.get(name, 0) + power * times
+
+    def unit(self) -> Unit | None:
+        """The unit; None if the text ends within it. `degrees Celsius` names one unit, not two."""
+        if self._depth or self._ahead != 1 or not self._powers:
             return None
-        last = {unit: power * sign * (pending or 1) for unit, power in factor.items()}
-        _add(powers, last, 1)
-        pending = 0
-    if depth or pending or not powers:
-        return None
-    powers = _without_doubled_degrees(powers)
-    return Unit(tuple(sorted((name, power) for name, power in powers.items() if power)))
+        if {"celsius", "fahrenheit"} & set(self._powers):
+            self._powers.pop("degree", None)
+        return Unit(tuple(sorted((name, power) for name, power in self._powers.items() if power)))
 
 
-def _factor(name: str) -> dict[str, int] | None:
+def _named(name: str) -> dict[str, int] | None:
     """The powers of one name; long names in any case, short ones as they are written."""
     if name.lower() in _SPEEDS:
         return dict(_SPEEDS[name.lower()])
@@ -254,19 +301,6 @@ def _factor(name: str) -> dict[str, int] | None:
     if name.lower() in _SPELLED:
         return {NAMES[name.lower()]: 1}
     return None
-
-
-def _add(powers: dict[str, int], more: dict[str, int], times: int) -> None:
-    for name, power in more.items():
-        powers[name] = powers.get(name, 0) + power * times
-
-
-def _without_doubled_degrees(powers: dict[str, int]) -> dict[str, int]:
-    """`degrees Celsius` names one unit, not two."""
-    for name in ("celsius", "fahrenheit"):
-        if powers.get(name) and powers.get("degree"):
-            return {unit: power for unit, power in powers.items() if unit != "degree"}
-    return powers
 
 
 def parse_noun(text: str, *, one: bool) -> Unit | None:
@@ -296,22 +330,19 @@ def _changes_the_number(word: str) -> bool:
 
 @cache
 def factor_between(source: Unit, target: Unit) -> Fraction | None:
-    """By how much a number in one unit is multiplied to be in another; None if it cannot be.
-
-    Raises:
-        KeyError: never for units that `parse_unit` returned.
-    """
+    """By how much a number in one unit is multiplied to be in another; None if it cannot be."""
     if source == target:
         return Fraction(1)
-    if source.noun or target.noun or "celsius" in str((source, target)) or "fahrenheit" in str((source, target)):  # fmt: skip
-        return None
+    units = {name for unit in (source, target) for name, _ in unit.powers}
+    if source.noun or target.noun or units & {"celsius", "fahrenheit"}:
+        return None  # of two scales of temperature the zeros differ, too
     from pint import DimensionalityError
 
-    registry = _registry()
     try:
-        return Fraction(registry.convert(Fraction(1), _written(source), _written(target)))
+        factor = _registry().convert(Fraction(1), _written(source), _written(target))
     except DimensionalityError:
         return None
+    return Fraction(factor)
 
 
 def _written(unit: Unit) -> str:

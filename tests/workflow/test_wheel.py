@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 
 import pytest
@@ -68,6 +69,22 @@ def test_a_folder_from_init_plans_and_runs_jobs_of_the_grid(installed, tmp_path)
         "scratch",
         "workflow",
     ]
+
+
+def test_programs_beside_an_installed_wheel_import_transformers(installed, tmp_path):
+    """Such as lm-eval's command: a .pth file of the wheel lets torchvision be imported."""
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    shutil.copytree(installed, packages, dirs_exist_ok=True)
+    # The pinned packages, by a path: the .pth files among them are not read.
+    (packages / "pinned.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    code = "import lm_eval.models.hf_vlms as a, sys; print(sys.modules['reassess'].__file__)"
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(packages) in done.stdout
 
 
 def test_a_wheel_requires_what_the_locks_pin(installed):

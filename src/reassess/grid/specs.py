@@ -9,6 +9,7 @@ from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.cells import Arm, Cell
 from reassess.grid.world import AnyWorld
+from reassess.verifier import VERSION as VERIFIER
 
 Spec = Json  # whatever decides a result
 
@@ -78,6 +79,7 @@ class Specs:
             "samples": settings.samples,
             "temperature": settings.temperature,
             "max_new_tokens": settings.max_new_tokens,
+            "verifier": VERIFIER,
         }
 
     def traces_hash(self, family: str, distribution: str) -> str:
@@ -121,6 +123,8 @@ class Specs:
             family = self._config.models[cell.model].family
             spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}
             spec["rows"] = self.rows_hash(family, cell.distribution)
+        if arm.method.kind == "rl":
+            spec["verifier"] = VERIFIER
         return spec | self._world.training_spec(cell.model)
 
     def train_hash(self, cell: Cell) -> str:
@@ -140,6 +144,7 @@ class Specs:
             "pool": self.pool_hash(),
             "evaluation": protocol,
             "predictions": PREDICTIONS,
+            "verifier": VERIFIER,
         }
 
     def evaluation_hash(self, cell: Cell) -> str:

@@ -27,7 +27,7 @@ from reassess.worlds.hub.repositories import Repositories
 from reassess.worlds.hub.shapes import shape_of
 from reassess.worlds.hub.source import benchmark_source, find_source
 
-VERSION = 1  # raised when a change to the making of the pool changes its meaning
+VERSION = 2  # raised when a change to the making of the pool changes its meaning
 
 # Settings that decide which rows are kept and how their prompts read.
 POOL_SETTINGS = (

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from reassess.verifier.grammar import EMPTY_SET, parse
+from reassess.verifier.math_worker import run
 from reassess.verifier.notation import compact
 from reassess.verifier.rounding import equal_or_rounded
 from reassess.verifier.units import factor_between
@@ -140,8 +141,6 @@ def _evaluated(amount: Number | Expression) -> Number | None:
     """The number that an expression is, if it is a real constant."""
     if isinstance(amount, Number):
         return amount
-    from reassess.verifier.math_worker import run
-
     written = run("value", amount.latex)
     return (
         None if written is None else Number(Fraction(str(written)), evaluated="." in str(written))
@@ -155,8 +154,6 @@ def _latex(amount: Number | Expression) -> str:
 
 
 def _symbolic(function: str, *arguments: str) -> bool:
-    from reassess.verifier.math_worker import run
-
     return bool(run(function, *arguments))
 
 
@@ -179,19 +176,25 @@ def _equal_collections(value: Collection, gold: Collection) -> bool:
     """
     if value.variable and gold.variable and value.variable != gold.variable:
         return False
-    if _is_free(value) and _is_free(gold):
+    if _is_free(value) and _is_free(gold) and not _only_gold_is_named(value, gold):
         repeated = "," in (value.opening, gold.opening)
         return _equal_in_any_order(value.items, gold.items, repeated=repeated)
-    if _is_free(value) or _is_free(gold):
+    if _is_free(value) != _is_free(gold):
         unordered, ordered = (value, gold) if _is_free(value) else (gold, value)
         brackets = (ordered.opening, ordered.closing)
         if unordered.opening != "," or brackets != ("(", ")") or ordered.variable:
             return False
-    elif (value.opening, value.closing) != (gold.opening, gold.closing):
+    elif not _is_free(gold) and (value.opening, value.closing) != (gold.opening, gold.closing):
         return False
     return len(value.items) == len(gold.items) and all(
         equal(one, other) for one, other in zip(value.items, gold.items, strict=True)
     )
+
+
+def _only_gold_is_named(value: Collection, gold: Collection) -> bool:
+    """Whether `a = 1, b = 2` is answered by `1, 2`: then the order tells which is which."""
+    names = {item.operands[0] for item in gold.items if isinstance(item, Relation)}
+    return len(names) > 1 and not any(isinstance(item, Relation) for item in value.items)
 
 
 def _is_free(collection: Collection) -> bool:

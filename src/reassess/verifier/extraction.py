@@ -45,6 +45,7 @@ _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
 )  # Minerva's phrase
+_FILLER = re.compile(r"(?:so|thus|hence|therefore|the|my|our|[,\s*])*", re.IGNORECASE)
 _ALONE = re.compile(r"[\s*_$`]*\S+[\s.,;*_$`]*")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
 _END = re.compile(r"\. Answer: \w+\Z")
@@ -187,12 +188,22 @@ def _lines(text: str) -> list[_Statement]:
         content = text[start:end].strip()
         short = len(content) <= LONGEST_ANSWER
         content = _HOPE.sub("", content).strip() if short else content
+        content = _without_json_end(content)
         last = place + 1 == len(matches)
+        if _FILLER.fullmatch(content):
+            continue
         if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))
         elif content:
             statements.clear()
     return statements
+
+
+def _without_json_end(content: str) -> str:
+    """Without the brace that ends an object of JSON, such as `{"answer": 5}`."""
+    if content.endswith("}") and content.count("}") > content.count("{"):
+        return content[:-1].rstrip()
+    return content
 
 
 def is_well_formed(completion: str) -> bool:

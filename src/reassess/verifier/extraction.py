@@ -45,6 +45,13 @@ _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
 )  # Minerva's phrase
+_SENTENCE_END = re.compile(r"(?<=[^\s.])[.!]\s+(?=[A-Z][a-z]+,?\s)")
+_STATES_MORE = re.compile(
+    r"[0-9$\\=<>]|(?<![\w'])[B-HJ-Z](?![\w'])|(?<![\w'])A(?!\s+[a-z])(?![\w'])"
+    r"|\b(?:or|maybe|perhaps|possibly|but|however|although|wait|actually|no|not|alternatively|could"
+    r"|might|may|instead|either|unless|also|hmm|oops|sorry|correction|answer|option|choice)\b",
+    re.IGNORECASE,
+)
 _FILLER = re.compile(r"(?:so|thus|hence|therefore|the|my|our|[,\s*])*", re.IGNORECASE)
 _ALONE = re.compile(r"[\s*_$`]*\S+[\s.,;*_$`]*")
 _REASON_WORDS = 6  # words of reasoning that a well-formed completion has at least
@@ -188,7 +195,7 @@ def _lines(text: str) -> list[_Statement]:
         content = text[start:end].strip()
         short = len(content) <= LONGEST_ANSWER
         content = _HOPE.sub("", content).strip() if short else content
-        content = _without_json_end(content)
+        content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
         if _FILLER.fullmatch(content):
             continue
@@ -197,6 +204,17 @@ def _lines(text: str) -> list[_Statement]:
         elif content:
             statements.clear()
     return statements
+
+
+def _first_sentence(content: str) -> str:
+    """The first of several sentences, if those behind it state nothing else and take nothing back.
+
+    A reader who is not sure takes the whole line, which then is no value.
+    """
+    end = _SENTENCE_END.search(content)
+    if end is None or _STATES_MORE.search(content, end.end()):
+        return content
+    return content[: end.start()]
 
 
 def _without_json_end(content: str) -> str:

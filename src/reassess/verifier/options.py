@@ -23,7 +23,7 @@ _BARE = re.compile(r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s+[-–—]
 _FURTHER = re.compile(
     r"[(\[{]\s*[A-Za-z]\s*[)\]}]"
     r"|(?<![\w'\\+\-*/^=])(?!(?:A|I)\s+[a-z])[A-J](?![\w'°^_+\-*/=])"
-    r"|\b(?:or|either|neither|nor)\b"
+    r"|(?i:\b(?:or|either|neither|nor|maybe|perhaps)\b)"
 )
 _NEXT = re.compile(
     r"\W*(?:or|and|nor)\b\s*[(\[]?\s*[A-Za-z]\s*(?:[)\].,:;]|\Z)"

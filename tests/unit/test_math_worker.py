@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,13 +84,17 @@ def test_each_call_finds_the_same_state():
 
 
 @pytest.mark.parametrize(
-    "call",
-    [("burn", "1000"), ("endless_in_c",), ("more_memory_than_allowed",), ("recurse",)],
-    ids=lambda call: call[0],
+    ("call", "cause"),
+    [
+        (("burn", "1000"), "CPU time"),
+        (("endless_in_c",), "CPU time"),
+        (("more_memory_than_allowed",), "memory"),
+        (("recurse",), "RecursionError"),
+    ],
 )
-def test_what_exceeds_a_limit_is_undecided_each_time_and_the_next_call_is_made(call):
+def test_what_exceeds_a_limit_is_undecided_each_time_and_the_next_call_is_made(call, cause):
     for _ in range(2):
-        with pytest.raises(Undecided):
+        with pytest.raises(Undecided, match=cause):
             run(*call)
         assert run("joined", call[0]) == call[0]
 
@@ -142,13 +145,11 @@ def test_threads_have_workers_of_their_own(tmp_path, monkeypatch):
 
 def test_a_worker_outlives_the_thread_that_called_first():
     stop()
-    thread = threading.Thread(target=run, args=("joined", "first"))
-    thread.start()
-    thread.join()
-    before = workers()
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(run, "process").result()
     time.sleep(0.5)  # in which the kernel would end it
-    assert run("joined", "second") == "second"
-    assert workers() == before
+    run.cache_clear()
+    assert run("process") == first
 
 
 def test_a_fork_has_a_worker_of_its_own():

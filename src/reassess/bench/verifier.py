@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from reassess.bench.common import Measurement, seconds_of
@@ -41,7 +42,7 @@ def _symbolic(number: int) -> Pair:
         (rf"{size}\sqrt{{3}}", rf"\sqrt{{{3 * size * size + wrong}}}"),
         (f"(x+{size})(x-1)", f"x^2+{size - 1 + wrong}x-{size}"),
         (rf"\frac{{{size}\pi}}{{{size + 1}}}", rf"\pi-\frac{{\pi}}{{{size + 1 + wrong}}}"),
-        (rf"\cos^2({size}x)", rf"{1 + wrong}-\sin^2({size}x)"),
+        (rf"{size}\cos^2 x", rf"{size + wrong}-{size}\sin^2 x"),
         (rf"\frac{{x}}{{{size}}}+\frac{{y}}{{2}}", rf"\frac{{2x+{size + wrong}y}}{{{2 * size}}}"),
     )
     return (*forms[number % len(forms)], "math")
@@ -64,6 +65,8 @@ def _plain(number: int) -> Pair:
 def _by_math_verify(pairs: Sequence[Pair]) -> None:
     from math_verify import parse, verify
 
+    for part in ("parser", "grader"):  # they warn of having no time limit
+        logging.getLogger(f"math_verify.{part}").setLevel(logging.ERROR)
     for answer, gold, _ in pairs:
         parsed = [parse(f"${text}$", parsing_timeout=None) for text in (gold, answer)]
         verify(*parsed, timeout_seconds=None)

@@ -336,6 +336,8 @@ def factor_between(source: Unit, target: Unit) -> Fraction | None:
     units = {name for unit in (source, target) for name, _ in unit.powers}
     if source.noun or target.noun or units & {"celsius", "fahrenheit"}:
         return None  # of two scales of temperature the zeros differ, too
+    if any(_power_of(kind, source) != _power_of(kind, target) for kind in _WITHOUT_DIMENSION):
+        return None
     from pint import DimensionalityError
 
     try:
@@ -343,6 +345,17 @@ def factor_between(source: Unit, target: Unit) -> Fraction | None:
     except DimensionalityError:
         return None
     return Fraction(factor)
+
+
+# To pint, angles and amounts of information have no dimension and would convert into each other.
+_WITHOUT_DIMENSION = (
+    {"degree", "radian", "revolution", "arcminute"},
+    {"bit", "byte", "kilobyte", "megabyte", "gigabyte"},
+)
+
+
+def _power_of(names: set[str], unit: Unit) -> int:
+    return sum(power for name, power in unit.powers if name in names)
 
 
 def _written(unit: Unit) -> str:

@@ -25,12 +25,17 @@ _FOREIGN = re.compile(
     r"\\(?:ne|mod|text|equiv|mid|boxed|to|implies|forall|exists|overline|frown)(?![A-Za-z])"
     r"|\.\.\.|:|!!"
     r"|[0-9)\]]\s*_"  # an index of a number: the engine drops it
-    r"|(?<![_0-9])[0-9]+\s+[0-9]"  # numbers, or a word and a number, side by side are no product
+    r"|(?<![_^0-9])[0-9]+\s+[0-9]"  # numbers, or a word and a number, side by side are no product
     r"|(?<![\\_A-Za-z])[A-Za-z]+\s+[0-9]"
 )
 _BARE_FUNCTION = re.compile(
     r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi"
     r"|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
+)
+_OF_WHOLE_NUMBERS = re.compile(r"(?:gcd|lcm)(?![A-Za-z])")
+_PRODUCT = re.compile(
+    rf"(?<![A-Za-z\\_])(?!(?:{_FUNCTIONS.pattern})(?![A-Za-z]))[A-Za-z]{{2,{LONGEST_PRODUCT}}}"
+    r"(?![A-Za-z(])"
 )
 _FUNCTION_OF_LETTER = re.compile(
     r"(\\(?:sin|cos|tan|cot|sec|csc|ln))\s+([a-z])"
@@ -46,6 +51,10 @@ def read_expression(text: str) -> Expression | None:
         return None
     if any(map(_is_word, _LETTERS.findall(_ENVIRONMENT.sub(" ", text)))):
         return None
+    if _OF_WHOLE_NUMBERS.search(text) and has_variables(text):
+        return None  # the engine takes letters for polynomials, whose divisor is 1
+    if r"\int" not in text:
+        text = _PRODUCT.sub(lambda match: "*".join(match[0]), text)
     text = _FUNCTION_OF_LETTER.sub(r"\1(\2)", text)
     return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))
 

@@ -41,6 +41,17 @@ _JOINED = re.compile(
     r"|\s*\\(?:lor|vee)\s*",
     re.IGNORECASE,
 )
+_NEGATED = re.compile(
+    r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$:\\(\[]*\Z", re.IGNORECASE
+)
+_DISOWNED = re.compile(
+    r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
+)
+# What turns the value before it into one of several.
+_OR_ANOTHER = re.compile(
+    r"[\s$,)]*(?:\\\))?[\s,]*\bor\b\s+(?P<other>\$?[-+(\\]?\s*(?:[0-9]|[A-J](?![a-z])|\\)[^.\n]{0,60})"
+)
+_NEXT_LINE = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \t.]*(?=\n|\Z)")
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
@@ -116,6 +127,10 @@ def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
         texts = list(dict.fromkeys(text.rstrip(" .,;") or text for text in texts))
     answer = (" or " if "or" in words else ", ").join(texts)
     end = group[-1].end
+    if (another := _OR_ANOTHER.match(text, end)) is not None:
+        answer += f" or {another['other']}"
+    elif (another := _NEXT_LINE.match(text, end)) is not None:
+        answer += f", {another['other']}"
     later = tuple(
         statement.text
         for find_all in (_tags, _lines)
@@ -145,7 +160,8 @@ def _boxes(text: str) -> list[_Statement]:
             if closing is None:
                 continue
             content, start, end = text[opening.end() : closing], opening.start(), closing + 1
-        if _BOX.search(content) is None and (content := content.strip()):
+        negated = _NEGATED.search(text[max(start - LONGEST_GAP, 0) : start])
+        if _BOX.search(content) is None and (content := content.strip()) and not negated:
             boxes.append(_Statement(start, end, content))
     return boxes
 
@@ -197,7 +213,8 @@ def _lines(text: str) -> list[_Statement]:
         content = _HOPE.sub("", content).strip() if short else content
         content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
-        if _FILLER.fullmatch(content):
+        before = text[max(match.start() - LONGEST_GAP, 0) : match.start()]
+        if _FILLER.fullmatch(content) or _DISOWNED.search(before):
             continue
         if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))

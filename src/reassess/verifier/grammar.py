@@ -22,7 +22,7 @@ from reassess.verifier.scanning import (
     split_top,
     without_outer_brackets,
 )
-from reassess.verifier.units import parse_noun, parse_unit
+from reassess.verifier.units import factor_between, parse_noun, parse_unit
 from reassess.verifier.values import (
     BaseNumber,
     Collection,
@@ -76,6 +76,7 @@ def _parse(text: str, depth: int) -> Value:
 _UNIT_FRACTION = re.compile(r"\A\\frac\{\s*([A-Za-z]{2,})\s*\}\{\s*([A-Za-z]+)\s*\}\Z")
 _BEFORE_UNIT = re.compile(r"(?<=[\s}\])0-9])\s*(?=[A-Za-zμ°Ω¢\u4e00-\u9fff])")
 _TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
+_COMPOUND = re.compile(r"(?<=[A-Za-z°])\s+(?=[0-9])")
 _BASE_NAMES = {
     "two": 2,
     "three": 3,
@@ -119,6 +120,26 @@ def _read_number(text: str, depth: int) -> Value | None:
     if unit is None and not attached:
         unit = parse_noun(rest, one=number.shown == 1)
     return Quantity(number, unit) if unit else None
+
+
+def _read_compound(text: str, depth: int) -> Value | None:
+    """A quantity in several units, such as `2 hours 30 minutes`, in the first of them."""
+    parts = _COMPOUND.split(text)
+    quantities = [part for part in (_read_number(part, depth) for part in parts) if part]
+    if len(parts) < 2 or len(quantities) < len(parts):
+        return None
+    total = quantities[0]
+    if not isinstance(total, Quantity) or not isinstance(total.amount, Number):
+        return None
+    value = total.amount.value
+    for quantity in quantities[1:]:
+        if not isinstance(quantity, Quantity) or not isinstance(quantity.amount, Number):
+            return None
+        factor = factor_between(quantity.unit, total.unit)
+        if factor is None or factor >= 1:
+            return None
+        value += quantity.amount.value * factor
+    return Quantity(Number(value), total.unit)
 
 
 def _read_quantity(text: str, depth: int) -> Value | None:
@@ -374,6 +395,7 @@ _READERS = (
     _read_plus_minus,
     _read_date,
     _read_number,
+    _read_compound,
     _read_formula,
     _read_points,
     _read_words,

@@ -43,6 +43,9 @@ _SIGNS = {
     "∉": r"\notin ",
     "∅": r"\emptyset ",
     "→": r"\to ",
+    "⊂": r"\subset ",
+    "⊆": r"\subseteq ",
+    "∧": r"\land ",
     "∠": r"\angle ",
     "△": r"\triangle ",
     "Δ": r"\Delta ",
@@ -112,6 +115,10 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (_command("lbrack"), "["),
     (_command("rbrack"), "]"),
     (_command("ast"), "*"),
+    (_command("wedge"), r"\\land"),
+    (re.compile(r"(\\max|\\min|\\gcd)\s*\\\{([^{}\\]*)\\\}"), r"\1(\2)"),
+    (_command("rightarrow"), r"\\to"),
+    (re.compile(r"\\(vec|hat|bar|overline)\s+([A-Za-z])"), r"\\\1{\2}"),
     (_command("div"), "/"),
     (_command("colon"), ":"),
     (_command("bigtriangleup"), r"\\triangle"),
@@ -198,6 +205,11 @@ def _undecorated(text: str) -> str:
 
 def _without_unicode(text: str) -> str:
     """With ASCII and LaTeX for Unicode's digits, letters and signs; twice, around NFKC."""
+    text = re.sub(
+        "([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁄([₀₁₂₃₄₅₆₇₈₉]+)",
+        lambda match: f"{match[1].translate(_SUPERSCRIPTS)}/{match[2].translate(_SUBSCRIPTS)}",
+        text,
+    )
     text = re.sub(
         "[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ]+", lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text
     )

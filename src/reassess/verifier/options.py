@@ -18,16 +18,20 @@ _BRACKETED = re.compile(
     r"(?:\(\s*([A-Za-z])\s*\)|\[\s*([A-Za-z])\s*\]|\{\s*([A-Za-z])\s*\})[.:,;]?"
 )
 _BARE = re.compile(r"([A-Za-z])(?:\s*\Z|[.):,;]+(?:\s|\Z|(?=[^\w]))|\s+[-–—]\s+|(?=\s+\())")
-# A further option in the text behind a letter: in brackets, alone, or joined by "or". "A" and "I"
-# before a word are an article and a pronoun.
+# A further option in the text behind a letter: in brackets, alone, or joined by "or". It is none
+# where it ends a name ("Vitamin C", "25° C") or is an article before a word.
 _FURTHER = re.compile(
     r"[(\[{]\s*[A-Za-z]\s*[)\]}]"
-    r"|(?<![\w'\\+\-*/^=])(?!(?:A|I)\s+[a-z])[A-J](?![\w'°^_+\-*/=])"
+    r"|(?<![\w'\\+\-*/^=])(?<!° )(?!A\s+[a-z])[A-HJ](?![\w'°^_+\-*/=])"
     r"|(?i:\b(?:or|either|neither|nor|maybe|perhaps)\b)"
+)
+_NAME = re.compile(
+    r"(?<!\w)(?!(?:Maybe|Perhaps|Possibly|Probably|Either|Both|Also|Then|But|Not|And|Or|Plus|Option"
+    r"|Choice|Answer|Even)\b)[A-Z][a-z]+ [A-HJ](?!\w)"
 )
 _NEXT = re.compile(
     r"\W*(?:or|and|nor)\b\s*[(\[]?\s*[A-Za-z]\s*(?:[)\].,:;]|\Z)"
-    r"|\W*[(\[]?\s*[A-J]\s*(?:[)\].,:;]|\Z)"
+    r"|\W*[(\[]?\s*[A-HJ]\s*(?:[)\].,:;]|\Z)"
 )
 _VERBS = "is|was|are|seems?|looks|can|could|would|must|should|may|isn't|wasn't|cannot|can't|not"
 _NEGATIONS = (
@@ -36,7 +40,8 @@ _NEGATIONS = (
 _NEGATED = re.compile(
     rf"\W*(?:{_VERBS})\b.*?\b(?:{_NEGATIONS})\b"
     r"|\W*(?:not|isn't|wasn't|cannot|can't)\b\W*(?:\Z|(?:correct|right|it|possible|true|valid)\b)"
-    r"|\W*(?:isn't|wasn't|cannot|can't)\b",
+    r"|\W*(?:isn't|wasn't|cannot|can't)\b"
+    r"|\W*(?:wrong|incorrect|excluded|eliminated|impossible|unlikely)\W*\Z",
     re.IGNORECASE,
 )
 _SEPARATOR = re.compile(r"\s*(?:[,;&]|\band\b)\s*(?:and\b\s*)?|\s+")
@@ -57,7 +62,7 @@ def option_of(text: str) -> str | None:
 
 def names_option(rest: str) -> bool:
     """Whether the text behind an option letter names a further option, or says "or"."""
-    return _FURTHER.search(rest) is not None
+    return _FURTHER.search(_NAME.sub("", rest)) is not None
 
 
 def choice_of(text: str) -> tuple[str | None, str]:

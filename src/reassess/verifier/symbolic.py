@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DIGITS = 50  # significant digits of an evaluation
 AGREEING = 30  # significant digits that two evaluations share if they are equal
-LONGEST_RATIONAL = 4000  # digits of a number that is returned exactly
+LARGEST_RATIONAL = 10_000  # bits of numerator and denominator that are returned exactly
 POINTS = 6  # at which expressions with variables are evaluated
 ENOUGH = 3  # points at which both must have a value
 
@@ -41,7 +41,8 @@ def value(latex: str) -> str | None:
         return None
     exact = _rational(expression)
     if exact is not None:
-        return str(exact) if len(str(exact)) <= LONGEST_RATIONAL else None
+        bits = max(int(part).bit_length() for part in (exact.p, exact.q))
+        return str(exact) if bits <= LARGEST_RATIONAL else None
     import mpmath
 
     number = _evaluated(expression, {})

@@ -23,7 +23,8 @@ LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
 LONGEST_GAP = 60  # characters between two answers that belong together
 
 _BOX = re.compile(
-    r"\\(?:boxed|fbox)(?![A-Za-z])\s*(?:\{|(?P<token>\\[A-Za-z]+\{[^{}\s]*\}|[^\s{}$\\][^\s{}$]*))"
+    r"\\(?:boxed|fbox)(?![A-Za-z])\s*"
+    r"(?:\{|(?P<token>\\[A-Za-z]+(?:\{[^{}\s]*\})*|[^\s{}$\\][^\s{}$]*))"
 )
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _TAG_OPENS = re.compile("<answer>", re.IGNORECASE)
@@ -41,9 +42,7 @@ _JOINED = re.compile(
     r"|\s*\\(?:lor|vee)\s*",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(
-    r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$:\\(\[]*\Z", re.IGNORECASE
-)
+_NEGATED = re.compile(r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$\\(\[]*\Z", re.IGNORECASE)
 _DISOWNED = re.compile(
     r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
 )

@@ -151,6 +151,13 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\*\*(?=\s*[-+({0-9A-Za-z])"), "^"),
     (re.compile(r"\^\s*([-+]?[0-9]{2,}|[-+][0-9])"), r"^{\1}"),
     (re.compile(r"\{\s*\{([^{}]*)\}\s*\}"), r"{\1}"),
+    (re.compile(r"\{([0-9.]+)\}(?=\s*_)"), r"\1"),
+    (
+        re.compile(
+            r"[(\[]\s*\\begin\{array\}(?:\{[^{}]*\})?(.*?)\\end\{array\}\s*[)\]]", re.DOTALL
+        ),
+        r"\\begin{pmatrix}\1\\end{pmatrix}",
+    ),
     (re.compile(r"\^\s*(\\frac\{[^{}]*\}\{[^{}]*\})"), r"^{\1}"),
     (re.compile(r"\{([,:])\}"), r"\1"),
     (re.compile(r"\\log\s*_\s*\{?\s*e\s*\}?(?![A-Za-z])"), r"\\ln "),
@@ -170,6 +177,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     ),
 )
 _WRAPS = (
+    ("``", "''"),
     *((sign, sign) for sign in ("$$", "$", "**", "__", "*", "`", '"', "'")),
     (r"\(", r"\)"),
     (r"\[", r"\]"),

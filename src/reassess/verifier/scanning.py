@@ -63,7 +63,8 @@ def without_outer_brackets(text: str) -> str:
         opening, content, closing = found
         if (opening, closing) not in (("(", ")"), ("{", "}"), ("[", "]")):
             return text
-        if not content.strip() or len(split_top(content, COMMA)[0]) > 1:
+        comma = LOOSE_COMMA if opening == "{" else COMMA  # LaTeX's braces only group
+        if not content.strip() or len(split_top(content, comma)[0]) > 1:
             return text
         text = content.strip()
     return text

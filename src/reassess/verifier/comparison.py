@@ -8,6 +8,7 @@ symbolic one can remain undecided. docs/graders.md states the conventions.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -63,7 +64,8 @@ def _states_a_value(text: str, answer: str, kind: str) -> bool:
     value, right = parse(text), parse(str(gold))
     if isinstance(right, Words):
         return isinstance(value, Words) and len(value.text.split()) <= len(right.text.split())
-    return isinstance(value, _MATHEMATICAL) and isinstance(right, _MATHEMATICAL)
+    option = isinstance(value, Expression) and re.fullmatch("[A-Z]", value.latex)
+    return isinstance(value, _MATHEMATICAL) and isinstance(right, _MATHEMATICAL) and not option
 
 
 # --- kinds -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ DIGITS = 50  # significant digits of an evaluation
 AGREEING = 30  # significant digits that two evaluations share if they are equal
 LARGEST_RATIONAL = 10_000  # bits of numerator and denominator that are returned exactly
 POINTS = 6  # at which expressions with variables are evaluated
+REMEMBERED = 4096  # parsed expressions: right answers repeat
 ENOUGH = 3  # points at which both must have a value
 
 Symbolic = Any  # an object of sympy, which is untyped
@@ -107,6 +109,7 @@ def _rational(expression: Symbolic) -> Symbolic | None:
     return number if getattr(number, "is_Rational", False) else None
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _parsed(latex: str) -> Symbolic | None:
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
     from math_verify.grader import should_treat_as_complex

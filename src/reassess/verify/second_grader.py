@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,11 +32,13 @@ def name_of(row: object) -> str:
 class SecondGrader:
     """The outcome of grading mathematical answers by other means.
 
-    A stricter grader may reject what our verifier accepts: that is a note, not a difference.
+    A stricter grader may reject what our verifier accepts, and math-verify reads a number out of
+    text that our verifier takes as a whole: these are notes, not differences.
     """
 
     graded: int = 0
     stricter: int = 0
+    looser: int = 0
     differences: list[str] = field(default_factory=list)
 
     def check(self, rows: pd.DataFrame, regraded: pd.DataFrame) -> None:
@@ -57,6 +60,8 @@ class SecondGrader:
                 continue
             if correct and grader is _by_text:
                 self.stricter += 1
+            elif verdict and grader is _by_symbols and not _NUMBER.fullmatch(str(extracted)):
+                self.looser += 1
             else:
                 self.differences.append(
                     f"{name_of(row)}: {extracted!r} for {answer.answer!r} is {correct} for our "
@@ -71,7 +76,15 @@ class SecondGrader:
                 f"{self.stricter} answers in other forms than the right one are right for our "
                 "verifier and wrong for the second grader, which compares text"
             )
+        if self.looser:
+            notes.append(
+                f"{self.looser} answers are several numbers or words, wrong for our verifier; the "
+                "second grader finds the right number among them"
+            )
         return notes
+
+
+_NUMBER = re.compile(r"\s*[-+]?[0-9]+\.?\s*")
 
 
 @cache

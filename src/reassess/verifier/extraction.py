@@ -18,9 +18,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reassess.verifier.hedging import connection_of, is_disowned, is_negated, with_alternatives
+
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
-LONGEST_GAP = 60  # characters between two answers that belong together
 
 _BOX = re.compile(
     r"\\(?:boxed|fbox)(?![A-Za-z])\s*"
@@ -37,20 +38,6 @@ _ANSWER = re.compile(
 _HEADING = re.compile(
     r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE
 )
-_JOINED = re.compile(
-    r"[\s,;.$&]*(?:(?:\\text\{)?\s*\b(?P<word>or|and)\b(?:\s+equivalently,?)?\s*\}?)?[\s,;.$&]*"
-    r"|\s*\\(?:lor|vee)\s*",
-    re.IGNORECASE,
-)
-_NEGATED = re.compile(r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$\\(\[]*\Z", re.IGNORECASE)
-_DISOWNED = re.compile(
-    r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
-)
-# What turns the value before it into one of several.
-_OR_ANOTHER = re.compile(
-    r"[\s$,)]*(?:\\\))?[\s,]*\bor\b\s+(?P<other>\$?[-+(\\]?\s*(?:[0-9]|[A-J](?![a-z])|\\)[^.\n]{0,60})"
-)
-_NEXT_LINE = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \t.]*(?=\n|\Z)")
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
@@ -113,23 +100,19 @@ def find(completion: str) -> Extraction:
 def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
     """The last statement, with those before it that only "or", "and" or a comma sets apart."""
     group = [statements[-1]]
-    words = []
+    connections = set()
     for before in reversed(statements[:-1]):
-        gap = text[before.end : group[0].start]
-        between = _JOINED.fullmatch(gap) if len(gap) <= LONGEST_GAP else None
-        if between is None:
+        connection = connection_of(text[before.end : group[0].start])
+        if connection is None:
             break
-        words.append((between["word"] or "").lower() or ("or" if "\\" in between[0] else ""))
+        connections.add(connection)
         group.insert(0, before)
     texts = [statement.text for statement in group]
     if len(texts) > 1:
         texts = list(dict.fromkeys(text.rstrip(" .,;") or text for text in texts))
-    answer = (" or " if "or" in words else ", ").join(texts)
-    end = group[-1].end
-    if (another := _OR_ANOTHER.match(text, end)) is not None:
-        answer += f" or {another['other']}"
-    elif (another := _NEXT_LINE.match(text, end)) is not None:
-        answer += f", {another['other']}"
+    start, end = group[0].start, group[-1].end
+    answer = (" or " if "or" in connections else ", ").join(texts)
+    answer = with_alternatives(answer, text, start, end)
     later = tuple(
         statement.text
         for find_all in (_tags, _lines)
@@ -159,8 +142,8 @@ def _boxes(text: str) -> list[_Statement]:
             if closing is None:
                 continue
             content, start, end = text[opening.end() : closing], opening.start(), closing + 1
-        negated = _NEGATED.search(text[max(start - LONGEST_GAP, 0) : start])
-        if _BOX.search(content) is None and (content := content.strip()) and not negated:
+        content = content.strip()
+        if content and _BOX.search(content) is None and not is_negated(text, start):
             boxes.append(_Statement(start, end, content))
     return boxes
 
@@ -212,8 +195,7 @@ def _lines(text: str) -> list[_Statement]:
         content = _HOPE.sub("", content).strip() if short else content
         content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
-        before = text[max(match.start() - LONGEST_GAP, 0) : match.start()]
-        if _FILLER.fullmatch(content) or _DISOWNED.search(before):
+        if _FILLER.fullmatch(content) or is_disowned(text, match.start()):
             continue
         if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))

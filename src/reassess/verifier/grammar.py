@@ -301,10 +301,14 @@ def _read_list(text: str, depth: int) -> Value | None:
     parts, separators = split_top(text, COMMA)
     if not separators or not all(part.strip() for part in parts):
         return None
-    return _collected(parts, ",", "", depth)
+    value = _collected(parts, ",", "", depth)
+    both = all(isinstance(item, Collection) and item.variable for item in value.items)
+    if both and "and" in separators:
+        return Text(compact(text))  # two conditions on one number, not two intervals
+    return value
 
 
-def _collected(parts: Sequence[str], opening: str, closing: str, depth: int) -> Value:
+def _collected(parts: Sequence[str], opening: str, closing: str, depth: int) -> Collection:
     items = tuple(_parse(part, depth - 1) for part in parts)
     if opening in (",", "or"):
         items = _with_shared_unit(items)

@@ -1,0 +1,73 @@
+"""The words around a stated answer that take it back or set another value beside it."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_GAP = 60  # characters around an answer that are read for this
+
+_DECORATION = r"[\s,;.$&*|/\-\\()\[\]=:_]"
+_WORD = r"and/or|or|oder|and|und|或|和"
+_JOINED = re.compile(
+    rf"{_DECORATION}*(?:\\text\{{)?{_DECORATION}*"
+    rf"(?:(?P<word>{_WORD})(?:\s+equivalently)?)?\s*\}}?{_DECORATION}*",
+    re.IGNORECASE,
+)
+_LOGICAL_OR = re.compile(r"\s*\\(?:lor|vee)\s*")
+_NEGATION = re.compile(
+    r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$\\(\[*]*\Z", re.IGNORECASE
+)
+_DISOWNING = re.compile(
+    r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
+)
+_OR_AFTER = re.compile(
+    r"[\s$,;)*\]\\]*\(?\s*(?:and/or|or|oder|或)(?![A-Za-z])\s*"
+    r"(?:(?:else|maybe|perhaps|possibly|even|also|equivalently|rather|just)\b,?\s*)*"
+    r"(?P<other>[^\n]{1,60}?)(?=[.!?)](?:\s|\Z)|\n|\Z)",
+    re.IGNORECASE,
+)
+_OR_BEFORE = re.compile(
+    r"(?P<other>[^\s]{1,30})\s+(?:and/or|or|oder|或)[\s$\\(\[*]*\Z", re.IGNORECASE
+)
+_LINE_AFTER = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \t.]*(?=\n|\Z)")
+_VALUE = re.compile(r"[0-9$\\]|(?<!\w)[A-J](?!\w)")
+
+
+def connection_of(gap: str) -> str | None:
+    """What joins two answers with this text between them: `or` or `,`; None if nothing does."""
+    if len(gap) > LONGEST_GAP:
+        return None
+    if _LOGICAL_OR.fullmatch(gap):
+        return "or"
+    match = _JOINED.fullmatch(gap)
+    if match is None:
+        return None
+    return "or" if (match["word"] or "").lower() in ("or", "and/or", "oder", "或") else ","
+
+
+def is_negated(text: str, start: int) -> bool:
+    """Whether a "not" stands before the answer that starts there."""
+    return _NEGATION.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
+
+
+def is_disowned(text: str, start: int) -> bool:
+    """Whether the words "answer is" that start there belong to "a wrong answer is"."""
+    return _DISOWNING.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
+
+
+def with_alternatives(answer: str, text: str, start: int, end: int) -> str:
+    """An answer with what stands beside it: joined by "or", or alone on the next line.
+
+    Args:
+        answer: the answer as written.
+        text: the completion.
+        start: where in it the answer begins.
+        end: where it ends.
+    """
+    before = _OR_BEFORE.search(text[max(start - LONGEST_GAP, 0) : start])
+    if before is not None and _VALUE.search(before["other"]):
+        answer = f"{before['other']} or {answer}"
+    if (after := _OR_AFTER.match(text, end)) is not None and _VALUE.search(after["other"]):
+        return f"{answer} or {after['other']}"
+    line = _LINE_AFTER.match(text, end)
+    return f"{answer}, {line['other']}" if line else answer

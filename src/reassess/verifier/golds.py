@@ -17,7 +17,7 @@ from reassess.verifier.grading import grade
 from reassess.verifier.grammar import parse
 from reassess.verifier.math_worker import Undecided
 from reassess.verifier.notation import clean
-from reassess.verifier.options import option_of, option_set
+from reassess.verifier.options import choice_of, option_of, option_set
 from reassess.verifier.values import Number, Points, Quantity, Text, Words
 
 DOES_NOT_VERIFY = "its right answer does not verify"
@@ -32,7 +32,8 @@ def problem(answer: str, kind: str) -> str | None:
     """Why a right answer cannot be used; None if it can.
 
     It must verify as it stands and in the box of a completion, and none of its perturbations may.
-    Of a choice the letter and, if there is one, the text must verify; of a list each answer.
+    Of a choice the letter must verify, and the text unless it is empty or begins as a letter of
+    options does; of a list each answer.
 
     Args:
         answer: the right answer, as an item has it.
@@ -45,22 +46,27 @@ def problem(answer: str, kind: str) -> str | None:
         golds = [str(gold) for gold in json.loads(answer)]
         problems = (problem(gold, "math") for gold in golds)
         return next(filter(None, problems), None) if golds else DOES_NOT_VERIFY
-    statements = [answer]
-    if kind == "choice":
-        statements = [part for part in map(str, json.loads(answer)) if part.strip()]
     try:
-        if not all(verify(statement, answer, kind) for statement in statements):
+        if not _verifies(answer, kind):
             return DOES_NOT_VERIFY
-        verdict = grade(rf"One step leads to it. \boxed{{{statements[0]}}}", answer, kind)
-        if verdict.undecided:
-            return NEVER_ENDS
-        if not verdict.correct:
-            return DOES_NOT_VERIFY
-        if any(verify(wrong, answer, kind) for wrong in perturbations(answer, kind)):
-            return WRONG_VERIFIES
+        wrong_verifies = any(verify(wrong, answer, kind) for wrong in perturbations(answer, kind))
     except Undecided:
         return NEVER_ENDS
-    return None
+    return WRONG_VERIFIES if wrong_verifies else None
+
+
+def _verifies(answer: str, kind: str) -> bool:
+    statements = [answer]
+    if kind == "choice":
+        letter, text = map(str, json.loads(answer))
+        # A text such as "C. elegans" reads as a letter, and counts as that.
+        statements = [letter] if choice_of(text)[0] or not text.strip() else [letter, text]
+    if not all(verify(statement, answer, kind) for statement in statements):
+        return False
+    verdict = grade(rf"One step leads to it. \boxed{{{statements[0]}}}", answer, kind)
+    if verdict.undecided:
+        raise Undecided("in a completion")
+    return verdict.correct
 
 
 def perturbations(answer: str, kind: str) -> Iterator[str]:
@@ -71,6 +77,7 @@ def perturbations(answer: str, kind: str) -> Iterator[str]:
     options another letter. What is the same value by construction (the sign of zero or behind
     `\pm`, a power of one, a unit left out) is not among them.
     """
+    texts: Iterator[str]
     if kind == "any":
         texts = (text for gold in json.loads(answer) for text in perturbations(str(gold), "math"))
     elif kind == "option":
@@ -110,7 +117,7 @@ _SAME_FROM_EITHER_END = re.compile(r"\\?(?:overline|segment|side|line|overleftri
 def _permuted(text: str) -> Iterator[str]:
     """The letters of the longest word, moved by one place."""
     word = max(_LETTERS.finditer(text), key=lambda match: len(match[0]), default=None)
-    if word is None or (len(word[0]) == 2 and _SAME_FROM_EITHER_END.search(text)):  # noqa: PLR2004
+    if word is None or (len(word[0]) == 2 and _SAME_FROM_EITHER_END.search(text)):
         return
     moved = word[0][1:] + word[0][0]
     if moved.casefold() != word[0].casefold():
@@ -130,7 +137,8 @@ def _of_mathematics(text: str) -> Iterator[str]:
         yield from _other_powers(text)
     if isinstance(value, Number) and value.shown not in (0, 1) and not value.percent:
         yield f"({text})^{{2}}"
-    if not isinstance(value, Quantity) or not isinstance(value.amount, Number):
+    right_side = parse(text.rpartition("=")[2])
+    if not isinstance(right_side, Quantity) or not isinstance(right_side.amount, Number):
         yield from _leading_number(text)
 
 
@@ -151,7 +159,7 @@ _SIGNED = re.compile(
 
 
 def _other_sign(text: str) -> Iterator[str]:
-    r"""The sign of the first term, or of the right side of an equation, unless it is zero or `\pm`."""
+    r"""The sign of the first term or of an equation's right side, unless it is zero or `\pm`."""
     match = _SIGNED.fullmatch(text)
     if match is None or "\\pm" in text or "\\mp" in text:
         return
@@ -192,4 +200,5 @@ def _leading_number(text: str) -> Iterator[str]:
     match = _LEADING.fullmatch(text)
     if match is None or not _DIGIT.search(match["number"]) or _NEUTRAL.fullmatch(match["rest"]):
         return
-    yield match["number"]
+    if not (match["number"] in ("0", "1") and match["rest"].lstrip().startswith("^")):
+        yield match["number"]

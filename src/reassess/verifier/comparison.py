@@ -64,8 +64,11 @@ def _states_a_value(text: str, answer: str, kind: str) -> bool:
     value, right = parse(text), parse(str(gold))
     if isinstance(right, Words):
         return isinstance(value, Words) and len(value.text.split()) <= len(right.text.split())
-    option = isinstance(value, Expression) and re.fullmatch("[A-Z]", value.latex)
-    return isinstance(value, _MATHEMATICAL) and isinstance(right, _MATHEMATICAL) and not option
+    if isinstance(value, Expression) and re.fullmatch("[A-Z]", value.latex):
+        return False  # an option
+    if isinstance(value, Relation) and re.search("[a-z]{4}", value.text):
+        return False  # a sentence with an equation
+    return isinstance(value, _MATHEMATICAL) and isinstance(right, _MATHEMATICAL)
 
 
 # --- kinds -----------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reassess.verifier.hedging import connection_of, is_disowned, is_negated, with_alternatives
+from reassess.verifier.hedging import (
+    connection_of,
+    denies,
+    is_disowned,
+    is_negated,
+    with_alternatives,
+)
 
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
@@ -37,6 +43,12 @@ _ANSWER = re.compile(
 )
 _HEADING = re.compile(
     r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE
+)
+_TURN = re.compile(r"\s*(?:<\|im_start\|>\s*assistant|<\|begin_of_text\|>|<s>)")
+_TURN_END = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end_of_text)\|>|</s>")
+_SUBJECT = re.compile(
+    r"(?:the|its|this|that|so)\b(?P<what>[^.,;:=?!]{1,80}?)\b(?:is|are|equals)\s+(?P<value>\S.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 _HOPE = re.compile(
@@ -91,10 +103,18 @@ def find(completion: str) -> Extraction:
     tail = after if thought else tail
     if "<think>" in tail:
         return Extraction(None)
+    tail = _without_next_turn(tail)
     for statements in (_boxes(tail), _tags(tail), _lines(tail)):
         if statements:
             return _joined(tail, statements)
     return Extraction(None)
+
+
+def _without_next_turn(text: str) -> str:
+    """The text up to a chat template's sign for the end of the turn."""
+    start = len(text) - len(_TURN.sub("", text, count=1)) if _TURN.match(text) else 0
+    end = _TURN_END.search(text, start)
+    return text[start : end.start()] if end else text[start:]
 
 
 def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
@@ -193,7 +213,7 @@ def _lines(text: str) -> list[_Statement]:
         content = text[start:end].strip()
         short = len(content) <= LONGEST_ANSWER
         content = _HOPE.sub("", content).strip() if short else content
-        content = _first_sentence(_without_json_end(content))
+        content = _without_subject(_first_sentence(_without_json_end(content)))
         last = place + 1 == len(matches)
         if _FILLER.fullmatch(content) or is_disowned(text, match.start()):
             continue
@@ -202,6 +222,12 @@ def _lines(text: str) -> list[_Statement]:
         elif content:
             statements.clear()
     return statements
+
+
+def _without_subject(content: str) -> str:
+    """What "the largest value is …" states, unless it says that it is not the answer."""
+    match = _SUBJECT.match(content)
+    return content if match is None or denies(match["what"]) else match["value"]
 
 
 def _first_sentence(content: str) -> str:

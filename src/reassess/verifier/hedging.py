@@ -13,12 +13,16 @@ _JOINED = re.compile(
     rf"(?:(?P<word>{_WORD})(?:\s+equivalently)?)?\s*\}}?{_DECORATION}*",
     re.IGNORECASE,
 )
+_SPACING = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")
 _LOGICAL_OR = re.compile(r"\s*\\(?:lor|vee)\s*")
 _NEGATION = re.compile(
     r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$\\(\[*]*\Z", re.IGNORECASE
 )
 _DISOWNING = re.compile(
     r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
+)
+_DENIAL = re.compile(
+    r"\b(?:not|never|no|wrong|incorrect|false|mistaken|bad|tempting)\b|n['’]t\b", re.IGNORECASE
 )
 _OR_AFTER = re.compile(
     r"[\s$,;)*\]\\]*\(?\s*(?:and/or|or|oder|或)(?![A-Za-z])\s*"
@@ -39,7 +43,7 @@ def connection_of(gap: str) -> str | None:
         return None
     if _LOGICAL_OR.fullmatch(gap):
         return "or"
-    match = _JOINED.fullmatch(gap)
+    match = _JOINED.fullmatch(_SPACING.sub(" ", gap))
     if match is None:
         return None
     return "or" if (match["word"] or "").lower() in ("or", "and/or", "oder", "或") else ","
@@ -48,6 +52,11 @@ def connection_of(gap: str) -> str | None:
 def is_negated(text: str, start: int) -> bool:
     """Whether a "not" stands before the answer that starts there."""
     return _NEGATION.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
+
+
+def denies(text: str) -> bool:
+    """Whether words before a value say that it is not the answer."""
+    return _DENIAL.search(text) is not None
 
 
 def is_disowned(text: str, start: int) -> bool:

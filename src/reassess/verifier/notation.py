@@ -171,7 +171,8 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\\%"), "%"),
     (
         re.compile(
-            r"(?<=[0-9.\s])\\?(?:per\s?cent|percentage points?|pct\.?)(?![A-Za-z])", re.IGNORECASE
+            r"(?<=[0-9.\s])\\?(?:per\s?cent|percentages?(?: points?)?|pct\.?)(?![A-Za-z])",
+            re.IGNORECASE,
         ),
         "%",
     ),

@@ -25,7 +25,7 @@ _NUMBER = re.compile(
     rf"""(?P<sign>[-+]|negative\s|minus\s)?\s*(?P<money>\\\$|[$€£¥₹])?\s*(?:
       (?P<whole>[0-9]+)\s*(?:
           \\frac\{{\s*(?P<above1>[0-9]+)\s*\}}\{{\s*(?P<below1>[0-9]+)\s*\}}
-        | (?:\s|\s*-\s*|\s+and\s+)(?P<above2>[0-9]+)\s*/\s*(?P<below2>[0-9]+)
+        | (?:\s|\s+and\s+)(?P<above2>[0-9]+)\s*/\s*(?P<below2>[0-9]+)
       )
     | \\frac\{{\s*(?P<above3>{_SIGNED})\s*\}}\{{\s*(?P<below3>{_SIGNED})\s*\}}
     | [({{]?(?P<above4>{_PLAIN})[)}}]?\s*/\s*[({{]?(?P<below4>{_PLAIN})[)}}]?
@@ -114,7 +114,7 @@ def _decimal(written: str, power: str) -> Number | None:
     decimals = written.partition(".")[2]
     step = scale / 10 ** len(decimals) if decimals else None
     digits = len(re.sub(r"[^0-9]", "", written).lstrip("0")) if decimals else 0
-    return Number(_plain(written) * scale, step, digits)
+    return Number(_plain(written) * scale, step, digits, len(decimals))
 
 
 def _plain(written: str) -> Fraction:

@@ -6,8 +6,10 @@ from fractions import Fraction
 
 from reassess.verifier.values import Number
 
-ROUNDED_DIGITS = 3  # significant digits from which a decimal right answer may be a rounded number
-ROUNDED_EXACT_DIGITS = 2  # the same, where an irrational number or a periodic fraction rounds to it
+ROUNDED_DECIMALS = 2  # decimals from which a right answer may be a rounded number, if it has
+ROUNDED_DIGITS = 3  # so many significant digits
+ROUNDED_EXACT_DIGITS = 2  # or so many, of an irrational number or a periodic fraction
+ROUNDED_ANYWAY = 4  # significant digits from which fewer decimals do
 EXACT_PLACES = 6  # decimals, and significant digits, to which an exact answer must be given
 SAME = Fraction(1, 10**30)  # relative difference of two evaluations of the same constant
 LARGEST_DENOMINATOR = 10**12  # of a fraction that a decimal of few digits is
@@ -35,8 +37,7 @@ def equal_or_rounded(number: Number, gold: Number) -> bool:
     if gold.step is not None:
         exact = number.step is None and not _terminates(number.value)
         finer = number.step is not None and number.step < gold.step
-        enough = gold.digits >= (ROUNDED_EXACT_DIGITS if exact else ROUNDED_DIGITS)
-        return enough and (exact or finer) and rounds_to(number, gold)
+        return (exact or finer) and _is_rounded(gold, exact=exact) and rounds_to(number, gold)
     if number.step is None or _terminates(gold.value) or gold.percent:
         return False
     return (
@@ -44,6 +45,13 @@ def equal_or_rounded(number: Number, gold: Number) -> bool:
         and number.step <= Fraction(1, 10**EXACT_PLACES)
         and rounds_to(gold, number)
     )
+
+
+def _is_rounded(gold: Number, *, exact: bool) -> bool:
+    """Whether a right answer with decimals may be a rounded number, rather than exact as it is."""
+    digits = ROUNDED_EXACT_DIGITS if exact else ROUNDED_DIGITS
+    precise = gold.decimals >= ROUNDED_DECIMALS and gold.digits >= digits
+    return precise or gold.digits >= ROUNDED_ANYWAY
 
 
 def rounds_to(number: Number, gold: Number) -> bool:

@@ -16,6 +16,7 @@ class Number:
         value: of a percentage, the hundredth part of what is written.
         step: one unit of the last decimal; None for whole numbers and fractions, which are exact.
         digits: significant digits, of a number with decimals.
+        decimals: decimals as written, before a power of ten.
         percent: whether a percent sign follows.
         approximate: whether it is called approximate.
         evaluated: whether it is the computed value of an expression, not exact in its last digits.
@@ -24,6 +25,7 @@ class Number:
     value: Fraction
     step: Fraction | None = None
     digits: int = 0
+    decimals: int = 0
     percent: bool = False
     approximate: bool = False
     evaluated: bool = False

@@ -51,9 +51,11 @@ _SUBJECT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
+# Minerva's phrase, and what follows it, unless that takes the answer back.
 _HOPE = re.compile(
-    r"\.?\s*I hope (?:it|this) is correct\.?\s*\Z", re.IGNORECASE
-)  # Minerva's phrase
+    r"\.?\s*I hope (?:it|this) is correct\b(?!.*\b(?:or|but|however|wait|actually|instead|maybe)\b).*",
+    re.IGNORECASE | re.DOTALL,
+)
 _SENTENCE_END = re.compile(r"(?<=[^\s.])[.!]\s+(?=[A-Z][a-z]+,?\s)")
 _STATES_MORE = re.compile(
     r"[0-9$\\=<>]|(?<![\w'])[B-HJ-Z](?![\w'])|(?<![\w'])A(?!\s+[a-z])(?![\w'])"

@@ -159,7 +159,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
         r"\\begin{pmatrix}\1\\end{pmatrix}",
     ),
     (re.compile(r"\^\s*(\\frac\{[^{}]*\}\{[^{}]*\})"), r"^{\1}"),
-    (re.compile(r"\{([,:])\}"), r"\1"),
+    (re.compile(r"\s*\{\s*([,:])\s*\}"), r"\1"),
     (re.compile(r"\\log\s*_\s*\{?\s*e\s*\}?(?![A-Za-z])"), r"\\ln "),
     (
         re.compile(

@@ -53,7 +53,8 @@ _SUBJECT = re.compile(
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 # Minerva's phrase, and what follows it, unless that takes the answer back.
 _HOPE = re.compile(
-    r"\.?\s*I hope (?:it|this) is correct\b(?!.*\b(?:or|but|however|wait|actually|instead|maybe)\b).*",
+    r"\.?\s*I hope (?:it|this) is correct\b"
+    r"(?!.*\b(?:or|but|however|wait|actually|instead|maybe)\b).*",
     re.IGNORECASE | re.DOTALL,
 )
 _SENTENCE_END = re.compile(r"(?<=[^\s.])[.!]\s+(?=[A-Z][a-z]+,?\s)")

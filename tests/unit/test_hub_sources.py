@@ -1,5 +1,6 @@
 """Adapters of public data sets on rows of their sources' own layouts, and the items they become."""
 
+import re
 from dataclasses import replace
 from io import BytesIO
 
@@ -9,7 +10,10 @@ from PIL import Image
 from reassess.core.errors import ReassessError
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.verifier import grade
 from reassess.verifier.comparison import verify
+from reassess.verifier.golds import problem
+from reassess.worlds.hub.answers import kind_of, plain
 from reassess.worlds.hub.config import Prompt
 from reassess.worlds.hub.items import (
     Dropped,
@@ -43,13 +47,32 @@ def test_every_adapter_has_an_example_and_reads_it_into_valid_rows(name):
     assert set(source.columns) <= set(find_example(name).row(0))
     for row in rows:
         assert row.question and "<image" not in row.question
-        assert verify(row.answer, row.reference_answer, row.answer_kind), row
         if row.options:
             assert row.answer in "ABCDEFGHIJ"[: len(row.options)]
         if row.image is not None:
             Image.open(BytesIO(row.image)).load()
     # MathVerse asks about several drawings in the same words.
     assert len({row.question for row in rows}) == len(rows) or name == "mathverse"
+
+
+CONTINUED = re.compile(
+    r"\$?(-?[0-9][0-9.]*)(?:\s*(?:[:/;,_-]|\^(?!\\circ)|\\(?:sqrt|frac|pi|times))|[a-z]).*"
+)
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_right_answers_verify_in_a_box_and_their_leading_numbers_do_not(name):
+    rows = rows_of(name, count=48)
+    for row in rows:
+        answer, kind = row.reference_answer, row.answer_kind
+        assert problem(answer, kind) is None, row
+        if kind != "any":
+            assert grade(rf"So it is. $\boxed{{{row.answer}}}$", answer, kind).correct, row
+        if kind == "math" and (continued := CONTINUED.fullmatch(row.answer)):
+            assert not grade(rf"So it is. \boxed{{{continued[1]}}}", answer, kind).correct, row
+    assert len({row.reference_answer for row in rows}) > 1
+    if name in ("geometry3k", "geoqa", "mmk12", "virl39k", "math500", "mathvision"):
+        assert any(CONTINUED.fullmatch(row.answer) for row in rows)
 
 
 @pytest.mark.parametrize("name", source_names())
@@ -124,6 +147,86 @@ def test_a_benchmark_of_drawn_options_shows_no_letters_as_texts():
 def test_a_question_that_is_only_drawn_stays_hidden():
     hidden = [row for row in rows_of("mathverse") if row.family == "Vision Only"]
     assert hidden and all(row.question == "Answer the question in the picture." for row in hidden)
+
+
+# --- answers in one notation -----------------------------------------------------------------
+
+IN_METRES = "How tall is the tower, in meters?"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "same", "other"),
+    [
+        ("2√{2}", r"2\sqrt{2}", r"\sqrt{8}", "2"),
+        ("√3：2", r"\sqrt{3}:2", r"\sqrt{3}:2", "3:2"),
+        ("√{3+√{2}}", r"\sqrt{3+\sqrt{2}}", r"\sqrt{\sqrt{2}+3}", r"\sqrt{3+2}"),
+        ("6√{3}米", r"6\sqrt{3}\text{ m}", r"6\sqrt{3}", "6"),
+        ("9\\text{米}", r"9\text{ m}", "9 meters", "9 cm"),
+        ("3√{3}cm", r"3\sqrt{3}\text{ cm}", r"3\sqrt{3}\ \mathrm{cm}", r"3\sqrt{3}\text{ m}"),
+        ("100√{3}m", r"100\sqrt{3}\text{ m}", r"100\sqrt{3}", "100"),
+        ("4√{3}cm²", r"4\sqrt{3}\text{ cm}^2", r"4\sqrt{3}", r"4\sqrt{3}\text{ cm}"),
+        ("(25π-24)cm^{2}", r"(25π-24)\text{ cm}^2", r"25\pi-24", r"25\pi"),
+        ("12平方厘米", r"12\text{ cm}^2", "12 square centimeters", "12 cm"),
+        ("3米/秒", r"3\text{ m}/\text{s}", "3 m/s", "3 km/h"),
+        ("5千克/立方米", r"5\text{ kg}/\text{m}^3", "5", "5 kg"),
+        ("30度", "30°", r"30^\circ", "31"),
+        ("12个", "12", "12", "2"),
+        ("30°或150°", "30° or 150°", r"150^\circ \text{ or } 30^\circ", "30°"),
+        ("3；4cm", r"(3, 4\text{ cm})", "3, 4", "4, 3"),
+        ("(1) 3；(2) 5", "(3, 5)", "3, 5", "5, 3"),
+        ("a=1；b=2", "a=1; b=2", "a = 1, b = 2", "a = 2, b = 1"),
+        ("{1, 2}; 3", "({1, 2}, 3)", "({2, 1}, 3)", "(3, {1, 2})"),
+        ("1, 2; 3", "1, 2; 3", "1, 2, 3", "1, 2"),
+    ],
+)
+def test_answers_translated_from_chinese_are_written_in_latex(answer, expected, same, other):
+    assert plain(answer, IN_METRES) == expected
+    assert problem(expected, "math") is None
+    assert verify(same, expected, "math")
+    assert not verify(other, expected, "math")
+
+
+@pytest.mark.parametrize(
+    ("question", "unit"),
+    [
+        (IN_METRES, True),
+        ("A tree is 9m tall. How far away is it?", True),
+        ("A tree is 9 m tall and stands on a hill of 20 m.", True),
+        ("The line has the slope m. How long is it?", False),
+        ("A line is 9m long and has the slope m.", False),
+        ("How long is it?", False),
+    ],
+)
+def test_a_metre_is_told_from_a_variable_by_the_question(question, unit):
+    written = r"100\sqrt{3}\text{ m}" if unit else r"100\sqrt{3}m"
+    assert plain("100√{3}m", question) == written
+
+
+def test_an_answer_in_chinese_is_of_use_only_to_a_question_in_chinese():
+    with pytest.raises(Dropped, match="Chinese"):
+        plain("无法确定", "How large is it?")
+    assert plain("无法确定", "它有多大？") == "无法确定"
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "expected"),
+    [
+        ("B", "How wide is it?", ("B", "option")),
+        (r"\text{B}", "Which?", ("B", "option")),
+        ("(C).", "Which?", ("C", "option")),
+        ("x", "Which variable?", ("x", "math")),
+        ("K", "Which point?", ("K", "math")),
+        ("BD", "Which?\nA. a\nB. b\nC. c\nD. d", ("B, D", "options")),
+        ("B and D", "Which? (A) a (B) b (C) c (D) d", ("B, D", "options")),
+        ("A, C", "Which? A: a B: b C: c", ("A, C", "options")),
+        ("BD", "Which segment of ABCD is longest?", ("BD", "math")),
+        ("BD", "Which? A. a B. b C. c", ("BD", "math")),  # no D among them
+        ("DB", "Which? A. a B. b C. c D. d", ("DB", "math")),  # in this order a segment
+        ("ABC", "Which triangle?", ("ABC", "math")),
+    ],
+)
+def test_letters_are_options_where_the_question_lists_them(answer, question, expected):
+    assert kind_of(answer, question) == expected
 
 
 # --- reading a snapshot ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ Its columns could not be inspected. The usual layout of such sets is expected: t
 from collections.abc import Iterable
 
 from reassess.verifier.extraction import extract
+from reassess.worlds.hub.answers import kind_of
 from reassess.worlds.hub.items import Dropped, RawRow, Row, only_image, without_markers
 from reassess.worlds.hub.source import Source
 
@@ -22,9 +23,10 @@ def convert(row: RawRow) -> Iterable[Row]:
     answer = extract(turns["assistant"])
     if answer is None:
         raise Dropped("no answer in the trace")
-    kind = "option" if len(answer) == 1 and answer.isalpha() else "math"
+    question = without_markers(turns["user"])
+    answer, kind = kind_of(answer, question)
     yield Row(
-        without_markers(turns["user"]),
+        question,
         answer,
         kind,
         only_image(row["images"] or []),

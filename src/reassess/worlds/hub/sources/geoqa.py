@@ -1,8 +1,12 @@
-"""GeoQA in R1-V's packaging: the solution column is the tagged answer without reasoning."""
+"""GeoQA in R1-V's packaging: the solution column is the tagged answer without reasoning.
+
+Questions are translated from Chinese, answers are not: `6√{3}米` becomes LaTeX.
+"""
 
 import re
 from collections.abc import Iterable
 
+from reassess.worlds.hub.answers import plain
 from reassess.worlds.hub.items import Dropped, RawRow, Row, image_of, without_markers
 from reassess.worlds.hub.source import Source
 
@@ -12,9 +16,10 @@ def convert(row: RawRow) -> Iterable[Row]:
     tagged = re.search(r"<answer>(.*?)</answer>", row["solution"], re.DOTALL)
     if tagged is None or not tagged.group(1).strip():
         raise Dropped("no answer in the solution")
+    question = without_markers(row["problem"])
     yield Row(
-        without_markers(row["problem"]),
-        tagged.group(1).strip(),
+        question,
+        plain(tagged.group(1), question),
         "math",
         image_of(row["image"]),
         family="geometry",

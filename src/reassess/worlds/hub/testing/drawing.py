@@ -5,6 +5,7 @@ Each depends on source and number alone, so a stand-in is the same wherever it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -54,3 +55,8 @@ def names(source: str, number: int) -> str:
         letters[(seed >> shift) % 26] + letters[(seed >> (shift + 3)) % 26]
         for shift in (0, 5, 10, 15)
     )
+
+
+def seldom(number: int, usual: str, others: Sequence[str]) -> str:
+    """The usual text; in every sixth row one of the others in turn, so that a few have each."""
+    return others[number // 6 % len(others)] if number % 6 == 5 else usual

@@ -1,7 +1,9 @@
 """Made-up rows in the layout of MathVerse."""
 
 from reassess.worlds.hub.items import RawRow
-from reassess.worlds.hub.testing.drawing import image, names
+from reassess.worlds.hub.testing.drawing import image, names, seldom
+
+ANSWERS = ("17.3 ft", "y=x^2-2 x-3", "x=-4", "(-\\infty,4]", "$\\angle C=117^\\circ$", "Yes")
 
 
 def row(number: int) -> RawRow:
@@ -15,7 +17,7 @@ def row(number: int) -> RawRow:
         if number % 2
         else f"How large is {names('mathverse', number)}?\nChoices:\nA:40°\nB:60°",
         "image": image("mathverse", number),
-        "answer": "B" if number % 2 == 0 else "2191.7 metres",
+        "answer": "B" if number % 2 == 0 else seldom(number, "2191.7 metres", ANSWERS),
         "question_type": "multi-choice" if number % 2 == 0 else "free-form",
         "metadata": {"subject": "Plane Geometry"},
         "query_wo": "",

@@ -13,6 +13,7 @@ from stand_ins import MODEL, ONE_TEACHER, encoded, stand_in_grid
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json
 from reassess.data.pool import read_pool
+from reassess.verifier.golds import DOES_NOT_VERIFY, WRONG_VERIFIES
 from reassess.worlds.hub.items import HubItem
 from reassess.worlds.hub.overlap import image_hash, near, ngrams
 from reassess.worlds.hub.testing.data_sets import find_example, write_data_set
@@ -91,19 +92,20 @@ def test_the_pool_is_in_one_schema_and_reports_what_was_dropped(stand_in):
     assert all("<think>" in one.trace for one in foreign)
 
 
-def rebuilt(stand_in, folder, name, rows, **changes):
-    """Build the pool again with other rows in a source; return grid and report."""
+def rebuilt(stand_in, folder, changed, **changes):
+    """Build the pool again with other rows in some sources; return grid and report."""
     shutil.copytree(stand_in.config.world.cache, folder / "hub", symlinks=True)
     grid = stand_in_grid(
         folder, teachers={"qwen-vl": MODEL}, distributions=ONE_TEACHER, world=changes
     )
-    write_data_set(name, grid.world.public.data_snapshot(name), rows)
+    for name, rows in changed.items():
+        write_data_set(name, grid.world.public.data_snapshot(name), rows)
     shutil.copytree(stand_in.paths.base(MODEL), grid.paths.base(MODEL), symlinks=True)
     grid.world.build_pool(grid)
     return grid, read_json(grid.paths.disjointness)
 
 
-def test_rows_of_a_benchmark_broken_images_and_long_prompts_are_dropped(stand_in, tmp_path):
+def test_rows_that_cannot_be_used_are_dropped_and_listed(stand_in, tmp_path):
     rows = [dict(find_example("geoqa").row(number)) for number in range(48)]
     tested = Image.open(BytesIO(find_example("mathverse").row(0)["image"]["bytes"]))
     copy = encoded(tested.resize((90, 90)), format="JPEG", quality=80)
@@ -113,22 +115,34 @@ def test_rows_of_a_benchmark_broken_images_and_long_prompts_are_dropped(stand_in
     rows[3] = dict(rows[4])
     question = find_example("gsm8k").row(1)["question"]
     rows[5]["problem"] = f"Look. {question.upper()} Thanks."
-    grid, report = rebuilt(stand_in, tmp_path, "geoqa", rows, ngram=8, pool_rows=100)
+    rows[6]["solution"] = "<answer> 6√{3米 </answer>"
+    rows[7]["solution"] = "<answer> 无法确定 </answer>"
+    tests = [dict(find_example("math500").row(number)) for number in range(48)]
+    tests[1]["answer"], tests[2]["answer"] = r"\frac{1}{2", r"0 \times 5"
+    changed = {"geoqa": rows, "math500": tests}
+    grid, report = rebuilt(stand_in, tmp_path, changed, ngram=8, pool_rows=100)
     assert report["dropped"]["geoqa"] == {
         "its picture is a benchmark's": 1,
         "the picture does not decode": 1,
         "its prompt is too long": 1,
         "it repeats an earlier row": 1,
         "its words are a benchmark's": 1,
+        DOES_NOT_VERIFY: 1,
+        "the answer is in Chinese, the question is not": 1,
     }
     assert report["examples"]["geoqa: the picture does not decode"] == ["geoqa-000001"]
-    assert report["kept"]["geoqa"] == 43
+    assert report["kept"]["geoqa"] == 41
+    assert report["dropped"]["math500"] == {DOES_NOT_VERIFY: 1, WRONG_VERIFIES: 1}
+    listed = report["examples"][f"math500: {WRONG_VERIFIES}"]
+    assert listed == [r"math500-000002: 0 \times 5"]
+    scored = read_pool(grid.paths.pool("math500"), HubItem)
+    assert [item.id[-1] for item in scored] == list("034567")
     assert len(read_pool(grid.paths.pool("train"), HubItem)) == 100
 
 
 def test_too_few_rows_are_reported_before_anything_is_trained(stand_in, tmp_path):
     with pytest.raises(ReassessError, match=r"\d+ rows.*1008.*world\.pool_rows"):
-        rebuilt(stand_in, tmp_path, "geoqa", [find_example("geoqa").row(0)], pool_rows=1000)
+        rebuilt(stand_in, tmp_path, {"geoqa": [find_example("geoqa").row(0)]}, pool_rows=1000)
 
 
 def test_prompts_are_measured_as_the_processor_makes_them(stand_in):

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from reassess.core.errors import ReassessError
@@ -15,14 +16,16 @@ from reassess.core.seeds import derive_seed
 from reassess.data.pool import write_pool
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.paths import Paths
+from reassess.verifier import golds, math_worker
 from reassess.worlds.hub.items import Dropped, HubItem, Row
 from reassess.worlds.hub.overlap import all_ngrams, image_hash, near, ngrams
 from reassess.worlds.hub.repositories import Repositories
 from reassess.worlds.hub.source import Source, benchmark_source, find_source, read_rows
 
-CHUNK = 256  # rows whose images are decoded in parallel
+CHUNK = 256  # rows whose images and right answers are checked in parallel
 HANDED = 32  # rows that a process is given at once
 LISTED = 20  # items that a report names
+LONGEST_LISTED = 100  # characters of a right answer that a report quotes
 
 Lengths = Callable[[Sequence[HubItem]], list[int]]  # lengths of prompts in tokens
 
@@ -114,7 +117,7 @@ def build(
     """
     config, report = repositories.config, PoolReport()
     world = config.world
-    with ProcessPoolExecutor(world.workers) as workers:
+    with ProcessPoolExecutor(world.workers, initializer=_end_with_symbolic_worker) as workers:
 
         def read(name: str, adapter: str, limit: int | None = None) -> Iterator[HubItem]:
             folder = repositories.data_snapshot(adapter)
@@ -169,20 +172,26 @@ def read_items(
 ) -> Iterator[HubItem]:
     """Yield the items of a source with hashes of their images; count rows that cannot be used.
 
+    A row is of no use if its image does not decode, or if its right answer does not verify or a
+    wrong one does (`reassess.verifier.golds`).
+
     Args:
         name: what the items' ids begin with, and the name in the report.
         source: the adapter.
         snapshot: the folder of its repository.
         report: where rows are counted.
-        workers: processes that decode images.
+        workers: processes that decode images and check right answers.
         limit: the largest number of items; None: all.
     """
     count = 0
     for chunk in _chunks(converted(name, source, read_rows(snapshot, source), report.drop)):
-        hashes = workers.map(_hash, [row.image for _, row in chunk], chunksize=HANDED)
-        for (row_id, row), digest in zip(chunk, hashes, strict=True):
+        checks = workers.map(_checked, [row for _, row in chunk], chunksize=HANDED)
+        for (row_id, row), (digest, reason) in zip(chunk, checks, strict=True):
             if digest is None:
                 report.drop(name, "the picture does not decode", row_id)
+                continue
+            if reason is not None:
+                report.drop(name, reason, f"{row_id}: {row.reference_answer[:LONGEST_LISTED]}")
                 continue
             report.keep(name)
             yield item_of(row, row_id, source, index=count, image_hash=digest)
@@ -243,6 +252,20 @@ def _chunks(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def _end_with_symbolic_worker() -> None:
+    """Let a process end its worker of symbolic comparisons.
+
+    A process of a pool runs no other exit handlers, and would wait for that worker without end.
+    """
+    Finalize(None, math_worker.stop, exitpriority=1)
+
+
+def _checked(row: Row) -> tuple[str | None, str | None]:
+    """The hash of a row's image, and why its right answer cannot be used."""
+    digest = _hash(row.image)
+    return digest, None if digest is None else golds.problem(row.reference_answer, row.answer_kind)
 
 
 def _hash(encoded: bytes | None) -> str | None:

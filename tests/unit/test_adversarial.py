@@ -73,5 +73,5 @@ def test_the_corpus_is_large_sourced_consistent_and_mostly_hostile():
             assert len(texts) == len(set(texts)), (group["class"], case["gold"])
             assert all(isinstance(text, str) for key in PAYS for text in case.get(key, []))
     pays = [pays for case in CASES for _, pays in case.values[2]]
-    assert len(pays) > 3500
+    assert len(pays) > 5000
     assert pays.count(False) > 0.4 * len(pays)

@@ -1,0 +1,81 @@
+"""The verifier on answers drawn by type: equal forms are right, values close to them are not."""
+
+import pytest
+import strategies
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reassess.verifier import grade
+from reassess.verifier.comparison import KINDS
+
+quietly = {"deadline": None, "derandomize": True, "database": None}
+TYPES = [
+    *(pytest.param(draw, id=name) for name, draw in strategies.PLAIN.items()),
+    *(
+        pytest.param(draw, id=name, marks=pytest.mark.slow)
+        for name, draw in strategies.SYMBOLIC.items()
+    ),
+]
+
+
+def examples(cases):
+    """How many examples are drawn of a type; those of the symbolic engine take long."""
+    return 25 if cases in strategies.SYMBOLIC.values() else 150
+
+
+@pytest.mark.parametrize("cases", TYPES)
+def test_equal_forms_are_right_and_different_ones_are_not_wherever_they_stand(cases):
+    @given(st.data(), cases())
+    @settings(max_examples=examples(cases), **quietly)
+    def judged(data, case):
+        right = data.draw(strategies.completions(case.equal))
+        wrong = data.draw(strategies.completions(case.different))
+        assert grade(right, case.gold, case.kind).correct, (case.gold, right)
+        assert not grade(wrong, case.gold, case.kind).correct, (case.gold, wrong)
+        if case.kind != "choice":  # its right answer is a list of letter and text
+            assert grade(rf"So \boxed{{{case.gold}}}", case.gold, case.kind).correct
+
+    judged()
+
+
+@pytest.mark.parametrize("cases", TYPES)
+def test_a_verdict_does_not_depend_on_reasoning_before_and_signs_after_the_answer(cases):
+    @given(
+        cases(),
+        st.booleans(),
+        st.sampled_from(strategies.STATED),
+        st.sampled_from(strategies.REASONING),
+        st.sampled_from(strategies.AFTER),
+    )
+    @settings(max_examples=examples(cases), **quietly)
+    def judged(case, equal, stated, before, after):
+        answer = stated % (case.equal if equal else case.different)
+        alone = grade(answer, case.gold, case.kind)
+        assert grade(before + answer + after, case.gold, case.kind).correct == alone.correct
+
+    judged()
+
+
+GOLDS = {
+    "option": "B",
+    "options": "A, C",
+    "choice": '["B", "40"]',
+    "any": '["0.5", "plaza"]',
+    "word": "red",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@given(text=strategies.broken_texts())
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], **quietly)
+def test_no_text_raises(kind, text):
+    verdict = grade(text, GOLDS.get(kind, "12"), kind)
+    assert grade(text, GOLDS.get(kind, "12"), kind) == verdict
+    assert not (verdict.correct and verdict.extracted is None)
+
+
+@pytest.mark.slow
+@given(gold=strategies.broken_texts(), text=strategies.broken_texts())
+@settings(max_examples=150, **quietly)
+def test_no_right_answer_raises(gold, text):
+    assert grade(text, gold, "math") == grade(text, gold, "math")

@@ -130,6 +130,8 @@ def _permuted(text: str) -> Iterator[str]:
 def _of_mathematics(text: str) -> Iterator[str]:
     value = parse(text)
     yield from _other_digits(text)
+    if lone := _LONE_LETTER.fullmatch(text):
+        yield "B" if lone[1] == "A" else "A"
     if isinstance(value, Words | Points | Text):
         yield from _permuted(text)
     else:
@@ -143,6 +145,7 @@ def _of_mathematics(text: str) -> Iterator[str]:
 
 
 _DIGIT = re.compile(r"[0-9]")
+_LONE_LETTER = re.compile(r"\(?([A-Za-z])\)?")
 
 
 def _other_digits(text: str, *, last: bool = True) -> Iterator[str]:
@@ -153,7 +156,8 @@ def _other_digits(text: str, *, last: bool = True) -> Iterator[str]:
 
 _SIGNED = re.compile(
     r"(?P<before>(?:.*=)?\s*(?:\\\{|[(\[{])*\s*)(?P<sign>[-+]?)\s*"
-    r"(?P<rest>(?:(?P<number>[0-9]*\.?[0-9]+)|\\(?:frac|sqrt|pi)(?![A-Za-z])|[a-z](?![a-z])).*)",
+    r"(?P<rest>(?:(?P<number>[0-9]*\.?[0-9]+)|[a-z](?![a-z])"
+    r"|\\(?:frac|sqrt|pi|infty|sin|cos|tan|cot|sec|csc|log|ln|theta|alpha|beta)(?![A-Za-z])).*)",
     re.DOTALL,
 )
 

@@ -748,6 +748,8 @@ SYMBOLIC: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "line": lines,
 }
 
+ALL = PLAIN | SYMBOLIC
+
 # --- completions -----------------------------------------------------------------------------
 
 REASONING = (

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from reassess.verifier import grade
 from reassess.verifier.comparison import KINDS
+from reassess.verifier.golds import problem
 
 quietly = {"deadline": None, "derandomize": True, "database": None}
 TYPES = [
@@ -54,6 +55,28 @@ def test_a_verdict_does_not_depend_on_reasoning_before_and_signs_after_the_answe
         assert grade(before + answer + after, case.gold, case.kind).correct == alone.correct
 
     judged()
+
+
+@pytest.mark.parametrize("cases", TYPES)
+def test_every_right_answer_can_be_used(cases):
+    @given(cases())
+    @settings(max_examples=examples(cases) // 5, **quietly)
+    def checked(case):
+        assert problem(case.gold, case.kind) is None, case
+
+    checked()
+
+
+APART = ("integer", "ratio", "interval", "word", "points", "expression")
+
+
+@pytest.mark.slow
+@given(st.data(), st.permutations(APART).map(lambda names: names[:2]))
+@settings(max_examples=150, **quietly)
+def test_a_value_of_one_type_is_never_one_of_another(data, names):
+    given_case, case = (data.draw(strategies.ALL[name]()) for name in names)
+    for text in (given_case.gold, given_case.equal):
+        assert not grade(rf"\boxed{{{text}}}", case.gold, "math").correct, (text, case.gold)
 
 
 GOLDS = {

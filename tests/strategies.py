@@ -765,6 +765,15 @@ STATED = (
     r"$\boxed{%s}$",
     r"\[\boxed{%s}\]",
     r"\boxed {%s}",
+    r"\boxed{ %s }",
+    r"\boxed{%s.}",
+    r"\boxed{\,%s\,}",
+    r"\boxed{\displaystyle %s}",
+    r"\boxed{$%s$}",
+    r"\boxed{**%s**}",
+    r"So it is $%s$, that is \boxed{%s}",
+    r"The answer is $\boxed{%s}$, as the figure shows",
+    r"\(\boxed{%s}\) is the final answer",
     r"\fbox{%s}",
     "<answer>%s</answer>",
     "<answer> %s </answer>",
@@ -773,6 +782,9 @@ STATED = (
     "The answer is %s",
     "The final answer is: $%s$",
     "Answer:\n%s",
+    "\n### Answer\n\n%s",
+    "Therefore, the correct answer is: **%s**",
+    "Final Answer: \\(%s\\)",
 )
 AFTER = ("", ".", "\n", " \n\n", "**", ".**")
 
@@ -781,7 +793,7 @@ def completions(answer):
     """An answer as it may stand in a completion."""
     return st.tuples(
         st.sampled_from(REASONING), st.sampled_from(STATED), st.sampled_from(AFTER)
-    ).map(lambda parts: parts[0] + parts[1] % answer + parts[2])
+    ).map(lambda parts: parts[0] + parts[1].replace("%s", answer) + parts[2])
 
 
 FRAGMENTS = (

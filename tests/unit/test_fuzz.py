@@ -50,7 +50,7 @@ def test_a_verdict_does_not_depend_on_reasoning_before_and_signs_after_the_answe
     )
     @settings(max_examples=examples(cases), **quietly)
     def judged(case, equal, stated, before, after):
-        answer = stated % (case.equal if equal else case.different)
+        answer = stated.replace("%s", case.equal if equal else case.different)
         alone = grade(answer, case.gold, case.kind)
         assert grade(before + answer + after, case.gold, case.kind).correct == alone.correct
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from reassess.verifier.equality import amount_of, equal, states_number
+from reassess.verifier.equality import amount_of, computed_amount, equal, states_number
 from reassess.verifier.grammar import parse
 from reassess.verifier.notation import clean, compact
 from reassess.verifier.options import choice_of, names_option, option_of, option_set
@@ -123,7 +123,7 @@ def equal_numbers(extracted: str, answer: str) -> bool:
 def near_numbers(extracted: str, answer: str) -> bool:
     """Compare numbers within `NEAR`."""
     gold = parse(answer)
-    right = amount_of(gold)
+    right = computed_amount(gold)
     if right is None:
         return equal_in_math(extracted, answer)
     return states_number(

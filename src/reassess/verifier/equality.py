@@ -111,6 +111,12 @@ def states_number(value: Value, gold: Value, right: Callable[[Number], bool]) ->
     return number is not None and right(_times(number, factor))
 
 
+def computed_amount(value: Value) -> Number | None:
+    """The number of a value that is one or that is a real constant, with a unit or without."""
+    amount = _amount(value)
+    return None if amount is None else _evaluated(amount)
+
+
 def amount_of(value: Value) -> Number | None:
     """The number of a value that is one, with a unit or without."""
     amount = _amount(value)

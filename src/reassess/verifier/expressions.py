@@ -32,6 +32,17 @@ _BARE_FUNCTION = re.compile(
     r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi"
     r"|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
 )
+MOST_DIGITS = 20_000  # of a power that is computed, as its exponent shows
+MOST_POWERS = 40  # digits of an exponent that is itself a power
+LARGEST_FACTORIAL = 3_000  # number whose factorial is computed
+_TOWER = re.compile(r"\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*(\^?)")
+_NESTED = re.compile(
+    r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!|\^\s*\{?\s*\([^()]*\^|\)\s*\^\s*\{?\s*[0-9]*\s*\^"
+)
+_EXPONENT = re.compile(r"\^\s*\{?\s*[-+]?\s*\(?([0-9]{1,20})")
+_FACTORIAL = re.compile(r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!")
+_POWER = re.compile(r"([0-9]{1,20})\s*\)?\s*\^\s*\{?\s*([0-9]{1,20})")
+_FACTORIAL = re.compile(r"([0-9]{1,20})\s*\)?\s*!")
 _OF_WHOLE_NUMBERS = re.compile(r"(?:gcd|lcm)(?![A-Za-z])")
 _PRODUCT = re.compile(
     rf"(?<![A-Za-z\\_])(?!(?:{_FUNCTIONS.pattern})(?![A-Za-z]))[A-Za-z]{{2,{LONGEST_PRODUCT}}}"
@@ -51,12 +62,29 @@ def read_expression(text: str) -> Expression | None:
         return None
     if any(map(_is_word, _LETTERS.findall(_ENVIRONMENT.sub(" ", text)))):
         return None
+    if _is_too_large(text):
+        return None
     if _OF_WHOLE_NUMBERS.search(text) and has_variables(text):
         return None  # the engine takes letters for polynomials, whose divisor is 1
     if r"\int" not in text:
         text = _PRODUCT.sub(lambda match: "*".join(match[0]), text)
     text = _FUNCTION_OF_LETTER.sub(r"\1(\2)", text)
     return Expression(_BARE_FUNCTION.sub(r"\\\1 ", text))
+
+
+def _is_too_large(text: str) -> bool:
+    """Whether a power or factorial of numbers has more digits than the engine should compute."""
+    exponents = [int(exponent) for exponent in _EXPONENT.findall(text)]
+    for base, exponent, further in _TOWER.findall(text):
+        if further or int(exponent) > MOST_DIGITS or len(base) * int(exponent) > MOST_POWERS:
+            return True
+        exponents.append(int(base) ** int(exponent))
+    factorials = [int(number) for number in _FACTORIAL.findall(text)]
+    return (
+        max(exponents, default=0) > MOST_DIGITS
+        or max(factorials, default=0) > LARGEST_FACTORIAL
+        or _NESTED.search(text) is not None
+    )
 
 
 def _is_word(letters: str) -> bool:

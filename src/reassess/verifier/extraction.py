@@ -18,12 +18,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reassess.verifier.attached import with_attached
 from reassess.verifier.hedging import (
     connection_of,
+    correction,
     denies,
     is_disowned,
     is_negated,
     with_alternatives,
+    without_reason,
 )
 
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
@@ -42,7 +45,8 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?:^|\n)\s*(?:#{1,6}\s*|\*\*\s*)(?:final\s+)?answer\s*(?:\*\*)?\s*(?=\n)", re.IGNORECASE
+    r"(?:^|\n)[ \t]*(?:#{1,6}[ \t]*|\*\*[ \t]*)(?:final[ \t]+)?answer[ \t]*(?:\*\*)?[ \t]*(?=\n)",
+    re.IGNORECASE,
 )
 _TURN = re.compile(r"\s*(?:<\|im_start\|>\s*assistant|<\|begin_of_text\|>|<s>)")
 _TURN_END = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end_of_text)\|>|</s>")
@@ -142,6 +146,8 @@ def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
         for statement in find_all(text[end:])
         if len(statement.text) <= LONGEST_ANSWER
     )
+    corrected = correction(text[end : end + LONGEST_ANSWER])
+    later += (corrected,) if corrected else ()
     return Extraction(answer if 0 < len(answer) <= LONGEST_ANSWER else None, later)
 
 
@@ -167,7 +173,7 @@ def _boxes(text: str) -> list[_Statement]:
             content, start, end = text[opening.end() : closing], opening.start(), closing + 1
         content = content.strip()
         if content and _BOX.search(content) is None and not is_negated(text, start):
-            boxes.append(_Statement(start, end, content))
+            boxes.append(_Statement(start, end, with_attached(content, text, start, end)))
     return boxes
 
 
@@ -215,7 +221,7 @@ def _lines(text: str) -> list[_Statement]:
         end = min(after, len(text) if line_end < 0 else line_end)
         content = text[start:end].strip()
         short = len(content) <= LONGEST_ANSWER
-        content = _HOPE.sub("", content).strip() if short else content
+        content = without_reason(_HOPE.sub("", content)).strip() if short else content
         content = _without_subject(_first_sentence(_without_json_end(content)))
         last = place + 1 == len(matches)
         if _FILLER.fullmatch(content) or is_disowned(text, match.start()):

@@ -37,6 +37,15 @@ _LINE_AFTER = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \
 _VALUE = re.compile(r"[0-9$\\]|(?<!\w)[A-J](?!\w)")
 
 
+_BECAUSE = re.compile(r",?\s+(?:because|since)\s.*", re.IGNORECASE | re.DOTALL)
+_CORRECTION = re.compile(
+    r"\b(?:actually,? no|no,? wait|wait,? no|correction|scratch that|on second thought|oops"
+    r"|i made an? (?:mistake|error))\b(?P<rest>[^\n]{1,200})",
+    re.IGNORECASE,
+)
+_STATED = re.compile(r"[-+]?[0-9][0-9.,/]*[0-9]|[0-9]|(?<!\w)[A-J](?!\w)")
+
+
 def connection_of(gap: str) -> str | None:
     """What joins two answers with this text between them: `or` or `,`; None if nothing does."""
     if len(gap) > LONGEST_GAP:
@@ -62,6 +71,18 @@ def denies(text: str) -> bool:
 def is_disowned(text: str, start: int) -> bool:
     """Whether the words "answer is" that start there belong to "a wrong answer is"."""
     return _DISOWNING.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
+
+
+def without_reason(answer: str) -> str:
+    """An answer without a "because …" behind it."""
+    return _BECAUSE.sub("", answer)
+
+
+def correction(text: str) -> str | None:
+    """The last value behind words such as "Actually, no"; None where there are none."""
+    match = _CORRECTION.search(text)
+    values = _STATED.findall(match["rest"]) if match else []
+    return str(values[-1]) if values else None
 
 
 def with_alternatives(answer: str, text: str, start: int, end: int) -> str:

@@ -47,7 +47,7 @@ _APPROXIMATELY = re.compile(
     r"(?:\\approx|\\sim(?:eq)?|about|approximately|approx\.?|roughly|around)\s*(?=[-+0-9.\\$(])",
     re.IGNORECASE,
 )
-_SCALES = {
+SCALES = {
     "hundred": 100,
     "thousand": 10**3,
     "million": 10**6,
@@ -55,7 +55,7 @@ _SCALES = {
     "trillion": 10**12,
     "dozen": 12,
 }
-_SCALE = re.compile(rf"\s*({'|'.join(_SCALES)})(?![A-Za-z])", re.IGNORECASE)
+_SCALE = re.compile(rf"\s*({'|'.join(SCALES)})(?![A-Za-z])", re.IGNORECASE)
 
 
 def number_at_start(text: str) -> tuple[Number, str, str] | None:
@@ -125,7 +125,7 @@ def _plain(written: str) -> Fraction:
 def _scaled(number: Number, rest: str) -> tuple[Number, str]:
     """A number with the scale words behind it: `5 million` is 5,000,000."""
     while match := _SCALE.match(rest):
-        scale = _SCALES[match[1].lower()]
+        scale = SCALES[match[1].lower()]
         step = None if number.step is None else number.step * scale
         number = replace(number, value=number.value * scale, step=step)
         rest = rest[match.end() :]

@@ -631,9 +631,8 @@ def roots(draw):
 
 @st.composite
 def multiples_of_pi(draw):
-    factor, below = draw(st.integers(2, 50)), draw(st.sampled_from([1, 3, 7]))
-    divisor = gcd(factor, below)
-    factor, below = factor // divisor, below // divisor
+    below = draw(st.sampled_from([1, 3, 7]))
+    factor = draw(st.integers(2, 50).filter(lambda number: gcd(number, below) == 1))
     over = f"/{below}" if below > 1 else ""
     gold = rf"\frac{{{factor}\pi}}{{{below}}}" if below > 1 else rf"{factor}\pi"
     equal = one_of(

@@ -58,6 +58,25 @@ def test_a_verdict_does_not_depend_on_reasoning_before_and_signs_after_the_answe
 
 
 @pytest.mark.parametrize("cases", TYPES)
+def test_one_digit_more_or_less_is_another_value(cases):
+    """Apart from decimals, whose last digits may be rounded."""
+
+    @given(st.data(), cases())
+    @settings(max_examples=examples(cases), **quietly)
+    def judged(data, case):
+        digits = [place for place, letter in enumerate(case.equal) if letter in "0123456789"]
+        if not digits or "." in case.equal or case.kind in ("near", "option", "choice"):
+            return
+        place = data.draw(st.sampled_from(digits))
+        more = data.draw(st.sampled_from(["", *"123456789"]))
+        kept = case.equal[place:] if more else case.equal[place + 1 :]
+        changed = case.equal[:place] + more + kept
+        assert not grade(rf"\boxed{{{changed}}}", case.gold, case.kind).correct, (case, changed)
+
+    judged()
+
+
+@pytest.mark.parametrize("cases", TYPES)
 def test_every_right_answer_can_be_used(cases):
     @given(cases())
     @settings(max_examples=examples(cases) // 5, **quietly)

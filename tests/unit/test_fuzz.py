@@ -21,7 +21,7 @@ TYPES = [
 
 def examples(cases):
     """How many examples are drawn of a type; those of the symbolic engine take long."""
-    return 25 if cases in strategies.SYMBOLIC.values() else 150
+    return 25 if cases in strategies.SYMBOLIC.values() else 80
 
 
 @pytest.mark.parametrize("cases", TYPES)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import gcd
 
 from reassess.verifier.expressions import has_variables, read_expression
+from reassess.verifier.names import read_formula, read_points, read_words
 from reassess.verifier.notation import clean, compact
 from reassess.verifier.numerals import number_at_start
 from reassess.verifier.scanning import (
@@ -28,13 +29,11 @@ from reassess.verifier.values import (
     Collection,
     Expression,
     Number,
-    Points,
     Quantity,
     Ratio,
     Relation,
     Text,
     Value,
-    Words,
 )
 
 LONGEST = 1000  # characters of an answer that are parsed
@@ -189,45 +188,17 @@ def _read_date(text: str, depth: int) -> Value | None:
 
 # --- names -----------------------------------------------------------------------------------
 
-_SOLE_WORDS = {"pi": Expression(r"\pi"), "infinity": Expression(r"\infty")}
-_WORD = re.compile(r"[^\W\d_]{2,}|[^\W\d_a-zA-Z]")
-_WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
-_FORMULA = re.compile(r"(?:\s*[A-Z][a-z]?(?:\s*_\s*\{?\s*[0-9]+\s*\}?|[0-9]+)?)+")
-_POINT = r"[A-Z](?:'|\\prime|\^\{?\\prime\}?)*(?:_\{?[0-9]\}?)?"
-_POINTS = re.compile(rf"\s*({_POINT}(?:\s*{_POINT})*)\s*\Z")
-_SHAPES = {"overline": "segment", "side": "segment"}
-_SHAPE = re.compile(
-    r"\\?(?P<shape>angle|triangle|overline|overrightarrow|overleftrightarrow|vec|odot"
-    r"|quad(?:rilateral)?|parallelogram|segment|line|ray|side|arc|point)(?![A-Za-z])\s*",
-    re.IGNORECASE,
-)
-
 
 def _read_formula(text: str, depth: int) -> Value | None:
-    """A chemical formula, or another name of letters and digits, without the signs of indices."""
-    if not _FORMULA.fullmatch(text) or not any(letter.isdigit() for letter in text):
-        return None
-    return Text(re.sub(r"[_{}\s]", "", text))
+    return read_formula(text)
 
 
 def _read_points(text: str, depth: int) -> Value | None:
-    shape = _SHAPE.match(text)
-    rest = without_outer_brackets(text[shape.end() :].strip()) if shape else text
-    letters = _POINTS.match(rest)
-    if letters is None:
-        return None
-    names = tuple(re.sub(r"\\prime|\^|[{}\s]", "", name) for name in re.findall(_POINT, letters[1]))
-    if len(names) < 2 and not shape:
-        return None
-    prefix = shape["shape"].lower() if shape else ""
-    return Points(_SHAPES.get(prefix, prefix), names)
+    return read_points(text)
 
 
 def _read_words(text: str, depth: int) -> Value | None:
-    if not _WORDS.fullmatch(text) or not _WORD.search(text):
-        return None
-    lower = re.sub(r"[\s-]+", " ", text.casefold())
-    return _SOLE_WORDS.get(text) or Words(re.sub(r"\A(?:the|an) (?=\w)", "", lower))
+    return read_words(text)
 
 
 # --- collections -----------------------------------------------------------------------------

@@ -77,8 +77,8 @@ def _torchvision() -> Finding:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     error = (done.stderr.strip().splitlines() or [""])[-1]
     fix = (
-        "`make setup` installs the torchvision pinned in envs/base.txt with `--no-deps`, and copies "
-        "envs/zz_reassess_shim.pth beside it"
+        "`make setup` installs the torchvision pinned in envs/base.txt with `--no-deps`, and "
+        "copies envs/zz_reassess_shim.pth beside it"
     )
     return Finding(
         f"transformers and torchvision import together {error}".strip(), done.returncode == 0, fix

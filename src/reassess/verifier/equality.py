@@ -22,6 +22,7 @@ from reassess.verifier.values import (
     Number,
     Points,
     Quantity,
+    Ratio,
     Relation,
     Text,
     Value,
@@ -46,6 +47,8 @@ def equal(value: Value, gold: Value) -> bool:
         return _equal_collections(value, gold)
     if isinstance(value, _NAMES) or isinstance(gold, _NAMES):
         return _equal_to_several(value, gold) or _equal_names(value, gold)
+    if isinstance(gold, Ratio) and isinstance(value, Number):
+        return gold.quotient == value.value and value.step is None
     return _equal_to_several(value, gold) or _equal_amounts(value, gold)
 
 
@@ -133,8 +136,10 @@ def _factor(value: Value, gold: Value) -> Fraction | None:
 
     A unit may be left out, or given where the right answer has none.
     """
+    percent = any(isinstance(one, Number) and one.percent for one in (value, gold))
     if not isinstance(value, Quantity) or not isinstance(gold, Quantity):
-        return Fraction(1)
+        quantity = isinstance(value, Quantity) or isinstance(gold, Quantity)
+        return None if percent and quantity else Fraction(1)
     return factor_between(value.unit, gold.unit)
 
 
@@ -227,7 +232,7 @@ _LABEL = re.compile(
     rf"|\|\s*{_VARIABLE}\s*\|"
     rf"|\(\s*{_VARIABLE}(?:\s*,\s*{_VARIABLE})+\s*\)"
 )
-_SPOKEN_LABEL = re.compile(r"[A-Za-z][A-Za-z ]{2,}")
+_SPOKEN_LABEL = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]{2,})*")
 _COMMANDS_AND_CONSTANTS = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z])[ei](?![A-Za-z])")
 _EQUATIONS = {"=", r"\approx"}
 
@@ -308,7 +313,7 @@ def _parts(relation: Relation) -> list[Value] | None:
         operands = operands[1:]
     elif len(operands) == 2 and _is_label(operands[1]):
         operands = operands[:1]
-    elif any(map(_has_variables, operands)):
+    elif any(map(_is_unknown, operands)):
         return None
     values = [parse(operand) for operand in operands]
     if len(values) == 1 and relation.operators == (r"\approx",) and isinstance(values[0], Number):
@@ -322,6 +327,10 @@ def _is_label(text: str) -> bool:
         or _SPOKEN_LABEL.fullmatch(text) is not None
         or isinstance(parse(text), Points)
     )
+
+
+def _is_unknown(text: str) -> bool:
+    return not isinstance(parse(text), Number | Quantity) and _has_variables(text)
 
 
 def _has_variables(text: str) -> bool:

@@ -48,14 +48,21 @@ _ANNOUNCEMENT = re.compile(
 )
 
 
+_CONNECTIVE = re.compile(
+    r"(?:therefore|thus|hence|so|then|simply|just|clearly|equal to)\b[,:]?\s+(?=[^\s,:])",
+    re.IGNORECASE,
+)
+
+
 @lru_cache(maxsize=50_000)
 def parse(text: str) -> Value:
     """The value that an answer states; never an error."""
     if len(text) > LONGEST:
         return Text(text[:LONGEST])
     text = clean(text)
-    if announcement := _ANNOUNCEMENT.match(text):
-        text = clean(text[announcement.end() :])
+    for opening in (_ANNOUNCEMENT, _CONNECTIVE):
+        if match := opening.match(text):
+            text = clean(text[match.end() :])
     return _parse(text, DEEPEST)
 
 
@@ -177,7 +184,7 @@ def _read_ratio(text: str, depth: int) -> Value | None:
         return None
     parts = [part.strip() for part in text.split(":")]
     if _CLOCK.fullmatch(text) or not all(part.isdigit() for part in parts):
-        return Ratio(tuple(parts))
+        return Ratio(tuple(parts), clock=_CLOCK.fullmatch(text) is not None)
     divisor = gcd(*map(int, parts)) or 1
     return Ratio(tuple(str(int(part) // divisor) for part in parts))
 

@@ -115,6 +115,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (_command("lbrack"), "["),
     (_command("rbrack"), "]"),
     (_command("ast"), "*"),
+    (re.compile(r"(?<![A-Za-z])m\s*(?=\\angle)"), ""),
     (_command("wedge"), r"\\land"),
     (re.compile(r"(\\max|\\min|\\gcd)\s*\\\{([^{}\\]*)\\\}"), r"\1(\2)"),
     (_command("rightarrow"), r"\\to"),
@@ -179,6 +180,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 )
 _WRAPS = (
     ("``", "''"),
+    ("{", "}"),
     *((sign, sign) for sign in ("$$", "$", "**", "__", "*", "`", '"', "'")),
     (r"\(", r"\)"),
     (r"\[", r"\]"),

@@ -11,7 +11,8 @@ from reassess.verifier.notation import clean
 
 _ANNOUNCED = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:(?:final|correct|right|best)\s+)?"
-    r"(?:answer|option|choice)s?\b(?:\s+(?:is|are))?\s*:?\s*(?:option\b\s*)?",
+    r"(?:answer|option|choice|both|therefore|thus|hence|so)s?\b(?:\s+(?:is|are))?\s*[:,]?\s*"
+    r"(?:option\b\s*)?",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(

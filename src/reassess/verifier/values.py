@@ -61,9 +61,22 @@ class BaseNumber:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Numbers between colons: a ratio, or the time of a clock."""
+    """Numbers between colons: a ratio, or the time of a clock.
+
+    Attributes:
+        parts: the numbers as text.
+        clock: whether they may be a time.
+    """
 
     parts: tuple[str, ...]
+    clock: bool = False
+
+    @property
+    def quotient(self) -> Fraction | None:
+        """The one number that a ratio of two is; None for a time, and for more."""
+        if self.clock or len(self.parts) != 2 or not float(self.parts[1]):
+            return None
+        return Fraction(self.parts[0]) / Fraction(self.parts[1])
 
 
 @dataclass(frozen=True)

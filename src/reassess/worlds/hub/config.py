@@ -93,7 +93,7 @@ class HubWorld(World):
         None, gt=0, description="only the first items of each benchmark; null: all"
     )
     workers: int = Field(
-        2, gt=0, description="processes that decode images while the pool is built"
+        2, gt=0, description="processes that decode images and check answers for the pool"
     )
 
 

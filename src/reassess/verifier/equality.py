@@ -48,7 +48,8 @@ def equal(value: Value, gold: Value) -> bool:
     if isinstance(value, _NAMES) or isinstance(gold, _NAMES):
         return _equal_to_several(value, gold) or _equal_names(value, gold)
     if isinstance(gold, Ratio) and isinstance(value, Number):
-        return gold.quotient == value.value and value.step is None
+        written = value.step is None and value.value.denominator > 1  # as a fraction
+        return written and gold.quotient == value.value
     return _equal_to_several(value, gold) or _equal_amounts(value, gold)
 
 

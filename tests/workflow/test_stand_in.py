@@ -120,7 +120,9 @@ def test_the_report_explains_stand_ins_and_shows_hours_beside_the_estimate(finis
     assert set(costs.index) == {"sample_shard", "train", "evaluate"}
     grid = Grid.load(ROOT / "config/stand-in.yaml")
     assert costs["finished jobs"].tolist() == [2, len(grid.trained), len(grid.cells)]
-    assert (costs[["estimated, h", "measured, h", "measured / estimated"]] > 0).all(axis=None)
+    assert (costs["estimated, h"] > 0).all()
+    # Of a fast machine these may be rounded to 0.
+    assert (costs[["measured, h", "measured / estimated"]] >= 0).all(axis=None)
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\\frac\s*(\{[^{}]*\})\s*([0-9A-Za-z])"), r"\\frac\1{\2}"),
     (re.compile(r"\\binom\s*([0-9A-Za-z])\s*([0-9A-Za-z])"), r"\\binom{\1}{\2}"),
     (
-        re.compile(r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}"),
+        re.compile(r"\{?\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*(?:\}|\Z)"),
         r"\\binom{\1}{\2}",
     ),
     (re.compile(r"\*\*(?=\s*[-+({0-9A-Za-z])"), "^"),

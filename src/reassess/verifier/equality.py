@@ -199,8 +199,13 @@ def _equal_collections(value: Collection, gold: Collection) -> bool:
     elif not _is_free(gold) and (value.opening, value.closing) != (gold.opening, gold.closing):
         return False
     return len(value.items) == len(gold.items) and all(
-        equal(one, other) for one, other in zip(value.items, gold.items, strict=True)
+        _equal_items(one, other) for one, other in zip(value.items, gold.items, strict=True)
     )
+
+
+def _equal_items(value: Value, gold: Value) -> bool:
+    """Whether two items are equal; within a collection a set is never its one element."""
+    return isinstance(value, Collection) == isinstance(gold, Collection) and equal(value, gold)
 
 
 def _only_gold_is_named(value: Collection, gold: Collection) -> bool:
@@ -218,7 +223,9 @@ def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value], *, repea
     """Whether each item has an equal one of its own; `repeated` items count as often as written."""
     remaining = list(golds if repeated else dict.fromkeys(golds))
     for item in items if repeated else dict.fromkeys(items):
-        place = next((place for place, gold in enumerate(remaining) if equal(item, gold)), None)
+        place = next(
+            (place for place, gold in enumerate(remaining) if _equal_items(item, gold)), None
+        )
         if place is None:
             return False
         del remaining[place]
@@ -227,13 +234,14 @@ def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value], *, repea
 
 # --- relations -------------------------------------------------------------------------------
 
-_VARIABLE = r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{?\w+\}?)?'*"
+_VARIABLE = r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{[^{}]*\}|_\w)?'*"
 _LABEL = re.compile(
     rf"{_VARIABLE}(?:\s*\(\s*[A-Za-z0-9.]+\s*\))?"
+    r"|\\(?:sin|cos|tan|cot|sec|csc|angle)\s*(?:[A-Za-z0-9]{1,3}|\\[A-Za-z]+)"
     rf"|\|\s*{_VARIABLE}\s*\|"
     rf"|\(\s*{_VARIABLE}(?:\s*,\s*{_VARIABLE})+\s*\)"
 )
-_SPOKEN_LABEL = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]{2,})*")
+_SPOKEN_LABEL = re.compile(r"(?=.*[a-z]{2})[A-Za-z]{2,}(?: [A-Za-z]{2,})*")
 _COMMANDS_AND_CONSTANTS = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z])[ei](?![A-Za-z])")
 _EQUATIONS = {"=", r"\approx"}
 

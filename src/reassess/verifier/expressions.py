@@ -24,6 +24,7 @@ _WORD = re.compile(r"(?<![A-Za-z\\])(?:if|for|or|and|is|not|to|of|by|at|in)(?![A
 _FOREIGN = re.compile(
     r"\\(?:ne|mod|text|equiv|mid|boxed|to|implies|forall|exists|overline|frown)(?![A-Za-z])"
     r"|\.\.\.|:|!!"
+    r"|[0-9)]\s*'"  # minutes of arc or feet
     r"|[0-9)\]]\s*_"  # an index of a number: the engine drops it
     r"|(?<![_^0-9])[0-9]+\s+[0-9]"  # numbers, or a word and a number, side by side are no product
     r"|(?<![\\_A-Za-z])[A-Za-z]+\s+[0-9]"

@@ -25,6 +25,7 @@ from reassess.verifier.hedging import (
     denies,
     is_disowned,
     is_negated,
+    is_taken_back,
     with_alternatives,
     without_reason,
 )
@@ -40,8 +41,8 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _TAG_OPENS = re.compile("<answer>", re.IGNORECASE)
 _TAG_CLOSES = re.compile("</answer>", re.IGNORECASE)
 _ANSWER = re.compile(
-    r"(?:(?<![A-Za-z])|(?-i:(?=Answer:)))(?:(?:(?:final|correct|right|best)\s+(?:answer|option|choice)|answer)"
-    r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[\"'*_]*|#{4}(?!#))",
+    r"(?:(?<![A-Za-z])|(?-i:(?=Answer:)))(?:(?:(?:final|correct|right|best)\s+(?:answers?|options?|choices?)|answers?)"
+    r"(?:\s+(?:to|for|of)\s[^.\n:=]{1,80}?)?[\"'*_`]*\s*(?:(?:is|are)\b\s*:?|[:：=])[*_]*|#{4}(?!#))",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -172,7 +173,8 @@ def _boxes(text: str) -> list[_Statement]:
                 continue
             content, start, end = text[opening.end() : closing], opening.start(), closing + 1
         content = content.strip()
-        if content and _BOX.search(content) is None and not is_negated(text, start):
+        denied = is_negated(text, start) or is_taken_back(text, end)
+        if content and _BOX.search(content) is None and not denied:
             boxes.append(_Statement(start, end, with_attached(content, text, start, end)))
     return boxes
 

@@ -43,7 +43,9 @@ EMPTY_SET = Expression(r"\emptyset")
 
 _ANNOUNCEMENT = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+|right\s+)?"
-    r"(?:answer|ans|result)\s*(?:is\s*:?|[:=])\s*(?=\S)",
+    r"(?:answer|ans|result)\s*(?:is\s*:?|[:=])\s*(?=\S)"
+    r"|(?:the|its)\s+(?!.*\b(?:not|never|wrong|incorrect|false)\b)[A-Za-z ]{1,40}\s(?:is|equals)\s+"
+    r"(?=[-+(\\$0-9])",
     re.IGNORECASE,
 )
 

@@ -7,16 +7,34 @@ import re
 LONGEST_GAP = 60  # characters around an answer that are read for this
 
 _DECORATION = r"[\s,;.$&*|/\-\\()\[\]=:_]"
-_WORD = r"and/or|or|oder|and|und|或|和"
+_OR = (
+    r"(?:or|alternatively|otherwise)\b,?(?:\s+(?:maybe|else|possibly|perhaps|alternatively|also|even"
+    r"|rather|equivalently|if you prefer)\b,?)?(?:\s+the answer (?:is|could be))?"
+)
+_WORD = rf"and/or|{_OR}|oder|and|und|或|和"
+_BREAK = re.compile(r"<br\s*/?>|\n\s*[0-9]{1,2}[.)]\s")
 _JOINED = re.compile(
     rf"{_DECORATION}*(?:\\text\{{)?{_DECORATION}*"
-    rf"(?:(?P<word>{_WORD})(?:\s+equivalently)?)?\s*\}}?{_DECORATION}*",
+    rf"(?P<word>{_WORD})?\s*\}}?{_DECORATION}*",
     re.IGNORECASE,
 )
 _SPACING = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")
 _LOGICAL_OR = re.compile(r"\s*\\(?:lor|vee)\s*")
 _NEGATION = re.compile(
-    r"\b(?:not|never|isn't|isn’t|cannot be|can't be)[\s$\\(\[*]*\Z", re.IGNORECASE
+    r"\b(?:(?:not|never|isn't|isn’t|cannot|can't|would not|wouldn't)"
+    r"(?:\s+(?:be|equal to|choose|pick|select))?"
+    r"|(?:any|every|no)thing (?:but|except)|all(?: options)? (?:but|except)|(?:except|other than)"
+    r"|instead of|rather than)[\s$\\(\[*]*\Z",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"[\s$,.)*\]\\?!:;-]*(?:(?:is|was|would be|must be|seems|looks)\s+"
+    r"(?:(?:definitely|clearly|certainly|just|actually|simply|also)\s+)?"
+    r"(?:not\b|wrong\b|incorrect\b|false\b|ruled out|excluded|eliminated|impossible)"
+    r"|isn['’]t\b|can(?:not|['’]t)? be (?:ruled|excluded|eliminated|right|correct|true)"
+    r"|(?:no,? )?(?:this|that) (?:is|was) (?:wrong|false|incorrect|not)|no,? that is"
+    r"|\(?\s*just kidding)",
+    re.IGNORECASE,
 )
 _DISOWNING = re.compile(
     r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
@@ -52,15 +70,20 @@ def connection_of(gap: str) -> str | None:
         return None
     if _LOGICAL_OR.fullmatch(gap):
         return "or"
-    match = _JOINED.fullmatch(_SPACING.sub(" ", gap))
+    match = _JOINED.fullmatch(_SPACING.sub(" ", _BREAK.sub(" ", gap)))
     if match is None:
         return None
-    return "or" if (match["word"] or "").lower() in ("or", "and/or", "oder", "或") else ","
+    return "," if (match["word"] or "and").lower() in ("and", "und", "和") else "or"
 
 
 def is_negated(text: str, start: int) -> bool:
     """Whether a "not" stands before the answer that starts there."""
     return _NEGATION.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
+
+
+def is_taken_back(text: str, end: int) -> bool:
+    """Whether the words behind the answer that ends there say that it is wrong."""
+    return _TAKEN_BACK.match(text, end) is not None
 
 
 def denies(text: str) -> bool:

@@ -77,7 +77,7 @@ _VULGAR = {
 
 _TEXT_COMMANDS = (
     "text|textbf|textrm|textit|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox"
-    "|hbox|bf|rm|it|boldsymbol|bm|emph"
+    "|hbox|bf|rm|it|boldsymbol|bm|emph|underline"
 )
 _TEXT = re.compile(rf"\\(?:{_TEXT_COMMANDS})\s*\{{((?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
 _SPACE = re.compile(
@@ -87,6 +87,14 @@ _SPACE = re.compile(
 _NOTHING = re.compile(
     r"\\!|\\(?:left|right|(?:big|Big|bigg|Bigg)[lr]?|displaystyle|textstyle|limits|nolimits)"
     r"(?![A-Za-z])\.?"
+)
+_STYLE = re.compile(
+    r"\\(?:text)?color\s*\{[^{}]*\}|\\colorbox\s*\{[^{}]*\}"
+    r"|\\(?:rm|bf|it|sf|tt|sl|tiny|scriptsize|footnotesize|small|normalsize|[lL]arge|LARGE|[hH]uge)"
+    r"(?![A-Za-z])"
+)
+_ALIGNED = re.compile(
+    r"\\begin\{(aligned|align\*?|gathered)\}((?:(?!\\\\).)*)\\end\{\1\}", re.DOTALL
 )
 _GROUP_SPACE = re.compile(r",\s*\\!\s*(?=\d{3})")
 
@@ -116,6 +124,8 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (_command("rbrack"), "]"),
     (_command("ast"), "*"),
     (re.compile(r"(?<![A-Za-z])m\s*(?=\\angle)"), ""),
+    (_command("Omega"), "Ω"),
+    (re.compile(r"(?<=[0-9])\s*\\mu\s*(?=[mgsLFAVC](?![A-Za-z]))"), " μ"),
     (_command("wedge"), r"\\land"),
     (re.compile(r"(\\max|\\min|\\gcd)\s*\\\{([^{}\\]*)\\\}"), r"\1(\2)"),
     (_command("rightarrow"), r"\\to"),
@@ -178,6 +188,7 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
         "%",
     ),
 )
+_LONE_END = re.compile(r"\s*(?:\\[\])]|[*`])\Z")
 _WRAPS = (
     ("``", "''"),
     ("{", "}"),
@@ -186,7 +197,7 @@ _WRAPS = (
     (r"\[", r"\]"),
 )
 _END = re.compile(
-    r"(?:\s|(?<!\\)[.,;:](?<!\.\.\.)|(?<![\\])\\\Z|\\\\|(?<=[A-Za-z])!)+\Z|\A\*\*\s*|\s*\*\*\Z"
+    r"(?:\s|(?<!\\)[.,;:](?<!\.\.\.)|(?<![\\])\\\Z|\\\\|(?<=[A-Za-z*])!|[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f])+\Z|\A\*\*\s*|\s*\*\*\Z"
 )
 
 
@@ -195,6 +206,8 @@ def clean(text: str) -> str:
 
     Dollar signs that set mathematics are removed; one that stands for money is kept as `\$`.
     """
+    text = _STYLE.sub("", text)
+    text = _ALIGNED.sub(lambda match: match[2].replace("&", ""), text)
     while (plain := _TEXT.sub(_text_content, text)) != text:
         text = plain
     text = _without_dollars(_undecorated(_without_unicode(text)))
@@ -211,6 +224,9 @@ def _undecorated(text: str) -> str:
     while text != before:
         before = text
         text = _END.sub("", _unwrapped(text.strip()))
+        end = _LONE_END.search(text)
+        if end is not None and not re.search(r"\\[\[(]|[*`]", text[: end.start()]):
+            text = text[: end.start()]
     return text
 
 

@@ -13,7 +13,12 @@ os.environ.setdefault(
 )  # Snakemake's executor for it asks at every start, and may wait long
 sys.path.insert(0, str(Path(__file__).parent))
 
+import hypothesis
 import pytest
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A battery written without sight of the verifier, in three waves (tests/adversarial/README.md)."""
+"""Three waves of cases on which the verifier was mended (tests/adversarial/README.md)."""
 
 import json
 from pathlib import Path

@@ -47,6 +47,8 @@ THOUGHT = "<think>A cat. (C) is wrong, so $x$ is left; \\boxed{C} was a guess.</
         ("\\boxed{1.26}", "1.2", "number", False),
         ("\\boxed{5.0}", "5", "number", True),
         ("\\boxed{5.3}", "5", "number", False),
+        ("\\boxed{0.25\\%}", "0.25", "number", False),
+        ("\\boxed{25\\%}", "0.25", "number", True),
         # MATH-500: the stock task reads what stands between dollars and never a box.
         (THOUGHT + " The answer is \\boxed{5}.", "5", "math", True),
         ("$\\boxed{\\frac{1}{2}}$", "0.5", "math", True),

@@ -59,12 +59,12 @@ def rounds_to(number: Number, gold: Number) -> bool:
 
     Where that has none, only an equal number is right.
     """
+    unsigned = number.percent != gold.percent and abs(gold.shown) >= 1
     if gold.step is None:
-        shown = number.percent != gold.percent and number.shown == gold.shown
-        return same_value(number, gold) or shown
+        return same_value(number, gold) or (unsigned and number.shown == gold.shown)
     if _rounded(number.value, gold.step) == gold.value:
         return True
-    if number.percent == gold.percent:
+    if not unsigned:
         return False
     return _rounded(number.shown, gold.step * (100 if gold.percent else 1)) == gold.shown
 

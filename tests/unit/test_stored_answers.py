@@ -1,10 +1,12 @@
 """Answers are written and read cell by cell, whatever the row groups of the file."""
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reassess.bundles import stored_answers
 from reassess.bundles.stored_answers import (
     COLUMNS,
     KEYS,
@@ -36,7 +38,17 @@ def test_cells_come_back_whole_whatever_the_row_groups(tmp_path_factory, counts,
     assert all(read[cell][COLUMNS].equals(written[cell]) for cell in written)
 
 
-def test_what_is_written_is_in_order_a_row_group_a_cell(tmp_path):
+def test_row_groups_hold_whole_cells_and_few_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_answers, "TOGETHER", 4)
+    path = tmp_path / "answers.parquet"
+    write_answers(path, (answers(name, 3) for name in "abcde"), sampled=False)
+    metadata = pq.ParquetFile(path).metadata
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert groups == [6, 6, 3]
+    assert [len(rows) for _, rows in answers_by_cell(path)] == [3] * 5
+
+
+def test_what_is_written_is_in_order(tmp_path):
     path = tmp_path / "answers.parquet"
     cells = [answers("a", 3)[::-1], answers("b", 2)]
     write_answers(path, iter(cells), sampled=False)

@@ -1,7 +1,7 @@
 """The answers of the models of a study.
 
-They are by far the largest table of a bundle, so they are written and read cell by cell, never
-whole.
+They are by far the largest table of a bundle, so they are written and read a few cells at a time,
+never whole.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 ANSWERS = "predictions.parquet"
 KEYS = ["cell", "benchmark", "item"]
 COLUMNS = [*KEYS, "prompt_hash", "completion", "extracted", "answer", "answer_kind"]
+TOGETHER = 20_000  # rows of a row group: cells share items and prompts, which are stored once in it
 SAMPLED = "sampled"  # further completions, where a study draws them
 
 
 def write_answers(path: Path, cells: Iterable[pd.DataFrame], sampled: bool) -> None:
-    """Write the answers of cells, a row group each.
+    """Write the answers of cells, whole ones to a row group of at least `TOGETHER` rows.
 
     Args:
         path: the file.
@@ -39,10 +40,16 @@ def write_answers(path: Path, cells: Iterable[pd.DataFrame], sampled: bool) -> N
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
+        waiting: list[pa.Table] = []
         for cell in cells:
             lacking = dict.fromkeys(set(columns) & {SAMPLED} - set(cell))  # not every study has it
             frame = cell.assign(**lacking).sort_values(KEYS, kind="stable")[columns]
-            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            waiting.append(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            if sum(table.num_rows for table in waiting) >= TOGETHER:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
 
 
 def answers_by_cell(path: Path) -> Iterator[tuple[str, pd.DataFrame]]:

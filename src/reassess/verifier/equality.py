@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from reassess.verifier.expressions import has_variables
 from reassess.verifier.grammar import EMPTY_SET, parse
 from reassess.verifier.math_worker import run
 from reassess.verifier.notation import compact
@@ -28,8 +29,6 @@ from reassess.verifier.values import (
     Value,
     Words,
 )
-
-Judge = Callable[[Number, Number], bool]  # of a number, by the right one
 
 
 def equal(value: Value, gold: Value) -> bool:
@@ -242,7 +241,7 @@ _LABEL = re.compile(
     rf"|\(\s*{_VARIABLE}(?:\s*,\s*{_VARIABLE})+\s*\)"
 )
 _SPOKEN_LABEL = re.compile(r"(?=.*[a-z]{2})[A-Za-z]{2,}(?: [A-Za-z]{2,})*")
-_COMMANDS_AND_CONSTANTS = re.compile(r"\\[A-Za-z]+|(?<![A-Za-z])[ei](?![A-Za-z])")
+_CONSTANT = re.compile(r"(?<![A-Za-z\\])[ei](?![A-Za-z])")
 _EQUATIONS = {"=", r"\approx"}
 
 
@@ -267,7 +266,7 @@ def _equal_relations(value: Relation, gold: Relation) -> bool:
         if parts and right and len(right) == 1 and _same_label(value, gold):
             if all(equal(part, right[0]) for part in parts):
                 return True
-        elif names[0] != names[1] and not _has_variables(value.operands[-1]):
+        elif names[0] != names[1] and not _is_unknown(value.operands[-1]):
             return False
     sides = (*value.operands, *gold.operands)
     if len(sides) == 4 and all(isinstance(parse(side), Number | Expression) for side in sides):
@@ -339,11 +338,7 @@ def _is_label(text: str) -> bool:
 
 
 def _is_unknown(text: str) -> bool:
-    return not isinstance(parse(text), Number | Quantity) and _has_variables(text)
-
-
-def _has_variables(text: str) -> bool:
-    return re.search(r"[A-Za-z]", _COMMANDS_AND_CONSTANTS.sub("", text)) is not None
+    return not isinstance(parse(text), Number | Quantity) and has_variables(_CONSTANT.sub("", text))
 
 
 def _consistent(parts: Sequence[Value]) -> bool:

@@ -41,8 +41,6 @@ _NESTED = re.compile(
     r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!|\^\s*\{?\s*\([^()]*\^|\)\s*\^\s*\{?\s*[0-9]*\s*\^"
 )
 _EXPONENT = re.compile(r"\^\s*\{?\s*[-+]?\s*\(?([0-9]{1,20})")
-_FACTORIAL = re.compile(r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!")
-_POWER = re.compile(r"([0-9]{1,20})\s*\)?\s*\^\s*\{?\s*([0-9]{1,20})")
 _FACTORIAL = re.compile(r"([0-9]{1,20})\s*\)?\s*!")
 _OF_WHOLE_NUMBERS = re.compile(r"(?:gcd|lcm)(?![A-Za-z])")
 _PRODUCT = re.compile(

@@ -22,7 +22,6 @@ from reassess.verifier.attached import with_attached
 from reassess.verifier.hedging import (
     connection_of,
     correction,
-    denies,
     is_disowned,
     is_negated,
     is_taken_back,
@@ -51,10 +50,6 @@ _HEADING = re.compile(
 )
 _TURN = re.compile(r"\s*(?:<\|im_start\|>\s*assistant|<\|begin_of_text\|>|<s>)")
 _TURN_END = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end_of_text)\|>|</s>")
-_SUBJECT = re.compile(
-    r"(?:the|its|this|that|so)\b(?P<what>[^.,;:=?!]{1,80}?)\b(?:is|are|equals)\s+(?P<value>\S.*)",
-    re.IGNORECASE | re.DOTALL,
-)
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
 # Minerva's phrase, and what follows it, unless that takes the answer back.
 _HOPE = re.compile(
@@ -224,7 +219,7 @@ def _lines(text: str) -> list[_Statement]:
         content = text[start:end].strip()
         short = len(content) <= LONGEST_ANSWER
         content = without_reason(_HOPE.sub("", content)).strip() if short else content
-        content = _without_subject(_first_sentence(_without_json_end(content)))
+        content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
         if _FILLER.fullmatch(content) or is_disowned(text, match.start()):
             continue
@@ -233,12 +228,6 @@ def _lines(text: str) -> list[_Statement]:
         elif content:
             statements.clear()
     return statements
-
-
-def _without_subject(content: str) -> str:
-    """What "the largest value is …" states, unless it says that it is not the answer."""
-    match = _SUBJECT.match(content)
-    return content if match is None or denies(match["what"]) else match["value"]
 
 
 def _first_sentence(content: str) -> str:

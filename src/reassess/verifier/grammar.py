@@ -13,6 +13,7 @@ from functools import lru_cache
 from math import gcd
 
 from reassess.verifier.expressions import has_variables, read_expression
+from reassess.verifier.hedging import denies
 from reassess.verifier.names import read_formula, read_points, read_words
 from reassess.verifier.notation import clean, compact
 from reassess.verifier.numerals import number_at_start
@@ -43,13 +44,12 @@ EMPTY_SET = Expression(r"\emptyset")
 
 _ANNOUNCEMENT = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+|right\s+)?"
-    r"(?:answer|ans|result)\s*(?:is\s*:?|[:=])\s*(?=\S)"
-    r"|(?:the|its)\s+(?!.*\b(?:not|never|wrong|incorrect|false)\b)[A-Za-z ]{1,40}\s(?:is|equals)\s+"
-    r"(?=[-+(\\$0-9])",
+    r"(?:answer|ans|result)\s*(?:is\s*:?|[:=])\s*(?=\S)",
     re.IGNORECASE,
 )
-
-
+_SUBJECT = re.compile(
+    r"(?:the|its|this|that)\s(?P<what>[A-Za-z ]{1,80})\s(?:is|are|equals)\s+(?=\S)", re.IGNORECASE
+)
 _CONNECTIVE = re.compile(
     r"(?:therefore|thus|hence|so|then|simply|just|clearly|equal to)\b[,:]?\s+(?=[^\s,:])",
     re.IGNORECASE,
@@ -62,8 +62,9 @@ def parse(text: str) -> Value:
     if len(text) > LONGEST:
         return Text(text[:LONGEST])
     text = clean(text)
-    for opening in (_ANNOUNCEMENT, _CONNECTIVE):
-        if match := opening.match(text):
+    for opening in (_ANNOUNCEMENT, _CONNECTIVE, _SUBJECT):
+        match = opening.match(text)
+        if match and not denies(match.groupdict().get("what", "")):
             text = clean(text[match.end() :])
     return _parse(text, DEEPEST)
 

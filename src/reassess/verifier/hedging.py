@@ -11,7 +11,9 @@ _OR = (
     r"(?:or|alternatively|otherwise)\b,?(?:\s+(?:maybe|else|possibly|perhaps|alternatively|also|even"
     r"|rather|equivalently|if you prefer)\b,?)?(?:\s+the answer (?:is|could be))?"
 )
-_WORD = rf"and/or|{_OR}|oder|and|und|或|和"
+_FOREIGN_OR = "oder|或"
+_ANY_OR = rf"(?:and/or|or|{_FOREIGN_OR})"
+_WORD = rf"and/or|{_OR}|{_FOREIGN_OR}|and|und|和"
 _BREAK = re.compile(r"<br\s*/?>|\n\s*[0-9]{1,2}[.)]\s")
 _JOINED = re.compile(
     rf"{_DECORATION}*(?:\\text\{{)?{_DECORATION}*"
@@ -36,21 +38,16 @@ _TAKEN_BACK = re.compile(
     r"|\(?\s*just kidding)",
     re.IGNORECASE,
 )
-_DISOWNING = re.compile(
-    r"\b(?:wrong|incorrect|false|mistaken|bad|tempting|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE
-)
-_DENIAL = re.compile(
-    r"\b(?:not|never|no|wrong|incorrect|false|mistaken|bad|tempting)\b|n['’]t\b", re.IGNORECASE
-)
+_FALSE = "wrong|incorrect|false|mistaken|bad|tempting"
+_DISOWNING = re.compile(rf"\b(?:{_FALSE}|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE)
+_DENIAL = re.compile(rf"\b(?:not|never|no|{_FALSE})\b|n['’]t\b", re.IGNORECASE)
 _OR_AFTER = re.compile(
-    r"[\s$,;)*\]\\]*\(?\s*(?:and/or|or|oder|或)(?![A-Za-z])\s*"
+    rf"[\s$,;)*\]\\]*\(?\s*{_ANY_OR}(?![A-Za-z])\s*"
     r"(?:(?:else|maybe|perhaps|possibly|even|also|equivalently|rather|just)\b,?\s*)*"
     r"(?P<other>[^\n]{1,60}?)(?=[.!?)](?:\s|\Z)|\n|\Z)",
     re.IGNORECASE,
 )
-_OR_BEFORE = re.compile(
-    r"(?P<other>[^\s]{1,30})\s+(?:and/or|or|oder|或)[\s$\\(\[*]*\Z", re.IGNORECASE
-)
+_OR_BEFORE = re.compile(rf"(?P<other>[^\s]{{1,30}})\s+{_ANY_OR}[\s$\\(\[*]*\Z", re.IGNORECASE)
 _LINE_AFTER = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \t.]*(?=\n|\Z)")
 _VALUE = re.compile(r"[0-9$\\]|(?<!\w)[A-J](?!\w)")
 

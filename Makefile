@@ -25,6 +25,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # uv does not read pip's settings: pass on the folder of wheels, where pip has one.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 unexport VIRTUAL_ENV
+# Where containers forbid it, each of a hundred processes compiles its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run full figures smoke verify setup setup-test setup-gpu setup-vllm setup-audit \
   test test-fast test-vllm test-nix test-slurm test-slurm-scale cluster-up cluster-down \

@@ -29,8 +29,13 @@ def pytest_collection_finish():
 
 
 # No test depends on how fast the machine is.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("all", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=30)
+
+
+def pytest_configure(config):
+    """Draw fewer examples in the fast tier."""
+    hypothesis.settings.load_profile("fast" if config.option.markexpr == "not slow" else "all")
 
 
 @pytest.fixture(autouse=True)

@@ -46,33 +46,28 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
     """Write the files of training and evaluation, with about `level` of the items right."""
     generator = np.random.default_rng(derive_seed(cell.id))
     folder = grid.paths.cell(cell.id)
-    frames = []
-    for benchmark in grid.config.evaluation.benchmarks:
-        right = generator.random(items) < level
-        frames.append(
-            pd.DataFrame(
-                {
-                    "benchmark": benchmark,
-                    "id": [f"{benchmark}-{index:06d}" for index in range(items)],
-                    "prompt_hash": "p",
-                    "completion": [
-                        f"This is how one comes to it. Answer: {1 if correct else 2}"
-                        for correct in right
-                    ],
-                    "extracted": ["1" if correct else "2" for correct in right],
-                    "answer": "1",
-                    "answer_kind": "integer",
-                    "correct": right,
-                    "format_ok": True,
-                    "length": 5,
-                    "truncated": False,
-                    "family": "color",
-                    "hops": 1,
-                    "filled": 6,
-                }
-            )
-        )
-    write_parquet(folder / "predictions.parquet", pd.concat(frames))
+    benchmarks = grid.config.evaluation.benchmarks
+    right = generator.random(items * len(benchmarks)) < level
+    given = ["1" if correct else "2" for correct in right]
+    predictions = pd.DataFrame(
+        {
+            "benchmark": np.repeat(benchmarks, items),
+            "id": [f"{name}-{index:06d}" for name in benchmarks for index in range(items)],
+            "prompt_hash": "p",
+            "completion": [f"This is how one comes to it. Answer: {answer}" for answer in given],
+            "extracted": given,
+            "answer": "1",
+            "answer_kind": "integer",
+            "correct": right,
+            "format_ok": True,
+            "length": 5,
+            "truncated": False,
+            "family": "color",
+            "hops": 1,
+            "filled": 6,
+        }
+    )
+    write_parquet(folder / "predictions.parquet", predictions)
     write_json(
         folder / "scores.json",
         {
@@ -121,9 +116,9 @@ def write_cell(grid, cell, level, items=60, reward=(0.3, 0.9), probe=(0.4, 0.6),
     )
 
 
-def make_bundle(folder, config="config.yaml", level=level_of, **options):
-    """Write a bundle for a shipped grid; return its grid."""
-    grid = grid_in(folder, config)
+def make_bundle(folder, grid=None, level=level_of, **options):
+    """Write a bundle for a grid, by default the shipped one, below `folder`; return the grid."""
+    grid = grid or grid_in(folder)
     for cell in grid.cells.values():
         write_cell(grid, cell, level(cell), **options)
     steps.collect(grid)

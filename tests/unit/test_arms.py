@@ -117,7 +117,13 @@ def content_of(figure):
     return found
 
 
-@pytest.mark.parametrize("name", figure_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "main" else ())  # all benchmarks
+        for name in figure_names()
+    ],
+)
 def test_figures_show_the_same_numbers(pair, name):
     draw = importlib.import_module(f"reassess.figures.{name}").draw
     before, after = (content_of(draw(bundle)) for bundle in pair)

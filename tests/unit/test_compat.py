@@ -60,6 +60,7 @@ def test_every_process_of_the_environment_imports_torchvision():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_beside_a_torch_without_cuda_only_with_the_hook(
     torch_without_cuda,
 ):
@@ -71,6 +72,7 @@ def test_torchvision_is_imported_beside_a_torch_without_cuda_only_with_the_hook(
     assert "torchvision::nms" in without.stderr
 
 
+@pytest.mark.slow
 def test_operators_are_declared_only_where_torchvisions_own_library_does_not_load(
     torch_without_cuda,
 ):

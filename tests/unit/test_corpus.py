@@ -78,8 +78,13 @@ def test_no_answer_is_that_of_another_problem():
     assert not any(verdict.undecided for verdict in verdicts)
 
 
+@pytest.mark.slow
 def test_rewritings_of_every_answer_are_right_and_near_answers_wrong():
     assert misjudged(ANSWERS) == []
+
+
+def test_rewritings_of_some_answers_are_right_and_near_answers_wrong():
+    assert misjudged(ANSWERS[::8]) == []
 
 
 def test_rewritings_are_many_and_every_rule_makes_some():

@@ -32,6 +32,7 @@ def test_pairs_are_many_and_of_both_kinds():
     assert sum(not row.right for row in rows) > 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grader", GRADERS)
 @pytest.mark.parametrize("group", CLASSES, ids=lambda group: group.name)
 def test_a_class_has_a_reason_exactly_where_a_grader_differs(group, grader):
@@ -39,10 +40,12 @@ def test_a_class_has_a_reason_exactly_where_a_grader_differs(group, grader):
     assert bool(lost or paid) is (grader in group.why)
 
 
+@pytest.mark.slow
 def test_the_page_is_that_of_the_verdicts():
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+@pytest.mark.slow
 def test_ours_pays_for_nothing_that_is_wrong_where_the_others_do():
     assert not any(ours for pair, ours, _ in judged() if not pair.right)
     assert all(

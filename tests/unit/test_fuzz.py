@@ -21,7 +21,8 @@ TYPES = [
 
 def examples(cases):
     """How many examples are drawn of a type; those of the symbolic engine take long."""
-    return 25 if cases in strategies.SYMBOLIC.values() else 80
+    most = settings.default.max_examples
+    return most // 4 if cases in strategies.SYMBOLIC.values() else most * 4 // 5
 
 
 @pytest.mark.parametrize("cases", TYPES)
@@ -109,7 +110,7 @@ GOLDS = {
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @given(text=strategies.broken_texts())
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], **quietly)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], **quietly)
 def test_no_text_raises(kind, text):
     verdict = grade(text, GOLDS.get(kind, "12"), kind)
     assert grade(text, GOLDS.get(kind, "12"), kind) == verdict

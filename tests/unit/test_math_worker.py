@@ -21,9 +21,9 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def functions(monkeypatch):
-    """Functions of the tests run in the worker, under a limit of one second."""
+    """Functions of the tests run in the worker, under a limit of half a second."""
     monkeypatch.setattr(math_worker, "FUNCTIONS", "worker_functions")
-    monkeypatch.setattr(math_worker, "CPU_SECONDS", 1.0)
+    monkeypatch.setattr(math_worker, "CPU_SECONDS", 0.5)
     run.cache_clear()
     yield
     run.cache_clear()
@@ -101,11 +101,11 @@ def test_what_exceeds_a_limit_is_undecided_each_time_and_the_next_call_is_made(c
 
 
 def test_time_on_the_clock_is_not_limited():
-    assert run("sleep", "2") == "slept"
+    assert run("sleep", "1") == "slept"
 
 
 def test_the_limit_is_of_one_call_and_not_of_all_of_them():
-    assert [run("burn", f"0.{tenths}") for tenths in (41, 42, 43, 44)] == ["burnt"] * 4
+    assert [run("burn", f"0.{hundredths}") for hundredths in (21, 22, 23, 24)] == ["burnt"] * 4
 
 
 def test_a_call_is_made_again_where_a_signal_ended_an_idle_worker():

@@ -77,13 +77,14 @@ def test_correlation():
 def test_the_interval_of_a_correlation_is_the_hierarchical_bootstrap_by_brute_force():
     generator = np.random.default_rng(3)
     runs = [(x, 0.5 * x + generator.normal(size=12)) for x in generator.normal(size=(4, 12))]
-    draws = []
-    for _ in range(4000):
-        values = []
-        for run in generator.integers(4, size=4):
-            points = generator.integers(12, size=12)
-            values.append(correlation(runs[run][0][points], runs[run][1][points]))
-        draws.append(np.nanmean(values))
+    drawn = generator.integers(4, size=(4000, 4, 1)), generator.integers(12, size=(4000, 4, 12))
+    first, second = (np.array(values)[drawn] for values in zip(*runs))
+    first, second = (values - values.mean(axis=-1, keepdims=True) for values in (first, second))
+    products = [
+        (one * other).sum(axis=-1)
+        for one, other in ((first, second), (first, first), (second, second))
+    ]
+    draws = np.nanmean(products[0] / np.sqrt(products[1] * products[2]), axis=-1)
     interval = correlation_interval(runs, 4000)
     assert interval.value == pytest.approx(np.mean([correlation(*run) for run in runs]))
     assert interval.low == pytest.approx(np.quantile(draws, 0.025), abs=0.03)

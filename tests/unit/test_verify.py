@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from synthetic import make_bundle
+from synthetic import grid_in, make_bundle
 
 from reassess import verifier
 from reassess.analysis.bundle import Bundle
@@ -30,7 +30,8 @@ CELL = "llava-w32/same-family/20/sft/seed1"
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
-    pack(make_bundle(tmp_path_factory.mktemp("grid"), "config/smoke.yaml").paths.bundle, folder)
+    of_grid = tmp_path_factory.mktemp("grid")
+    pack(make_bundle(of_grid, grid_in(of_grid, "config/smoke.yaml")).paths.bundle, folder)
     (folder / SUMS).unlink()  # the level itself is to find what is planted, not a checksum
     return folder
 

@@ -124,6 +124,7 @@ def test_a_cell_can_be_asked_for_by_its_file(tmp_path):
     assert "did you mean" in nothing.stdout + nothing.stderr
 
 
+@pytest.mark.slow
 def test_a_large_grid_is_planned_whole(tmp_path):
     config = tmp_path / "large.yaml"
     config.write_text(yaml.safe_dump(large_grid(200, tmp_path)))

@@ -18,18 +18,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reassess.verifier.assertion import is_announced, is_asserted, is_retracted, offers_another
 from reassess.verifier.attached import with_attached
 from reassess.verifier.hedging import (
     connection_of,
     correction,
     is_disowned,
-    is_negated,
-    is_taken_back,
     with_alternatives,
     without_reason,
 )
 
 LONGEST = 100_000  # characters of a completion that are read, from its end, where the answer is
+MOST_BOXES = 100  # of a completion that are read, from its end
 LONGEST_ANSWER = 500  # characters; a longer extracted text counts as no answer
 
 _BOX = re.compile(
@@ -51,6 +51,8 @@ _HEADING = re.compile(
 _TURN = re.compile(r"\s*(?:<\|im_start\|>\s*assistant|<\|begin_of_text\|>|<s>)")
 _TURN_END = re.compile(r"<\|(?:im_end|im_start|endoftext|eot_id|end_of_text)\|>|</s>")
 _SKIPPED = re.compile(r"(?:[\s*_:]|\\\[|\$\$)*")
+_FENCE = re.compile(r"```[a-z]*[ \t]*\n(?P<inside>[^`]{1,500})```")
+_BOLD = re.compile(r"\*\*(?=[\s,.;:)]|\Z)|(?<![\w)}\]])\*\*")  # not the sign of a power
 # Minerva's phrase, and what follows it, unless that takes the answer back.
 _HOPE = re.compile(
     r"\.?\s*I hope (?:it|this) is correct\b"
@@ -107,10 +109,32 @@ def find(completion: str) -> Extraction:
     if "<think>" in tail:
         return Extraction(None)
     tail = _without_next_turn(tail)
-    for statements in (_boxes(tail), _tags(tail), _lines(tail)):
-        if statements:
-            return _joined(tail, statements)
+    boxes = _boxes(tail)
+    if asserted := _asserted(tail, boxes):
+        return _joined(tail, asserted)
+    behind = boxes[-1].end if boxes else 0  # what is stated before a box taken back goes with it
+    for statements in (_tags(tail), _lines(tail)):
+        standing = [statement for statement in statements if statement.start >= behind]
+        if standing and not is_retracted(tail, standing[-1].end, len(tail)):
+            return _joined(tail, standing)
     return Extraction(None)
+
+
+def _asserted(text: str, boxes: Sequence[_Statement]) -> list[_Statement]:
+    """The boxes that the completion stands by; one taken back takes its equals before it."""
+    standing: list[_Statement] = []
+    boxes = boxes[-MOST_BOXES:]
+    for place, box in enumerate(boxes):
+        following = boxes[place + 1].start if place + 1 < len(boxes) else len(text)
+        if connection_of(text[box.end : following]) and following < len(text):
+            stands = is_announced(text, box.start)
+        else:
+            stands = is_asserted(text, box.start, box.end, following)
+        if stands:
+            standing.append(box)
+        else:
+            standing = [before for before in standing if before.text != box.text]
+    return standing
 
 
 def _without_next_turn(text: str) -> str:
@@ -126,6 +150,8 @@ def _joined(text: str, statements: Sequence[_Statement]) -> Extraction:
     connections = set()
     for before in reversed(statements[:-1]):
         connection = connection_of(text[before.end : group[0].start])
+        if connection is None and offers_another(text, before.end, group[0].start, group[-1].end):
+            connection = "or"
         if connection is None:
             break
         connections.add(connection)
@@ -168,8 +194,7 @@ def _boxes(text: str) -> list[_Statement]:
                 continue
             content, start, end = text[opening.end() : closing], opening.start(), closing + 1
         content = content.strip()
-        denied = is_negated(text, start) or is_taken_back(text, end)
-        if content and _BOX.search(content) is None and not denied:
+        if content and _BOX.search(content) is None:
             boxes.append(_Statement(start, end, with_attached(content, text, start, end)))
     return boxes
 
@@ -214,14 +239,19 @@ def _lines(text: str) -> list[_Statement]:
         after = matches[place + 1].start() if place + 1 < len(matches) else len(text)
         start = match.end()
         start = _SKIPPED.match(text, start).end()  # type: ignore[union-attr] # may be empty
+        fence = _FENCE.match(text, start)
         line_end = text.find("\n", start)
         end = min(after, len(text) if line_end < 0 else line_end)
-        content = text[start:end].strip()
+        content = _BOLD.sub("", text[start:end]).strip()
+        if fence is not None:
+            content, end = fence["inside"].strip(), fence.end()
         short = len(content) <= LONGEST_ANSWER
         content = without_reason(_HOPE.sub("", content)).strip() if short else content
         content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
         if _FILLER.fullmatch(content) or is_disowned(text, match.start()):
+            continue
+        if not is_announced(text, start):
             continue
         if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))

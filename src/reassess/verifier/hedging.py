@@ -22,22 +22,6 @@ _JOINED = re.compile(
 )
 _SPACING = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")
 _LOGICAL_OR = re.compile(r"\s*\\(?:lor|vee)\s*")
-_NEGATION = re.compile(
-    r"\b(?:(?:not|never|isn't|isn’t|cannot|can't|would not|wouldn't)"
-    r"(?:\s+(?:be|equal to|choose|pick|select))?"
-    r"|(?:any|every|no)thing (?:but|except)|all(?: options)? (?:but|except)|(?:except|other than)"
-    r"|instead of|rather than)[\s$\\(\[*]*\Z",
-    re.IGNORECASE,
-)
-_TAKEN_BACK = re.compile(
-    r"[\s$,.)*\]\\?!:;-]*(?:(?:is|was|would be|must be|seems|looks)\s+"
-    r"(?:(?:definitely|clearly|certainly|just|actually|simply|also)\s+)?"
-    r"(?:not\b|wrong\b|incorrect\b|false\b|ruled out|excluded|eliminated|impossible)"
-    r"|isn['’]t\b|can(?:not|['’]t)? be (?:ruled|excluded|eliminated|right|correct|true)"
-    r"|(?:no,? )?(?:this|that) (?:is|was) (?:wrong|false|incorrect|not)|no,? that is"
-    r"|\(?\s*just kidding)",
-    re.IGNORECASE,
-)
 _FALSE = "wrong|incorrect|false|mistaken|bad|tempting"
 _DISOWNING = re.compile(rf"\b(?:{_FALSE}|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE)
 _DENIAL = re.compile(rf"\b(?:not|never|no|{_FALSE})\b|n['’]t\b", re.IGNORECASE)
@@ -47,7 +31,11 @@ _OR_AFTER = re.compile(
     r"(?P<other>[^\n]{1,60}?)(?=[.!?)](?:\s|\Z)|\n|\Z)",
     re.IGNORECASE,
 )
-_OR_BEFORE = re.compile(rf"(?P<other>[^\s]{{1,30}})\s+{_ANY_OR}[\s$\\(\[*]*\Z", re.IGNORECASE)
+_OR_BEFORE = re.compile(
+    r"(?P<operator>\b(?:minus|plus|times|over|by|of|and)\s+)?"
+    rf"(?P<other>[^\s]{{1,30}})\s+{_ANY_OR}[\s$\\(\[*]*\Z",
+    re.IGNORECASE,
+)
 _LINE_AFTER = re.compile(r"\n[ \t]*(?P<other>\(?[A-J]\)?|[-+]?[0-9][0-9.,/]*)[ \t.]*(?=\n|\Z)")
 _VALUE = re.compile(r"[0-9$\\]|(?<!\w)[A-J](?!\w)")
 
@@ -57,6 +45,16 @@ _CORRECTION = re.compile(
     r"\b(?:actually,? no|no,? wait|wait,? no|correction|scratch that|on second thought|oops"
     r"|i made an? (?:mistake|error))\b(?P<rest>[^\n]{1,200})",
     re.IGNORECASE,
+)
+_RESTATED = re.compile(
+    r"(?:(?:\A|[.,;:!—–(-]|\b(?:and|but|so|because|no|fact|truth))\s*(?:it|that|which)|\b(?:(?:the|its)\s+(?:true|real|actual|correct|right|proper)\s+[a-z]+|truth"
+    r"|the\s+(?:answer|solution|result)))\s+(?:is|was|should\s+be|must\s+be)\s+"
+    r"(?:(?:in\s+fact|actually|really|instead|therefore|an?)\s+)?[$(]*"
+    r"(?P<value>-?[0-9]+|(?-i:[A-J]))[$)]*(?=\s*(?:[.,;!](?![0-9])|\Z|\n|ways\b|instead\b))",
+    re.IGNORECASE,
+)
+_FORM = re.compile(
+    r"\s+(?:as an?|in) (?:\w+ )?(?:decimal|fraction|percent(?:age)?|mixed number|form|terms)\b.*"
 )
 _STATED = re.compile(r"[-+]?[0-9][0-9.,/]*[0-9]|[0-9]|(?<!\w)[A-J](?!\w)")
 
@@ -71,16 +69,6 @@ def connection_of(gap: str) -> str | None:
     if match is None:
         return None
     return "," if (match["word"] or "and").lower() in ("and", "und", "和") else "or"
-
-
-def is_negated(text: str, start: int) -> bool:
-    """Whether a "not" stands before the answer that starts there."""
-    return _NEGATION.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
-
-
-def is_taken_back(text: str, end: int) -> bool:
-    """Whether the words behind the answer that ends there say that it is wrong."""
-    return _TAKEN_BACK.match(text, end) is not None
 
 
 def denies(text: str) -> bool:
@@ -99,9 +87,10 @@ def without_reason(answer: str) -> str:
 
 
 def correction(text: str) -> str | None:
-    """The last value behind words such as "Actually, no"; None where there are none."""
+    """The last value behind words such as "Actually, no" or "it is"; None where there are none."""
     match = _CORRECTION.search(text)
     values = _STATED.findall(match["rest"]) if match else []
+    values = values or [restated["value"] for restated in _RESTATED.finditer(text)]
     return str(values[-1]) if values else None
 
 
@@ -115,9 +104,9 @@ def with_alternatives(answer: str, text: str, start: int, end: int) -> str:
         end: where it ends.
     """
     before = _OR_BEFORE.search(text[max(start - LONGEST_GAP, 0) : start])
-    if before is not None and _VALUE.search(before["other"]):
+    if before is not None and not before["operator"] and _VALUE.search(before["other"]):
         answer = f"{before['other']} or {answer}"
     if (after := _OR_AFTER.match(text, end)) is not None and _VALUE.search(after["other"]):
-        return f"{answer} or {after['other']}"
+        return f"{answer} or {_FORM.sub('', after['other'])}"
     line = _LINE_AFTER.match(text, end)
     return f"{answer}, {line['other']}" if line else answer

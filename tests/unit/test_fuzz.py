@@ -110,7 +110,11 @@ GOLDS = {
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @given(text=strategies.broken_texts())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], **quietly)
+@settings(
+    max_examples=settings.default.max_examples * 6 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    **quietly,
+)
 def test_no_text_raises(kind, text):
     verdict = grade(text, GOLDS.get(kind, "12"), kind)
     assert grade(text, GOLDS.get(kind, "12"), kind) == verdict

@@ -25,6 +25,11 @@ def pattern(name: str) -> re.Pattern[str]:
     return re.compile(_expanded(name))
 
 
+def references(text: str) -> list[str]:
+    """The other entries that an entry is made of."""
+    return _REFERENCE.findall(text)
+
+
 def _expanded(name: str) -> str:
     alternatives = _NEXT.split(_CONTINUED.sub("", _texts()[name].strip()))
     return "(?:" + "|".join(_REFERENCE.sub(_referred, one) for one in alternatives) + ")"

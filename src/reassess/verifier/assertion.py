@@ -41,6 +41,13 @@ _TURN = re.compile(
 _CLAUSE = re.compile(
     r"\s*(?:[,;:—–(，；]|(?:\A|\s)--?\s|\bbut\b|\byet\b|\bthough\b|\balthough\b|\bexcept\b|\bhowever\b)+\s*"
 )
+# An operation is what is behind an answer only where the other stands before it: "the answer is 5
+# short of" takes from it, "she is 5 short of" states it.
+_TOGETHER = (
+    ("before-shift", "behind-shift"),
+    ("before-ratio", "behind-ratio"),
+    ("before-ordinal", "behind-ordinal"),
+)
 
 
 def is_asserted(text: str, start: int, end: int, following: int) -> bool:
@@ -57,15 +64,8 @@ def is_asserted(text: str, start: int, end: int, following: int) -> bool:
     if _FACTORIAL.match(text, end) or _SCALE_LETTER.match(text, end):
         return False
     sentence, is_question, place = _behind(text, end, following)
-    if is_question or not _is_left_standing(sentence):
+    if is_question or not _is_left_standing(_before(text, start), sentence):
         return False
-    before = _before(text, start)
-    for behind, governing in (
-        (pattern("behind-shift"), pattern("before-shift")),
-        (pattern("behind-ordinal"), pattern("before-ordinal")),
-    ):
-        if behind.match(sentence) and governing.search(before):
-            return False
     return not is_retracted(text, place, following)
 
 
@@ -74,11 +74,10 @@ def is_announced(text: str, start: int) -> bool:
     if _is_struck_out(text[max(start - LONGEST_SENTENCE, 0) : start]):
         return False
     before = _before(text, start)
-    operation = pattern("before-operation").search(before) and not pattern("before-bound").search(
-        before
-    )
-    denied = pattern("before-denied").search(before) or pattern("before-hedge").search(before)
-    return not operation and not denied
+    if pattern("before-denied").search(before) or pattern("before-hedge").search(before):
+        return False
+    is_operand = pattern("before-operation").search(before) is not None
+    return not is_operand or pattern("before-bound").search(before) is not None
 
 
 def is_retracted(text: str, start: int, end: int) -> bool:
@@ -122,12 +121,22 @@ def _retracts(sentence: str) -> bool:
     )
 
 
-def _is_left_standing(sentence: str) -> bool:
-    """Whether the words behind an answer, up to the end of its sentence, leave it as it is."""
+def _is_left_standing(before: str, sentence: str) -> bool:
+    """Whether the words behind an answer, up to the end of its sentence, leave it as it is.
+
+    Args:
+        before: the sentence before the answer.
+        sentence: its rest.
+    """
     if pattern("behind-operation").match(sentence) or pattern("behind-hedge").match(sentence):
         return False
+    for governing, governed in _TOGETHER:
+        if pattern(governing).search(before) and pattern(governed).match(sentence):
+            return False
     first, *others = _CLAUSE.split(sentence)
     predicates = [first] if first else [one for one in others if not one.startswith("not ")]
+    if pattern("before-statement").search(before):
+        predicates = []  # "statement B is false" says nothing against the answer B
     if any(pattern("behind-predicate").match(one) and not _affirms(one) for one in predicates):
         return False
     hedged = any(pattern("hedge").match(sentence, end.end()) for end in _CLAUSE.finditer(sentence))

@@ -31,6 +31,10 @@ _ENDS = re.compile(
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _SENTENCES = re.compile(r"(?<=[.!?])[*)\"'$\]}]*\s+|[。！？]|\n+")
 _FACTORIAL = re.compile(r"\s*!\s*(?:=|\$|\\[)\]]|[-+*/^])|\s*\$!\s+[a-z=]")
+# A line that ends in a colon, and items of the list below it.
+_LABELLED = re.compile(
+    r"(?:\A|\n)(?P<label>[^\n]{3,120}:)[*_ ]*\n+(?:[ \t]*(?:[-*•]|[0-9]{1,2}[.)])[^\n]*\n?)+\Z"
+)
 _CANCELLED = re.compile(r"\\(?:cancel|xcancel|bcancel|sout|st)\s*\{[^{}]*\Z")
 _SCALE_LETTER = re.compile(r"\$?[kKBM](?![A-Za-z])")
 # What a sentence says before one of these is over; at its end it governs the answer ("all but").
@@ -74,6 +78,9 @@ def is_announced(text: str, start: int) -> bool:
     if _is_struck_out(text[max(start - LONGEST_SENTENCE, 0) : start]):
         return False
     before = _before(text, start)
+    label = _LABELLED.search(text[max(start - LONGEST_SEQUEL, 0) : start])
+    if label is not None and pattern("label-denied").search(plain(label["label"])):
+        return False
     if pattern("before-denied").search(before) or pattern("before-hedge").search(before):
         return False
     is_operand = pattern("before-operation").search(before) is not None

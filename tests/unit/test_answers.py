@@ -45,7 +45,7 @@ def test_extraction(completion, extracted):
         ("-0", "0", "integer", True),
         ("3.", "3", "integer", True),
         ("3.5", "3", "integer", False),
-        ("three", "3", "integer", False),
+        ("three", "3", "integer", True),
         ("30", "3", "integer", False),
         ("Red", "red", "word", True),
         ("equal", "red", "word", False),

@@ -88,7 +88,7 @@ def test_option_letters(text, letter):
 @pytest.mark.parametrize(
     ("text", "number"),
     [("5", "5"), ("-5.50", "-5.50"), ("1,234.5", "1234.5"), ("40°", "40"), ("40^\\circ", "40"), ("12 cm", "12"), ("12 cm^2", "12"),
-     ("50\\%", "50"), ("3.", "3"), (".5", ".5"), ("1,23", None), ("1.2.3", None), ("five", None), ("", None), ("5e3x9", None)],
+     ("50\\%", "50"), ("3.", "3"), (".5", ".5"), ("1,23", None), ("1.2.3", None), ("five", "5"), ("", None), ("5e3x9", None)],
 )  # fmt: skip
 def test_numbers(text, number):
     value = parse(text)

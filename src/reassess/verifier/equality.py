@@ -12,10 +12,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from reassess.verifier.expressions import has_variables
-from reassess.verifier.grammar import EMPTY_SET, parse
+from reassess.verifier.grammar import parse
 from reassess.verifier.math_worker import run
 from reassess.verifier.notation import compact
 from reassess.verifier.rounding import equal_or_rounded
+from reassess.verifier.sets import CAP, CUP, EMPTY_SET, variables
 from reassess.verifier.units import factor_between
 from reassess.verifier.values import (
     Collection,
@@ -181,12 +182,15 @@ def _equal_to_several(value: Value, gold: Value) -> bool:
 
 
 def _equal_collections(value: Collection, gold: Collection) -> bool:
-    """Braces, lists and alternatives in any order; brackets in order; intervals with their ends.
+    """Braces, lists, alternatives, joined sets in any order; brackets in order; intervals' ends.
 
     A list without brackets is equal to a tuple of the same order, and to no interval.
     """
-    if value.variable and gold.variable and value.variable != gold.variable:
+    if _have_other_variables(value, gold):
         return False
+    if _joined(value) or _joined(gold):
+        same = value.opening == gold.opening
+        return same and _equal_in_any_order(value.items, gold.items, repeated=False)
     if _is_free(value) and _is_free(gold) and not _only_gold_is_named(value, gold):
         repeated = "," in (value.opening, gold.opening)
         return _equal_in_any_order(value.items, gold.items, repeated=repeated)
@@ -211,6 +215,18 @@ def _only_gold_is_named(value: Collection, gold: Collection) -> bool:
     """Whether `a = 1, b = 2` is answered by `1, 2`: then the order tells which is which."""
     names = {item.operands[0] for item in gold.items if isinstance(item, Relation)}
     return len(names) > 1 and not any(isinstance(item, Relation) for item in value.items)
+
+
+def _have_other_variables(value: Collection, gold: Collection) -> bool:
+    """Whether inequalities are about other variables; those about two of them are no union."""
+    names, others = variables(value), variables(gold)
+    several = "{" in (value.opening, gold.opening) and max(len(names), len(others)) > 1
+    return names != others and (several or bool(names and others))
+
+
+def _joined(collection: Collection) -> bool:
+    """Whether named sets are joined by one sign; their order does not matter."""
+    return collection.opening in (CUP, CAP)
 
 
 def _is_free(collection: Collection) -> bool:
@@ -268,10 +284,11 @@ def _equal_relations(value: Relation, gold: Relation) -> bool:
                 return True
         elif names[0] != names[1] and not _is_unknown(value.operands[-1]):
             return False
-    sides = (*value.operands, *gold.operands)
-    if len(sides) == 4 and all(isinstance(parse(side), Number | Expression) for side in sides):
-        return _symbolic("equal_equations", "=".join(value.operands), "=".join(gold.operands))
-    return False
+    sides = [parse(side) for side in (*value.operands, *gold.operands)]
+    amounts = [_latex(side) for side in sides if isinstance(side, Number | Expression)]
+    if len(sides) != 4 or len(amounts) != 4:
+        return False
+    return _symbolic("equal_equations", "=".join(amounts[:2]), "=".join(amounts[2:]))
 
 
 def _equal_operands(value: Relation, gold: Relation) -> bool:
@@ -330,11 +347,10 @@ def _parts(relation: Relation) -> list[Value] | None:
 
 
 def _is_label(text: str) -> bool:
-    return (
-        _LABEL.fullmatch(text) is not None
-        or _SPOKEN_LABEL.fullmatch(text) is not None
-        or isinstance(parse(text), Points)
-    )
+    if _LABEL.fullmatch(text) is not None or isinstance(parse(text), Points):
+        return True
+    spoken = _SPOKEN_LABEL.fullmatch(text) is not None
+    return spoken and amount_of(parse(text)) is None  # `three` is what it says
 
 
 def _is_unknown(text: str) -> bool:

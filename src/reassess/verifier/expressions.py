@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from reassess.verifier.huge_numbers import LARGEST_FACTORIAL, MOST_DIGITS, MOST_POWERS, with_names
 from reassess.verifier.values import Expression
 
 LONGEST_PRODUCT = 3  # letters in a row that are read as a product of variables
@@ -33,9 +34,6 @@ _BARE_FUNCTION = re.compile(
     r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi"
     r"|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
 )
-MOST_DIGITS = 20_000  # of a power that is computed, as its exponent shows
-MOST_POWERS = 40  # digits of an exponent that is itself a power
-LARGEST_FACTORIAL = 3_000  # number whose factorial is computed
 _TOWER = re.compile(r"\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*(\^?)")
 _NESTED = re.compile(
     r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!|\^\s*\{?\s*\([^()]*\^|\)\s*\^\s*\{?\s*[0-9]*\s*\^"
@@ -61,6 +59,7 @@ def read_expression(text: str) -> Expression | None:
         return None
     if any(map(_is_word, _LETTERS.findall(_ENVIRONMENT.sub(" ", text)))):
         return None
+    text = with_names(text)
     if _is_too_large(text):
         return None
     if _OF_WHOLE_NUMBERS.search(text) and has_variables(text):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from math import gcd
 
 from reassess.verifier.expressions import has_variables, read_expression
 from reassess.verifier.hedging import denies
 from reassess.verifier.names import read_formula, read_points, read_words
 from reassess.verifier.notation import clean, compact
-from reassess.verifier.numerals import number_at_start
+from reassess.verifier.number_words import number_in_words
+from reassess.verifier.numerals import number_at_start, read_base_number, read_date, read_ratio
 from reassess.verifier.scanning import (
     COMMA,
     LOOSE_COMMA,
@@ -24,14 +24,13 @@ from reassess.verifier.scanning import (
     split_top,
     without_outer_brackets,
 )
+from reassess.verifier.sets import EMPTY_SET, REALS, between, half_line, joined, operands
 from reassess.verifier.units import factor_between, parse_noun, parse_unit
 from reassess.verifier.values import (
-    BaseNumber,
     Collection,
     Expression,
     Number,
     Quantity,
-    Ratio,
     Relation,
     Text,
     Value,
@@ -39,8 +38,6 @@ from reassess.verifier.values import (
 
 LONGEST = 1000  # characters of an answer that are parsed
 DEEPEST = 20  # collections within collections
-REALS = Expression(r"\mathbb{R}")
-EMPTY_SET = Expression(r"\emptyset")
 
 _ANNOUNCEMENT = re.compile(
     r"(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+|right\s+)?"
@@ -86,27 +83,6 @@ _UNIT_FRACTION = re.compile(r"\A\\frac\{\s*([A-Za-z]{2,})\s*\}\{\s*([A-Za-z]+)\s
 _BEFORE_UNIT = re.compile(r"(?<=[\s}\])0-9])\s*(?=[A-Za-zμ°Ω¢\u4e00-\u9fff])")
 _TRIGONOMETRY = re.compile(r"(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 _COMPOUND = re.compile(r"(?<=[A-Za-z°])\s+(?=[0-9])")
-_BASE_NAMES = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "sixteen": 16,
-}
-_BASE = re.compile(
-    r"\(?\s*(?P<digits>[0-9A-F][0-9A-F ,]*(?:\.[0-9A-F]+)?)\s*\)?\s*"
-    r"(?:_\s*\{?\s*(?P<index>[0-9]{1,2}|[a-z]+)\s*\}?"
-    r"|\(?\s*(?:in\s+)?base[\s-]+(?P<spoken>[0-9]{1,2}|[a-z]+)\s*\)?)"
-)
-_RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?)+")
-_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:\s*:\s*[0-5][0-9])+")
-_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
 
 
 def _read_number(text: str, depth: int) -> Value | None:
@@ -170,30 +146,29 @@ def _read_quantity(text: str, depth: int) -> Value | None:
 
 
 def _read_base_number(text: str, depth: int) -> Value | None:
-    match = _BASE.fullmatch(text)
-    if match is None:
-        return None
-    name = match["index"] or match["spoken"]
-    base = int(name) if name.isdigit() else _BASE_NAMES.get(name, 0)
-    digits = re.sub(r"[ ,]", "", match["digits"])
-    if base == 10:
-        return _read_number(digits, depth)
-    return BaseNumber(digits, base) if 2 <= base <= 36 else None
+    return read_base_number(text)
 
 
 def _read_ratio(text: str, depth: int) -> Value | None:
-    """A ratio in lowest terms; the time of a clock as it stands."""
-    if not _RATIO.fullmatch(text):
-        return None
-    parts = [part.strip() for part in text.split(":")]
-    if _CLOCK.fullmatch(text) or not all(part.isdigit() for part in parts):
-        return Ratio(tuple(parts), clock=_CLOCK.fullmatch(text) is not None)
-    divisor = gcd(*map(int, parts)) or 1
-    return Ratio(tuple(str(int(part) // divisor) for part in parts))
+    return read_ratio(text)
 
 
 def _read_date(text: str, depth: int) -> Value | None:
-    return Text(text) if _DATE.fullmatch(text) else None
+    return read_date(text)
+
+
+def _read_number_words(text: str, depth: int) -> Value | None:
+    """A number in words, alone or with a unit; a noun behind it may make a name of both."""
+    found = number_in_words(text)
+    if found is None:
+        return None
+    number, rest = found
+    rest = rest.strip()
+    if not rest:
+        return number
+    ordinal = rest.startswith("second") and not rest.startswith("seconds") and number.value != 1
+    unit = None if ordinal else parse_unit(rest)
+    return Quantity(number, unit) if unit else None
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -217,7 +192,9 @@ _OR = re.compile(
     r"\s*,?\s*\bor\s+equivalently\b,?\s*|\s*,?\s+or\s+|\s*\\(?:lor|vee)(?![A-Za-z])\s*"
     r"|(?<=[)\]}0-9°%])\s*or\s+"
 )
-_CUP = re.compile(r"\s*\\cup(?![A-Za-z])\s*")
+_CONDITION = re.compile(
+    r"\s*(?P<name>[A-Za-z])\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\||:|\\mid(?![A-Za-z]))(?P<rest>.*)"
+)
 _MEMBER = re.compile(r"\s*[A-Za-z]\s*\\in(?![A-Za-z])\s*")
 _PAIRS = {"(": ")]", "[": ")]", "]": "[", "{": "}", "<": ">"}
 
@@ -254,6 +231,8 @@ def _read_bracketed(text: str, depth: int) -> Value | None:
         for bracket in (found[0], found[2])
     )
     content = found[1]
+    if opening == "{" and (condition := _read_condition(content, depth)):
+        return condition
     if closing not in _PAIRS.get(opening, "") or (opening == "{" and "|" in content):
         return None
     if opening == "]":
@@ -266,16 +245,23 @@ def _read_bracketed(text: str, depth: int) -> Value | None:
     return _collected(parts, opening, closing, depth)
 
 
+def _read_condition(text: str, depth: int) -> Collection | None:
+    r"""The intervals of `x : x > 3`, what braces hold, where x is any real number."""
+    match = _CONDITION.fullmatch(text)
+    value = _parse(match["rest"], depth - 1) if match else None
+    if match is None or not isinstance(value, Collection):
+        return None
+    lines = value.items if value.opening == "or" else (value,)
+    named = all(isinstance(one, Collection) and one.variable == match["name"] for one in lines)
+    return value if named else None
+
+
 def _read_union(text: str, depth: int) -> Value | None:
-    r"""Intervals joined by `\cup`, as a set of them."""
+    r"""Sets joined by `\cup` or by `\cap`."""
     member = _MEMBER.match(text)
-    parts, separators = split_top(text[member.end() :] if member else text, _CUP)
-    if not separators:
-        return None
-    items = tuple(_read_bracketed(part.strip(), depth - 1) or Text(part) for part in parts)
-    if not all(isinstance(item, Collection) and item.opening in "([" for item in items):
-        return None
-    return Collection(items, "{", "}")
+    sign, parts = operands(text[member.end() :] if member else text, depth)
+    sets = (_read_bracketed(part, depth - 1) or _parse(part, depth - 1) for part in parts)
+    return joined(sign, tuple(sets)) if sign else None
 
 
 def _read_list(text: str, depth: int) -> Value | None:
@@ -284,8 +270,8 @@ def _read_list(text: str, depth: int) -> Value | None:
         return None
     value = _collected(parts, ",", "", depth)
     both = all(isinstance(item, Collection) and item.variable for item in value.items)
-    if both and "and" in separators:
-        return Text(compact(text))  # two conditions on one number, not two intervals
+    if both and "and" in separators:  # two conditions on one number, not two intervals
+        return between(value.items) or Text(compact(text))
     return value
 
 
@@ -361,12 +347,7 @@ def _half_line(left: str, right: str, operator: str, depth: int) -> Collection |
         left, right, operator = right, left, _FLIPPED[operator]
     if not _VARIABLE.fullmatch(left) or _VARIABLE.fullmatch(right):
         return None
-    bound = _parse(right, depth - 1)
-    if operator in ("<", r"\le"):
-        closing = "]" if operator == r"\le" else ")"
-        return Collection((Expression(r"-\infty"), bound), "(", closing, left)
-    opening = "[" if operator == r"\ge" else "("
-    return Collection((bound, Expression(r"\infty")), opening, ")", left)
+    return half_line(left, operator, _parse(right, depth - 1))
 
 
 def _read_expression(text: str, depth: int) -> Value | None:
@@ -383,6 +364,7 @@ _READERS = (
     _read_compound,
     _read_formula,
     _read_points,
+    _read_number_words,
     _read_words,
     _read_ratio,
     _read_base_number,

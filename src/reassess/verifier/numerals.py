@@ -2,7 +2,7 @@ r"""Numbers written in digits, in all the usual ways, with what follows them.
 
 Whole, decimal, grouped (`1,234`), fraction, mixed (`1\frac{1}{2}`), scientific
 (`3.1\times10^{-34}`), repeating (`0.\overline{3}`), percentage, amount of money, and with a scale
-word (`5 million`).
+word (`5 million`). Beside them numbers in other bases, ratios, times and dates.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
+from math import gcd
 
-from reassess.verifier.values import Number
+from reassess.verifier.values import BaseNumber, Number, Ratio, Text
 
 LARGEST_EXPONENT = 400  # of ten, in a number that is computed with
 
@@ -130,3 +131,62 @@ def _scaled(number: Number, rest: str) -> tuple[Number, str]:
         number = replace(number, value=number.value * scale, step=step)
         rest = rest[match.end() :]
     return number, rest
+
+
+# --- ratios, times, dates --------------------------------------------------------------------
+
+_RATIO = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:\s*:\s*[0-9]+(?:\.[0-9]+)?)+")
+_CLOCK = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:\s*:\s*[0-5][0-9])+")
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}")
+
+
+def read_ratio(text: str) -> Ratio | None:
+    """A ratio in lowest terms; the time of a clock as it stands."""
+    if not _RATIO.fullmatch(text):
+        return None
+    parts = [part.strip() for part in text.split(":")]
+    if _CLOCK.fullmatch(text) or not all(part.isdigit() for part in parts):
+        return Ratio(tuple(parts), clock=_CLOCK.fullmatch(text) is not None)
+    divisor = gcd(*map(int, parts)) or 1
+    return Ratio(tuple(str(int(part) // divisor) for part in parts))
+
+
+def read_date(text: str) -> Text | None:
+    """A date, which is no quotient."""
+    return Text(text) if _DATE.fullmatch(text) else None
+
+
+# --- other bases -----------------------------------------------------------------------------
+
+_BASE_NAMES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
+_BASE = re.compile(
+    r"\(?\s*(?P<digits>[0-9A-F][0-9A-F ,]*(?:\.[0-9A-F]+)?)\s*\)?\s*"
+    r"(?:_\s*\{?\s*(?P<index>[0-9]{1,2}|[a-z]+)\s*\}?"
+    r"|\(?\s*(?:in\s+)?base[\s-]+(?P<spoken>[0-9]{1,2}|[a-z]+)\s*\)?)"
+)
+
+
+def read_base_number(text: str) -> BaseNumber | Number | None:
+    """Digits with the base that they are in; a number where that is ten."""
+    match = _BASE.fullmatch(text)
+    if match is None:
+        return None
+    name = match["index"] or match["spoken"]
+    base = int(name) if name.isdigit() else _BASE_NAMES.get(name, 0)
+    digits = re.sub(r"[ ,]", "", match["digits"])
+    if base == 10:
+        found = number_at_start(digits)
+        return found[0] if found and not found[2] else None
+    return BaseNumber(digits, base) if 2 <= base <= 36 else None

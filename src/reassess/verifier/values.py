@@ -101,7 +101,7 @@ class Collection:
     Attributes:
         items: the values.
         opening: `(`, `[`, `{`, `<` for angle brackets, `,` for a list without brackets, `or` for
-            alternatives.
+            alternatives, `\\cup` and `\\cap` for named sets that are joined.
         closing: the closing bracket; empty for lists and alternatives.
         variable: the variable of an inequality that was read as an interval.
     """

@@ -77,6 +77,8 @@ def is_announced(text: str, start: int) -> bool:
     """Whether the words before an answer in its sentence leave it as it is."""
     if _is_struck_out(text[max(start - LONGEST_SENTENCE, 0) : start]):
         return False
+    if pattern("foretold").search(plain(text[max(start - LONGEST_SEQUEL, 0) : start])):
+        return False
     before = _before(text, start)
     label = _LABELLED.search(text[max(start - LONGEST_SEQUEL, 0) : start])
     if label is not None and pattern("label-denied").search(plain(label["label"])):

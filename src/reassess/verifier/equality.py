@@ -252,7 +252,7 @@ def _equal_in_any_order(items: Sequence[Value], golds: Sequence[Value], *, repea
 _VARIABLE = r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Z]{1,4})(?:_\{[^{}]*\}|_\w)?'*"
 _LABEL = re.compile(
     rf"{_VARIABLE}(?:\s*\(\s*[A-Za-z0-9.]+\s*\))?"
-    r"|\\(?:sin|cos|tan|cot|sec|csc|angle)\s*(?:[A-Za-z0-9]{1,3}|\\[A-Za-z]+)"
+    r"|\\(?:sin|cos|tan|cot|sec|csc|angle)\s*(?:\\angle\s*)?(?:[A-Za-z0-9]{1,3}|\\[A-Za-z]+)"
     rf"|\|\s*{_VARIABLE}\s*\|"
     rf"|\(\s*{_VARIABLE}(?:\s*,\s*{_VARIABLE})+\s*\)"
 )

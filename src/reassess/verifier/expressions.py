@@ -34,6 +34,7 @@ _BARE_FUNCTION = re.compile(
     r"(?<![A-Za-z\\])(sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|sinh|cosh|tanh|log|ln|exp|pi"
     r"|theta|alpha|beta|max|min|gcd|lcm)(?![A-Za-z])"
 )
+_ANGLE = re.compile(r"\\angle\s*\{?([A-Z]{3})(?![A-Za-z])\}?")
 _TOWER = re.compile(r"\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*\^\s*\{*\s*([0-9]{1,20})\s*\}*\s*(\^?)")
 _NESTED = re.compile(
     r"!\s*[)}]*\s*!|\^\s*\{?\s*\(?[0-9]+\)?!|\^\s*\{?\s*\([^()]*\^|\)\s*\^\s*\{?\s*[0-9]*\s*\^"
@@ -51,6 +52,11 @@ _FUNCTION_OF_LETTER = re.compile(
 )
 
 
+def _named_angle(match: re.Match[str]) -> str:
+    """An angle as one variable, the same from either end; its points are no factors."""
+    return rf"\Theta_{{{min(match[1], match[1][::-1])}}}"
+
+
 def read_expression(text: str) -> Expression | None:
     """The expression that a text is; None if it holds a word or a sign the engine would drop."""
     if not _SYMBOLS.fullmatch(text) or text.count("{") != text.count("}"):
@@ -59,7 +65,7 @@ def read_expression(text: str) -> Expression | None:
         return None
     if any(map(_is_word, _LETTERS.findall(_ENVIRONMENT.sub(" ", text)))):
         return None
-    text = with_names(text)
+    text = _ANGLE.sub(_named_angle, with_names(text))
     if _is_too_large(text):
         return None
     if _OF_WHOLE_NUMBERS.search(text) and has_variables(text):

@@ -6,7 +6,7 @@ import re
 
 LONGEST_GAP = 60  # characters around an answer that are read for this
 
-_DECORATION = r"[\s,;.$&*|/\-\\()\[\]=:_]"
+_DECORATION = r"[\s,;.$&*|/\-\\()\[\]=:_~]"
 _OR = (
     r"(?:or|alternatively|otherwise)\b,?(?:\s+(?:maybe|else|possibly|perhaps|alternatively|also|even"
     r"|rather|equivalently|if you prefer)\b,?)?(?:\s+the answer (?:is|could be))?"

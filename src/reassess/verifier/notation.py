@@ -75,6 +75,7 @@ _VULGAR = {
     for fraction in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
 }
 
+_OF_ANGLE = r"(\\(?:sin|cos|tan|cot|sec|csc)\s*)"  # three points behind it name an angle
 _TEXT_COMMANDS = (
     "text|textbf|textrm|textit|textsf|texttt|textnormal|mathrm|mathbf|mathit|mathsf|mathtt|mbox"
     "|hbox|bf|rm|it|boldsymbol|bm|emph|underline"
@@ -124,6 +125,8 @@ _RENAMED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (_command("rbrack"), "]"),
     (_command("ast"), "*"),
     (re.compile(r"(?<![A-Za-z])m\s*(?=\\angle)"), ""),
+    (re.compile(rf"{_OF_ANGLE}\(\s*([A-Z]{{3}})\s*\)"), r"\1\\angle \2"),
+    (re.compile(rf"{_OF_ANGLE}([A-Z]{{3}})(?![A-Za-z])"), r"\1\\angle \2"),
     (_command("Omega"), "Ω"),
     (re.compile(r"(?<=[0-9])\s*\\mu\s*(?=[mgsLFAVC](?![A-Za-z]))"), " μ"),
     (_command("wedge"), r"\\land"),

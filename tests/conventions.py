@@ -31,6 +31,8 @@ CONVENTIONS = (
     Convention("A name on the left may be left out.", "math", "x = 5", ("5",), ("y = 5",)),
     Convention("Words are equal as words, points by their names.", "math", "silent", ("Silent",), ("listen",)),
     Convention("The same for points.", "math", "\\angle ABC", ("\\angle CBA",), ("\\angle ACB",)),
+    Convention("A whole number may be written in words.", "math", "21", ("twenty-one",), ("twenty", "twenty-one dozen")),
+    Convention("Unions in any order; inequalities are intervals.", "math", "(-\\infty, 2) \\cup (3, \\infty)", ("(3, \\infty) \\cup (-\\infty, 2)", "x < 2 or x > 3"), ("(-\\infty, 2] \\cup (3, \\infty)",)),
     Convention("A base is part of a number.", "math", "52_8", ("52_{8}",), ("52", "42")),
     Convention("`option`: a letter, alone.", "option", "B", ("(B)", "b", "Option B", "B, 40"), ("B or C", "not B", "(B) is wrong")),
     Convention("`options`: a set of letters.", "options", "B, D", ("BD", "D, B"), ("B or D", "B")),

@@ -20,6 +20,7 @@ _CLOSERS = re.compile(
 )
 _TEXT_COMMAND = re.compile(r"\\(?:text\w*|mathrm|mathbf|mbox|emph|bf|rm)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"</?[a-z]+>|\\[,;:()\[\] ]|\\!|\\q?quad(?![A-Za-z])|[$*_`\"~“”]")
+_PRODUCT = re.compile(r"(?<=[\w)}] )\*(?= )|(?<=[0-9])\*(?=[0-9\\]|\Z)")
 _SPACE = re.compile(r"\s+")
 _BEGINS = re.compile(
     r"[.!?](?=[\s*)\"'$\]}]|\\[)\]])[.!?*)\"'$\]}]*|[。！？]"
@@ -40,7 +41,7 @@ _SCALE_LETTER = re.compile(r"\$?[kKBM](?![A-Za-z])")
 # What a sentence says before one of these is over; at its end it governs the answer ("all but").
 _TURN = re.compile(
     r"(?:\b(?:but|however(?=,)|actually|in fact|in reality|in truth)\b"
-    r"|,\s*(?:so|therefore|thus|hence)\b),?\s+(?=\S)"
+    r"|:|,\s*(?:so|therefore|thus|hence)\b),?\s+(?=\S)"
 )
 _CLAUSE = re.compile(
     r"\s*(?:[,;:—–(，；]|(?:\A|\s)--?\s|\bbut\b|\byet\b|\bthough\b|\balthough\b|\bexcept\b|\bhowever\b)+\s*"
@@ -49,6 +50,11 @@ _CLAUSE = re.compile(
 # short of" takes from it, "she is 5 short of" states it.
 _TOGETHER = (
     ("before-shift", "behind-shift"),
+    ("before-sum", "behind-sum"),
+    ("before-would", "behind-would"),
+    ("before-order", "behind-order"),
+    ("before-had", "behind-had"),
+    ("before-place", "behind-place"),
     ("before-ratio", "behind-ratio"),
     ("before-ordinal", "behind-ordinal"),
 )
@@ -137,19 +143,27 @@ def _is_left_standing(before: str, sentence: str) -> bool:
         before: the sentence before the answer.
         sentence: its rest.
     """
-    if pattern("behind-operation").match(sentence) or pattern("behind-hedge").match(sentence):
+    close = sentence.lstrip(", ")
+    if pattern("behind-operation").match(close) or pattern("behind-hedge").match(sentence):
         return False
     for governing, governed in _TOGETHER:
         if pattern(governing).search(before) and pattern(governed).match(sentence):
             return False
     first, *others = _CLAUSE.split(sentence)
-    predicates = [first] if first else [one for one in others if not one.startswith("not ")]
+    predicates = [first] if first else _behind_apposition(others)
     if pattern("before-statement").search(before):
         predicates = []  # "statement B is false" says nothing against the answer B
     if any(pattern("behind-predicate").match(one) and not _affirms(one) for one in predicates):
         return False
     hedged = any(pattern("hedge").match(sentence, end.end()) for end in _CLAUSE.finditer(sentence))
     return not hedged and not any(_retracts(clause) for clause in others)
+
+
+def _behind_apposition(clauses: list[str]) -> list[str]:
+    """The predicate of an answer that an apposition follows: "5, which comes first, is wrong"."""
+    if len(clauses) > 1 and pattern("apposition").match(clauses[0]):
+        return clauses[1:2]
+    return [one for one in clauses[:1] if not one.startswith("not ")]
 
 
 def _affirms(predicate: str) -> bool:
@@ -191,11 +205,12 @@ def _behind(text: str, end: int, following: int) -> tuple[str, bool, int]:
 
 def _sentences(text: str) -> Iterator[str]:
     for sentence in _SENTENCES.split(text):
-        if words := plain(sentence or "").lstrip(" )].,;:!?>#-—–"):
+        if words := plain(sentence or "").lstrip(" ()[].,;:!?>#-—–"):
             yield words
 
 
 def plain(text: str) -> str:
     """Lower-case words without markup."""
-    text = _MARKUP.sub(" ", _TEXT_COMMAND.sub(r" \1 ", text.replace("’", "'")))
+    text = _PRODUCT.sub("×", text.replace("’", "'"))
+    text = _MARKUP.sub(" ", _TEXT_COMMAND.sub(r" \1 ", text))
     return _SPACE.sub(" ", text).strip().lower()

@@ -24,6 +24,7 @@ _LETTERS = re.compile(r"\\[A-Za-z]+|[A-Za-z]{2,}")
 _WORD = re.compile(r"(?<![A-Za-z\\])(?:if|for|or|and|is|not|to|of|by|at|in)(?![A-Za-z])")
 _FOREIGN = re.compile(
     r"\\(?:ne|mod|text|equiv|mid|boxed|to|implies|forall|exists|overline|frown)(?![A-Za-z])"
+    r"|\\Xi\s*_"  # the name of a huge number
     r"|\.\.\.|:|!!"
     r"|[0-9)]\s*'"  # minutes of arc or feet
     r"|[0-9)\]]\s*_"  # an index of a number: the engine drops it

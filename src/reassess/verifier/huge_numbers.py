@@ -14,7 +14,8 @@ MOST_POWERS = 40  # digits of an exponent that is itself a power
 LARGEST_FACTORIAL = 3_000  # number whose factorial is computed
 LARGEST_BASE = 10**6  # that is written as a power of its root
 
-_NAME = r"\Xi"
+NAME = r"\Xi"  # with an index; in no text of an answer
+_COMMAND = re.compile(r"(\\[A-Za-z]+)(?=[0-9])")
 _BEFORE = r"(?<![0-9.,A-Za-z_^\\!])"
 _TOWER = re.compile(rf"{_BEFORE}(?P<levels>[0-9]+(?:\s*\^[\s({{]*[0-9]+)+)(?P<closing>[\s)}}]*)")
 _FACTORIAL = re.compile(rf"{_BEFORE}(?P<number>[0-9]+)\s*!(?!\s*[!^])")
@@ -30,6 +31,7 @@ def with_names(text: str) -> str:
     """The text with a name for each power, tower of powers and factorial that is too large."""
     if not _ALGEBRA.fullmatch(text):
         return text
+    text = _COMMAND.sub(r"\1 ", text)
     return _FACTORIAL.sub(_named_factorial, _TOWER.sub(_named_tower, text))
 
 
@@ -43,7 +45,7 @@ def _named_tower(match: re.Match[str]) -> str:
     levels = _computed([int(level) for level in re.findall("[0-9]+", match["levels"])])
     if min(levels) < 2 or (len(levels) == 2 and levels[1] <= MOST_DIGITS):
         return match[0]
-    return rf"{_NAME}_{{{'p'.join(map(str, levels))}}}{rest}"
+    return rf"{NAME}_{{{'p'.join(map(str, levels))}}}{rest}"
 
 
 def _computed(levels: list[int]) -> list[int]:
@@ -61,4 +63,4 @@ def _computed(levels: list[int]) -> list[int]:
 
 def _named_factorial(match: re.Match[str]) -> str:
     number = int(match["number"])
-    return rf"{_NAME}_{{f{number}}}" if number > LARGEST_FACTORIAL else match[0]
+    return rf"{NAME}_{{f{number}}}" if number > LARGEST_FACTORIAL else match[0]

@@ -209,13 +209,13 @@ def clean(text: str) -> str:
 
     Dollar signs that set mathematics are removed; one that stands for money is kept as `\$`.
     """
-    text = _STYLE.sub("", text)
+    text = _STYLE.sub("", re.sub(r"\s+", " ", text))  # runs of spaces make patterns slow
     text = _ALIGNED.sub(lambda match: match[2].replace("&", ""), text)
     while (plain := _TEXT.sub(_text_content, text)) != text:
         text = plain
     text = _without_dollars(_undecorated(_without_unicode(text)))
     text = _GROUP_SPACE.sub(",", text)
-    text = _SPACE.sub(" ", _NOTHING.sub("", text))
+    text = re.sub(r"\s+", " ", _SPACE.sub(" ", _NOTHING.sub("", text)))
     for pattern, replacement in _RENAMED:
         text = pattern.sub(replacement, text)
     return _undecorated(re.sub(r"\s+", " ", text))

@@ -36,15 +36,23 @@ _FACTORIAL = re.compile(r"\s*!\s*(?:=|\$|\\[)\]]|[-+*/^])|\s*\$!\s+[a-z=]")
 _LABELLED = re.compile(
     r"(?:\A|\n)(?P<label>[^\n]{3,120}:)[*_ ]*\n+(?:[ \t]*(?:[-*•]|[0-9]{1,2}[.)])[^\n]*\n?)+\Z"
 )
-_CANCELLED = re.compile(r"\\(?:cancel|xcancel|bcancel|sout|st)\s*\{[^{}]*\Z")
+# A heading, and the line below it.
+_HEADED = re.compile(r"(?:\A|\n)(?:#{1,6} |\*\*)(?P<label>[^\n]{3,80})\n(?!\n)[^\n]*\Z")
+_CANCELLED = re.compile(
+    r"\\(?:cancel|xcancel|bcancel|sout|st)\s*\{[^{}]*\Z|<(?:del|s|strike)>[^<]*\Z"
+)
 _SCALE_LETTER = re.compile(r"\$?[kKBM](?![A-Za-z])")
 # What a sentence says before one of these is over; at its end it governs the answer ("all but").
 _TURN = re.compile(
     r"(?:\b(?:but|however(?=,)|actually|in fact|in reality|in truth)\b"
     r"|:|,\s*(?:so|therefore|thus|hence)\b),?\s+(?=\S)"
 )
+_ASKED = re.compile(
+    r"(?!.*\b(?:correct|right|answer|true|sure|possible|final|it be|makes? sense)\b).*\?\Z"
+)
+_NOT_BUT = re.compile(r"\bnot\b[^.;]*\S but\Z")  # "is not 6 but 8"
 _CLAUSE = re.compile(
-    r"\s*(?:[,;:—–(，；]|(?:\A|\s)--?\s|\bbut\b|\byet\b|\bthough\b|\balthough\b|\bexcept\b|\bhowever\b)+\s*"
+    r"\s*(?:[,;:—–(\[|，；]|(?:\A|\s)--?\s|\bbut\b|\byet\b|\bthough\b|\balthough\b|\bexcept\b|\bhowever\b)+\s*"
 )
 # An operation is what is behind an answer only where the other stands before it: "the answer is 5
 # short of" takes from it, "she is 5 short of" states it.
@@ -52,6 +60,7 @@ _TOGETHER = (
     ("before-shift", "behind-shift"),
     ("before-sum", "behind-sum"),
     ("before-would", "behind-would"),
+    ("before-either", "behind-either"),
     ("before-order", "behind-order"),
     ("before-had", "behind-had"),
     ("before-place", "behind-place"),
@@ -86,9 +95,10 @@ def is_announced(text: str, start: int) -> bool:
     if pattern("foretold").search(plain(text[max(start - LONGEST_SEQUEL, 0) : start])):
         return False
     before = _before(text, start)
-    label = _LABELLED.search(text[max(start - LONGEST_SEQUEL, 0) : start])
-    if label is not None and pattern("label-denied").search(plain(label["label"])):
-        return False
+    above = text[max(start - LONGEST_SEQUEL, 0) : start]
+    for label in (_LABELLED.search(above), _HEADED.search(above)):
+        if label is not None and pattern("label-denied").search(plain(label["label"])):
+            return False
     if pattern("before-denied").search(before) or pattern("before-hedge").search(before):
         return False
     is_operand = pattern("before-operation").search(before) is not None
@@ -106,6 +116,8 @@ def is_retracted(text: str, start: int, end: int) -> bool:
             retracted = False
         elif pattern("supposed").search(previous) and pattern("absurd").match(sentence):
             pass  # the supposition is refuted, not the answer
+        elif _ASKED.search(previous) and pattern("no").match(sentence):
+            pass  # the answer to a question about something else
         elif _retracts(sentence) or (end == len(text) and pattern("another").search(sentence)):
             retracted = True
         previous = sentence
@@ -156,6 +168,10 @@ def _is_left_standing(before: str, sentence: str) -> bool:
     if any(pattern("behind-predicate").match(one) and not _affirms(one) for one in predicates):
         return False
     hedged = any(pattern("hedge").match(sentence, end.end()) for end in _CLAUSE.finditer(sentence))
+    hedged = hedged or any(
+        pattern("another").search(clause) and not clause.startswith("the other")
+        for clause in others
+    )
     return not hedged and not any(_retracts(clause) for clause in others)
 
 
@@ -185,6 +201,8 @@ def _before(text: str, start: int) -> str:
     for match in _BEGINS.finditer(window):
         begins = match.end()
     words = plain(window[begins:])
+    if _NOT_BUT.search(words):
+        return ""
     turns = list(_TURN.finditer(words))
     return words[turns[-1].end() :] if turns else words
 

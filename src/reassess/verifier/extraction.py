@@ -122,14 +122,17 @@ def find(completion: str) -> Extraction:
 
 def _asserted(text: str, boxes: Sequence[_Statement]) -> list[_Statement]:
     """The boxes that the completion stands by; one taken back takes its equals before it."""
-    standing: list[_Statement] = []
     boxes = boxes[-MOST_BOXES:]
-    for place, box in enumerate(boxes):
-        following = boxes[place + 1].start if place + 1 < len(boxes) else len(text)
-        if connection_of(text[box.end : following]) and following < len(text):
-            stands = is_announced(text, box.start)
+    stand: list[bool] = []
+    following = len(text)
+    for box in reversed(boxes):
+        if stand and connection_of(text[box.end : following]):
+            stand.insert(0, stand[0] and is_announced(text, box.start))
         else:
-            stands = is_asserted(text, box.start, box.end, following)
+            stand.insert(0, is_asserted(text, box.start, box.end, following))
+        following = box.start
+    standing: list[_Statement] = []
+    for box, stands in zip(boxes, stand, strict=True):
         if stands:
             standing.append(box)
         else:
@@ -141,6 +144,8 @@ def _without_next_turn(text: str) -> str:
     """The text up to a chat template's sign for the end of the turn."""
     start = len(text) - len(_TURN.sub("", text, count=1)) if _TURN.match(text) else 0
     end = _TURN_END.search(text, start)
+    if end is not None and end[0] == "</s>" and "<s>" in text[start : end.start()]:
+        end = None  # struck out
     return text[start : end.start()] if end else text[start:]
 
 

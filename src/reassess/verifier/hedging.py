@@ -47,8 +47,9 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _RESTATED = re.compile(
-    r"(?:(?:\A|[.,;:!—–(-]|\b(?:and|but|so|because|no|fact|truth))\s*(?:it|that|which)|\b(?:(?:the|its)\s+(?:true|real|actual|correct|right|proper)\s+[a-z]+|truth"
-    r"|the\s+(?:answer|solution|result)))\s+(?:is|was|should\s+be|must\s+be)\s+"
+    r"(?:(?:\A|[.,;:!—–(-]|\b(?:and|but|so|because|no|fact|truth))\s*(?:it|that|which)|\b(?:(?:the|its)\s+(?:true|real|actual|correct|right|proper)\s+(?!side|hand|angle|triangle|end|edge|column|arm|leg)[a-z]+|truth"
+    r"|(?:conclusion|corrected\s+[a-z]+|final\s+[a-z]+|new\s+submission)\s*:[^.\n]{0,60}?\bnumber\s[^.\n]{0,40}"
+    r"|the\s+value[^.,;\n]{0,20}\s(?:that\s+)?we\s+(?:want|need)|the\s+(?:answer|solution|result)))\s+(?:is|was|should\s+be|must\s+be)\s+"
     r"(?:(?:in\s+fact|actually|really|instead|therefore|an?)\s+)?[$(]*"
     r"(?P<value>-?[0-9]+|(?-i:[A-J]))[$)]*(?=\s*(?:[.,;!](?![0-9])|\Z|\n|ways\b|instead\b))",
     re.IGNORECASE,

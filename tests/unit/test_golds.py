@@ -59,6 +59,7 @@ def test_wrong_answers_are_close_to_the_right_one(answer, kind, wrong):
         ("0", "math", "-0"),
         (r"\pm 3", "math", r"-\pm 3"),
         ("(0, 1)", "math", "(-0, 1)"),
+        ("(3x)^2", "math", "(-3x)^2"),
         ("1", "math", "(1)^{2}"),
         ("1^{3}", "math", "1"),
         (r"\sqrt{1}", "math", "(1)"),
@@ -82,6 +83,7 @@ def test_what_is_the_same_by_construction_is_no_wrong_answer(answer, kind, right
     [
         ("0", "integer"),
         ("green", "word"),
+        ("(2^{10})^{10}", "math"),
         ("D", "option"),
         ("B, D", "options"),
         (choice("A", r"$\frac{1}{2}$"), "choice"),

@@ -162,10 +162,18 @@ _SIGNED = re.compile(
 )
 
 
+_EVEN_POWER = re.compile(r"\)\s*\^\s*(?:\{\s*[0-9]*[02468]\s*\}|[02468])")
+
+
 def _other_sign(text: str) -> Iterator[str]:
-    r"""The sign of the first term or of an equation's right side, unless it is zero or `\pm`."""
+    r"""The sign of the first term or of an equation's right side.
+
+    Not of zero, behind `\pm`, or in brackets with an even power.
+    """
     match = _SIGNED.fullmatch(text)
     if match is None or "\\pm" in text or "\\mp" in text:
+        return
+    if "(" in match["before"] and _EVEN_POWER.search(match["rest"]):
         return
     if match["number"] and float(match["number"]) == 0:
         return

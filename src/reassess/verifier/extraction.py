@@ -23,7 +23,6 @@ from reassess.verifier.attached import with_attached
 from reassess.verifier.hedging import (
     connection_of,
     correction,
-    is_disowned,
     with_alternatives,
     without_reason,
 )
@@ -254,9 +253,7 @@ def _lines(text: str) -> list[_Statement]:
         content = without_reason(_HOPE.sub("", content)).strip() if short else content
         content = _first_sentence(_without_json_end(content))
         last = place + 1 == len(matches)
-        if _FILLER.fullmatch(content) or is_disowned(text, match.start()):
-            continue
-        if not is_announced(text, start):
+        if _FILLER.fullmatch(content) or not is_announced(text, start):
             continue
         if content and (last or (short and _ALONE.fullmatch(content))):
             statements.append(_Statement(match.start(), end, content))

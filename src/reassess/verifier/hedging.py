@@ -23,7 +23,6 @@ _JOINED = re.compile(
 _SPACING = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")
 _LOGICAL_OR = re.compile(r"\s*\\(?:lor|vee)\s*")
 _FALSE = "wrong|incorrect|false|mistaken|bad|tempting"
-_DISOWNING = re.compile(rf"\b(?:{_FALSE}|not (?:the|an?|my))[ \t]+\Z", re.IGNORECASE)
 _DENIAL = re.compile(rf"\b(?:not|never|no|{_FALSE})\b|n['’]t\b", re.IGNORECASE)
 _OR_AFTER = re.compile(
     rf"[\s$,;)*\]\\]*\(?\s*{_ANY_OR}(?![A-Za-z])\s*"
@@ -75,11 +74,6 @@ def connection_of(gap: str) -> str | None:
 def denies(text: str) -> bool:
     """Whether words before a value say that it is not the answer."""
     return _DENIAL.search(text) is not None
-
-
-def is_disowned(text: str, start: int) -> bool:
-    """Whether the words "answer is" that start there belong to "a wrong answer is"."""
-    return _DISOWNING.search(text[max(start - LONGEST_GAP, 0) : start]) is not None
 
 
 def without_reason(answer: str) -> str:

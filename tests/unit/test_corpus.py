@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from rewritings import OTHER, SAME, right, wrong
 
 from reassess.verifier import grade
+from reassess.verifier.assertion import is_asserted
 from reassess.verifier.extraction import extract
 from reassess.verifier.grading import grade_all
 
@@ -55,6 +58,27 @@ def test_every_official_solution_is_right():
     for row in ROWS:
         verdict = grade(row["solution"], row["answer"])
         assert verdict.correct and not verdict.undecided, row["answer"]
+
+
+def natural_boxes() -> Iterator[tuple[str, int, int]]:
+    """Numbers that end a formula of the solutions, boxed where they stand, up to the sentence's end."""
+    number = r"[-+]?[0-9][0-9,./]*|\\frac\{[^{}]*\}\{[^{}]*\}|[0-9]*\\sqrt\{[^{}]*\}"
+    for row in ROWS:
+        text = row["solution"].replace("\\boxed", "")
+        for formula in re.finditer(r"(?<!\\)\$([^$\n]{1,60})\$", text):
+            for value in re.finditer(rf"(?:^|=\s*|\\approx\s*)({number})$", formula[1]):
+                start, end = (formula.start(1) + place for place in value.span(1))
+                stop = re.search(r"\.(?=\s|$)|\n\n", text[formula.end() :])
+                last = formula.end() + stop.end() if stop else len(text)
+                box = f"\\boxed{{{text[start:end]}}}"
+                yield text[:start] + box + text[end:last], start, start + len(box)
+
+
+def test_natural_sentences_state_their_numbers():
+    """Those that do not were read once: conditions ("if x = 4"), operands, exclusions."""
+    boxes = list(natural_boxes())
+    asserted = [is_asserted(text, start, end, len(text)) for text, start, end in boxes]
+    assert (len(boxes), sum(asserted)) == (144, 120)
 
 
 def test_the_last_box_of_every_official_solution_is_found():

@@ -92,13 +92,13 @@ def is_announced(text: str, start: int) -> bool:
     """Whether the words before an answer in its sentence leave it as it is."""
     if _is_struck_out(text[max(start - LONGEST_SENTENCE, 0) : start]):
         return False
-    if pattern("foretold").search(plain(text[max(start - LONGEST_SEQUEL, 0) : start])):
-        return False
-    before = _before(text, start)
     above = text[max(start - LONGEST_SEQUEL, 0) : start]
+    if pattern("foretold").search(plain(above)):
+        return False
     for label in (_LABELLED.search(above), _HEADED.search(above)):
         if label is not None and pattern("label-denied").search(plain(label["label"])):
             return False
+    before = _before(text, start)
     if pattern("before-denied").search(before) or pattern("before-hedge").search(before):
         return False
     is_operand = pattern("before-operation").search(before) is not None
@@ -167,12 +167,13 @@ def _is_left_standing(before: str, sentence: str) -> bool:
         predicates = []  # "statement B is false" says nothing against the answer B
     if any(pattern("behind-predicate").match(one) and not _affirms(one) for one in predicates):
         return False
-    hedged = any(pattern("hedge").match(sentence, end.end()) for end in _CLAUSE.finditer(sentence))
-    hedged = hedged or any(
-        pattern("another").search(clause) and not clause.startswith("the other")
+    if any(pattern("hedge").match(sentence, end.end()) for end in _CLAUSE.finditer(sentence)):
+        return False
+    return not any(
+        _retracts(clause)
+        or (pattern("another").search(clause) and not clause.startswith("the other"))
         for clause in others
     )
-    return not hedged and not any(_retracts(clause) for clause in others)
 
 
 def _behind_apposition(clauses: list[str]) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from io import BytesIO
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_parquet, write_parquet
+from reassess.core.files import canonical_json, read_parquet, write_parquet
 from reassess.data.items import WithImage
 
 if TYPE_CHECKING:
@@ -17,6 +19,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ItemT = TypeVar("ItemT", bound="DataclassInstance")
+# Of an item, what the tables of a bundle hold too.
+GOLDS = ("id", "answer", "answer_kind", "family", "hops", "filled")
+BATCH = 256  # rows of a split that are read at a time to be hashed
+
+
+class SplitHashes(TypedDict):
+    """What a bundle records of a split.
+
+    Fields:
+        items: how many.
+        golds_hash: of the columns `GOLDS`, by id.
+        content_hash: of everything, images too, in the split's order.
+    """
+
+    items: int
+    golds_hash: str
+    content_hash: str
 
 
 def write_pool(path: Path, items: Sequence[DataclassInstance]) -> None:
@@ -42,6 +61,63 @@ def read_pool(path: Path, item_type: type[ItemT]) -> list[ItemT]:
         )
     rows = frame[columns].astype(object).where(frame[columns].notna(), None).to_dict("records")
     return [item_type(**{str(name): value for name, value in row.items()}) for row in rows]
+
+
+def content_hashes(path: Path) -> SplitHashes:
+    """Hash a split; it is read a few rows at a time, because of its images.
+
+    Raises:
+        ReassessError: the file is missing or damaged.
+    """
+    return hashes_of(_rows(path))
+
+
+def hashes_of(rows: Iterable[Mapping[str, object]]) -> SplitHashes:
+    """Hash items, given as the fields of each, in the order of their split."""
+    content, golds, count = hashlib.sha256(), [], 0
+    for row in rows:
+        line = canonical_json({name: _hashable(value) for name, value in row.items()})
+        content.update(line.encode("utf-8", "surrogatepass") + b"\n")
+        golds.append([row.get(name) for name in GOLDS])
+        count += 1
+    return {
+        "items": count,
+        "golds_hash": golds_hash(golds),
+        "content_hash": content.hexdigest(),
+    }
+
+
+def golds_hash(rows: Iterable[Sequence[object]]) -> str:
+    """Hash the values of `GOLDS` of each item, whatever their order; None where there is none."""
+    lines = sorted(canonical_json([_hashable(value) for value in row]) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hashable(value: object) -> object:
+    """A field's value as JSON has it, the same from an item, from parquet and from pandas."""
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    if hasattr(value, "tolist"):  # of numpy
+        value = value.tolist()
+    if isinstance(value, float):  # pandas' integers beside missing ones are floats
+        return None if isnan(value) else int(value) if value.is_integer() else value
+    return value
+
+
+def _rows(path: Path) -> Iterator[dict[str, object]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=BATCH):
+                yield from batch.to_pylist()
+    except FileNotFoundError as error:
+        raise ReassessError(f"missing file {path}") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ReassessError(
+            f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again"
+        ) from error
 
 
 def decode_image(item: WithImage) -> Image:

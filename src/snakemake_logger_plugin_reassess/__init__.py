@@ -17,6 +17,9 @@ from typing import TextIO
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from reassess.core.secrets import redact
+from reassess.core.text import printable
+
 LAST_LINES = 5
 LONGEST = 200  # characters of the line on a terminal
 CELL_RULES = ("train", "evaluate")
@@ -212,11 +215,12 @@ class LogHandler(LogHandlerBase):  # type: ignore[misc]
     def _say(self, text: str) -> None:
         if self.live:
             self.stream.write("\r\033[K")
-        self.stream.write(text + "\n")
+        self.stream.write(printable(redact(text)) + "\n")  # it may be the end of a job's log
         self._refresh()
 
     def _refresh(self) -> None:
         if self.live:
             current = ", ".join(map(self.progress.name, sorted(self.progress.running)))
-            self.stream.write(f"\r\033[K{self.progress.line()} | now: {current}"[:LONGEST])
+            line = printable(f"{self.progress.line()} | now: {current}", lines=False)
+            self.stream.write(f"\r\033[K{line}"[:LONGEST])
         self.stream.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reassess.analysis.bundle import BUDGETS, Bundle, undecided_in
-from reassess.analysis.pages import as_markdown, table_page
+from reassess.analysis.pages import as_csv, as_markdown, table_page
 from reassess.analysis.select import accuracy, pick, scores_at
 from reassess.core.files import write_text
 from reassess.evaluation.sampling import sampled_scores
@@ -35,7 +35,7 @@ def tabulate(bundle_dir: Path, out: Path) -> None:
         ("cells", cells_table),
     ):
         table = make(bundle)
-        write_text(out / f"{name}.csv", table.to_csv(index=False))
+        write_text(out / f"{name}.csv", as_csv(table))
         write_text(out / f"{name}.md", as_markdown(table))
         write_text(out / f"{name}.html", table_page(table, CAPTIONS[name]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,8 @@ from reassess.cluster.doctor import examine_cluster
 from reassess.cluster.environment import examine
 from reassess.core import project
 from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
+from reassess.core.secrets import redact
+from reassess.core.text import printable
 from reassess.grid.study import Grid
 from reassess.training.loading import quiet
 from reassess.workflow import fork_server, tracking
@@ -180,15 +183,25 @@ app.add_typer(bundles.verify, name="verify", hidden=True)
 
 
 def act(arguments: list[str]) -> int:
-    """Run one command; return its exit code. A `ReassessError` is printed without a traceback."""
+    """Run one command; return its exit code. A `ReassessError` is printed without a traceback.
+
+    Whatever an error quotes, a terminal is not steered by it, and no secret is in it.
+    """
     try:
         app(arguments, prog_name="reassess")
     except Interrupted as stop:
-        typer.echo(str(stop), err=True)
+        _report(str(stop))
         return RESUME_ME
     except ReassessError as error:
-        typer.echo(f"error: {error}", err=True)
+        _report(f"error: {error}")
+        return 1
+    except Exception:
+        _report(traceback.format_exc())
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _report(text: str) -> None:
+    typer.echo(printable(redact(text)), err=True)

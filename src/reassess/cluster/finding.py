@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reassess.core.secrets import redact
+from reassess.core.text import printable
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -15,4 +18,5 @@ class Finding:
 
     def line(self) -> str:
         """The finding as text: one line, or two if something is wrong."""
-        return f"ok    {self.what}" if self.fine else f"WRONG {self.what}\n      fix: {self.fix}"
+        line = f"ok    {self.what}" if self.fine else f"WRONG {self.what}\n      fix: {self.fix}"
+        return printable(redact(line))

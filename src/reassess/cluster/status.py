@@ -14,6 +14,8 @@ from pathlib import Path
 from reassess.cluster.queues import SchedulerJob, jobs_by_cell
 from reassess.core.files import read_json
 from reassess.core.locks import is_held
+from reassess.core.secrets import redact
+from reassess.core.text import printable
 from reassess.grid.cells import Cell
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
@@ -81,4 +83,4 @@ def as_text(cells: list[CellStatus]) -> str:
             about = f": {status.about}" if status.about else ""
             text.append(f"{status.state:8} {status.cell}{about}")
             text += [f"         {line}" for line in status.log]
-    return "\n".join(text)
+    return printable(redact("\n".join(text)))

@@ -17,9 +17,10 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from reassess.analysis.bundle import Bundle
+from reassess.analysis.bundle import AXES, Bundle
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import replacing
+from reassess.core.text import printable
 from reassess.figures._names import figure_names
 from reassess.figures._style import STYLE
 
@@ -38,11 +39,27 @@ def draw(bundle_dir: Path, out: Path, names: Sequence[str]) -> None:
         if name not in existing:
             raise ReassessError(unknown("figure", name, existing))
     bundle = Bundle.load(bundle_dir)
+    _require_printable(bundle, bundle_dir)
     font_file()
     os.environ.pop("SOURCE_DATE_EPOCH", None)
     for name in names:
         module = importlib.import_module(f"reassess.figures.{name}")
         _save(cast("Callable[[Bundle], Figure]", module.draw), bundle, out / name)
+
+
+def _require_printable(bundle: Bundle, folder: Path) -> None:
+    """Refuse names that a drawing cannot hold as they are.
+
+    Raises:
+        ReassessError: a name of a cell, an arm or a benchmark has characters that are not seen.
+    """
+    names = {str(value) for axis in AXES for value in bundle.manifests[axis].dropna().unique()}
+    names |= {str(benchmark["label"]) for benchmark in bundle.study["benchmarks"]}
+    for name in sorted(names):
+        if printable(name) != name:
+            raise ReassessError(
+                f"{folder}: the name '{printable(name)}' has characters that cannot be drawn"
+            )
 
 
 def font_file() -> str:

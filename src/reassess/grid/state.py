@@ -11,6 +11,7 @@ from typing import Literal
 
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.files import write_json
+from reassess.core.secrets import redact
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 
@@ -55,7 +56,11 @@ def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
         try:
             write_json(
                 record,
-                {"cell": cell.id, "action": action, "error": f"{type(error).__name__}: {error}"},
+                {
+                    "cell": cell.id,
+                    "action": action,
+                    "error": redact(f"{type(error).__name__}: {error}"),
+                },
             )
         except ReassessError as second:  # a full disk: report the first error, not this one
             print(f"the failure could not be recorded: {second}", file=sys.stderr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reassess.core.text import printable
+
 LISTED = 10  # differences of one kind that are named one by one
 
 
@@ -34,16 +36,15 @@ class VerifyReport:
         return not self.differences and not self.unchecked
 
     def text(self) -> str:
-        """The report for a person."""
-        return "\n".join(
-            [
-                *(f"note: {note}" for note in self.notes),
-                *(f"NOT CHECKED: {problem}" for problem in self.unchecked),
-                *(f"DIFFERS: {difference}" for difference in self.differences),
-                f"{self.checked}: {self._outcome()}",
-                *([f"not proved by this: {self.leaves_open}"] if self.leaves_open else []),
-            ]
-        )
+        """The report for a person: each entry is one line, whatever a bundle has put into it."""
+        lines = [
+            *(f"note: {note}" for note in self.notes),
+            *(f"NOT CHECKED: {problem}" for problem in self.unchecked),
+            *(f"DIFFERS: {difference}" for difference in self.differences),
+            f"{self.checked}: {self._outcome()}",
+            *([f"not proved by this: {self.leaves_open}"] if self.leaves_open else []),
+        ]
+        return "\n".join(printable(line, lines=False) for line in lines)
 
     def _outcome(self) -> str:
         if self.differences:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from reassess.core.errors import ReassessError
 from reassess.grid.cells import Cell
@@ -14,6 +14,30 @@ from reassess.grid.study import Grid
 from reassess.grid.world import ConfigT, WorldRules
 
 RepositoryKind = Literal["model", "dataset"]
+
+
+class Reader(Protocol):
+    """How the models of a family read prompts and write text, as far as no weights decide it."""
+
+    @property
+    def template_hash(self) -> str:
+        """Of the chat template, as manifests record it."""
+
+    @property
+    def processor_hash(self) -> str:
+        """Of the processor's config, as manifests record it."""
+
+    def prompt_hashes(self, items: Sequence[Any]) -> list[str]:
+        """The hash of each item's prompt, as the model reads it."""
+
+    def lengths(self, texts: Sequence[str]) -> list[set[int]]:
+        """For each text, its possible numbers of tokens in the tokenizer's own division.
+
+        More than one, because the space around a completion is not kept.
+        """
+
+    def fewest(self, text: str) -> int:
+        """The smallest number of tokens that a text can have been written in."""
 
 
 class World(WorldRules[ConfigT]):
@@ -95,6 +119,16 @@ class World(WorldRules[ConfigT]):
     def build_teacher(self, grid: Grid, family: str) -> None:
         """Train the teacher of a family in `trained_teachers`."""
         raise ReassessError(f"the {self.config.world.kind} world trains no teacher")
+
+    # --- what a bundle is compared with: nothing, unless the world overrides these -----------
+
+    def generated_pool(self, grid: Grid) -> Mapping[str, Sequence[Any]] | None:
+        """Every split, made again from the config alone; None where that is impossible."""
+        return None
+
+    def reader(self, family: str) -> Reader | None:
+        """How a family's models read and write; None where only their checkpoints tell."""
+        return None
 
     # --- jobs --------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from reassess.data.pool import write_pool
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
-from reassess.worlds.base import World
+from reassess.worlds.base import Reader, World
 from reassess.worlds.micro.config import MicroConfig
 from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.prompts import prompt
@@ -85,14 +85,27 @@ class MicroWorld(World[MicroConfig]):
 
     def build_pool(self, grid: Grid) -> None:
         """Generate every split and check that training and test are disjoint."""
+        splits, report = self._splits(grid)
+        for name, items in splits.items():
+            write_pool(grid.paths.pool(name), items)
+        write_json(grid.paths.disjointness, report)
+
+    def generated_pool(self, grid: Grid) -> dict[str, list[MicroItem]]:
+        """Every split, generated again."""
+        return self._splits(grid)[0]
+
+    def _splits(self, grid: Grid) -> tuple[dict[str, list[MicroItem]], Json]:
         from reassess.worlds.micro.pool import make_splits
 
         world = self.config.world
         sizes = (world.pool_rows, world.split_items, world.probe_items)
-        splits, report = make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
-        for name, items in splits.items():
-            write_pool(grid.paths.pool(name), items)
-        write_json(grid.paths.disjointness, report)
+        return make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
+
+    def reader(self, family: str) -> Reader:
+        """The family's processor, made again."""
+        from reassess.worlds.micro.reader import MicroReader
+
+        return MicroReader.of(family)
 
     def build_tokenizer(self, grid: Grid) -> None:
         """Train the tokenizer of this world's few words."""

@@ -1,71 +1,105 @@
 """`reassess bundle`: a study in one file that can be sent, archived, checked, redrawn and merged.
 
 Beside the bundle's tables it holds figures, tables and claims drawn from them, the versions they
-were drawn with, descriptions (`reassess.bundles.description`) and checksums (`SHA256SUMS`). The
-same bundle gives the same bytes. Unpacked, it is a folder of the same layout, which is read in the
-same way.
+were drawn with, descriptions (`reassess.bundles.description`), checksums (`SHA256SUMS`) and perhaps
+their signature. The same bundle gives the same bytes. Unpacked, it is a folder of the same layout,
+which is read in the same way.
 """
 
 from __future__ import annotations
 
 import shutil
-import stat
 import tempfile
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from reassess.bundles.checksums import SUMS, files_of, require_whole, write_sums
+from reassess.bundles import signing
+from reassess.bundles.checksums import (
+    SIGNATURE,
+    SUMS,
+    UNLISTED,
+    files_of,
+    is_packed,
+    listed,
+    require_whole,
+    write_sums,
+)
 from reassess.bundles.description import describe
-from reassess.bundles.drawings import DRAWN, draw_all
+from reassess.bundles.dictionary import TABLES
+from reassess.bundles.drawings import draw_all
+from reassess.bundles.plain import NAMED, plain_files
+from reassess.bundles.zips import unpack, write_zip
 from reassess.core.errors import ReassessError
 from reassess.core.files import replacing
+from reassess.figures import draw_figures
 
-# The time of every file in an archive: a real one would make every archive differ.
-DATE = (1980, 1, 1, 0, 0, 0)
-LARGEST = 8 * 2**30  # bytes of an unpacked archive; a larger one is refused as an attack
+CONTENT = {"study.json", *(f"{name}.parquet" for name in TABLES)}  # of the folder of tables
+TEMPORARY = "reassess-bundle-"
 
 
-def pack(bundle: Path, out: Path) -> None:
+def pack(bundle: Path, out: Path, sign: Path | None = None) -> None:
     """Draw everything from a bundle and write the archive.
 
     Args:
         bundle: the folder of the bundle's tables.
         out: the archive: a zip file if its name ends so, else a folder. An existing one is
             replaced, in a folder file by file.
+        sign: an SSH key that signs the checksums; see `signing.sign`.
 
     Raises:
-        ReassessError: the bundle is damaged, or `out` cannot be written.
+        ReassessError: the bundle is damaged or holds other files, `out` cannot be written or is a
+            folder with other files, or the key cannot sign.
     """
-    with tempfile.TemporaryDirectory(prefix="reassess-bundle-") as temporary:
+    if sign is not None:
+        signing.require_key(sign)
+    if out.suffix != ".zip":
+        _require_free(out)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as temporary:
         root = Path(temporary)
-        shutil.copytree(bundle, root / "bundle")
-        draw_all(root / "bundle", root)
-        describe(root)
+        _copy_tables(bundle, root / "bundle")
+        with _naming(root / "bundle", bundle):
+            draw_all(root / "bundle", root)
+            describe(root)
         write_sums(root)
+        if sign is not None:
+            signing.sign(root, sign)
+        names = [SUMS, *([SIGNATURE] if sign is not None else []), *files_of(root)]
         if out.suffix == ".zip":
-            _zip(root, out)
+            write_zip(root, names, out)
         else:
-            _replace(root, out)
+            _replace(root, names, out)
 
 
-def _zip(root: Path, out: Path) -> None:
-    with (
-        replacing(out) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        for name in [SUMS, *files_of(root)]:
-            entry = zipfile.ZipInfo(name, DATE)
-            entry.external_attr = 0o644 << 16
-            entry.create_system = 3
-            archive.writestr(entry, (root / name).read_bytes())
+def _copy_tables(bundle: Path, into: Path) -> None:
+    names = plain_files(bundle)
+    _require_none(bundle, set(names) - CONTENT, "no part of a bundle: remove them")
+    into.mkdir()
+    for name in names:
+        shutil.copyfile(bundle / name, into / name)
 
 
-def _replace(root: Path, out: Path) -> None:
-    for folder in ("bundle", *DRAWN):
-        shutil.rmtree(out / folder, ignore_errors=True)
-    for name in [SUMS, *files_of(root)]:
+def _require_free(out: Path) -> None:
+    """Refuse a folder with files that no archive has put there."""
+    if out.is_dir():
+        others = set(plain_files(out)) - set(UNLISTED) - set(listed(out))
+        _require_none(out, others, "no part of an archive: pack into a folder of its own")
+
+
+def _require_none(folder: Path, names: set[str], problem: str) -> None:
+    if names:
+        named = ", ".join(sorted(names)[:NAMED])
+        raise ReassessError(
+            f"{folder} holds {len(names)} files that are {problem} "
+            f"({named}{' ...' if len(names) > NAMED else ''})"
+        )
+
+
+def _replace(root: Path, names: Sequence[str], out: Path) -> None:
+    for name in plain_files(out) if out.is_dir() else []:
+        if name not in names:  # of an earlier archive
+            (out / name).unlink()
+    for name in names:
         with replacing(out / name) as temporary:
             shutil.copyfile(root / name, temporary)
 
@@ -74,72 +108,74 @@ def _replace(root: Path, out: Path) -> None:
 def opened(path: Path) -> Iterator[Path]:
     """Yield the folder of an archive.
 
-    A file is unpacked into a temporary folder. A folder is yielded itself, or the one around it if
-    it holds a bundle's tables.
+    A file is unpacked into a temporary folder; errors that name a file there, inside the `with`
+    too, name `path` instead. A folder is yielded itself, or the one around it if it holds a
+    bundle's tables. Either way it has been checked that there are regular files only.
 
     Raises:
         ReassessError: there is no such archive, it is damaged, or it holds what `pack` never
             writes.
     """
     if path.is_dir():
-        if (path / "bundle/study.json").is_file():
-            yield path
-        elif (path / "study.json").is_file():
-            yield path.resolve().parent
-        else:
-            raise ReassessError(
-                f"{path} is no bundle: neither it nor its folder bundle/ has a study.json"
-            )
+        yield _folder(path)
         return
     if not path.is_file():
         raise ReassessError(f"no bundle {path}")
-    with tempfile.TemporaryDirectory(prefix="reassess-bundle-") as temporary:
-        _unpack(path, Path(temporary))
-        yield Path(temporary)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as temporary:
+        root = Path(temporary)
+        with _naming(root, path):
+            unpack(path, root)
+            yield root
 
 
-def _unpack(path: Path, into: Path) -> None:
-    """Unpack an archive: regular files below `into` only, each once, within a limit of size.
+def _folder(path: Path) -> Path:
+    """The root of a bundle in a folder: the folder itself, or the one around its tables."""
+    if (path / "bundle/study.json").is_file():
+        root = path
+    elif (path / "study.json").is_file() and path.resolve().name == "bundle":
+        root = path.parent if path.name == "bundle" else path.resolve().parent
+    else:
+        raise ReassessError(
+            f"{path} is no bundle: neither it nor its folder bundle/ has a study.json"
+        )
+    if is_packed(root):
+        plain_files(root)
+    elif (root / "bundle").is_symlink():
+        raise ReassessError(f"{root / 'bundle'} is a symbolic link; name the folder that it is of")
+    else:  # a grid's own folder, which holds much more
+        plain_files(root / "bundle")
+    return root
 
-    Raises:
-        ReassessError: it is no zip file, is damaged, or breaks one of these rules; names the entry.
-    """
+
+@contextmanager
+def _naming(root: Path, path: Path) -> Iterator[None]:
+    """Name files of `path`, which the user knows, in errors about files of `root`."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > LARGEST:
-                raise ReassessError(
-                    f"{path} would unpack to more than {LARGEST // 2**30} GiB; refused"
-                )
-            names: set[str] = set()
-            for entry in entries:
-                if entry.filename in names or not _is_plain(entry):
-                    raise ReassessError(
-                        f"{path}: its entry {entry.filename!r} is no plain file inside the "
-                        "archive; refused"
-                    )
-                names.add(entry.filename)
-                target = into / entry.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-        raise ReassessError(f"{path} is no readable archive ({error})") from error
+        yield
+    except ReassessError as error:
+        text = str(error)
+        for folder in (root.resolve(), root):
+            text = text.replace(f"{folder}/", f"{path}{'/' if path.is_dir() else '!'}")
+            text = text.replace(str(folder), str(path))
+        error.args = (text,)
+        raise
 
 
-def _is_plain(entry: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a regular file with a relative path that stays inside the archive."""
-    parts = entry.filename.split("/")
-    inside = "\\" not in entry.filename and all(parts) and not {".", ".."} & set(parts)
-    return inside and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
-
-
-def redraw(path: Path, out: Path) -> None:
+def redraw(path: Path, out: Path, figures: Sequence[str] = ()) -> None:
     """Draw figures, tables and claims of an archive into `out`.
+
+    Args:
+        path: the archive, or a grid's own folder.
+        out: the folder to draw into.
+        figures: only these figures; none: everything.
 
     Raises:
         ReassessError: the archive is damaged, changed, or of a newer version.
     """
     with opened(path) as root:
-        require_whole(root, path)
-        draw_all(root / "bundle", out)
+        if is_packed(root):
+            require_whole(root, path)
+        if figures:
+            draw_figures(root / "bundle", out, list(figures))
+        else:
+            draw_all(root / "bundle", out)

@@ -15,6 +15,7 @@ from typing import Literal
 import pandas as pd
 
 from reassess.analysis.bundle import Bundle
+from reassess.bundles import signing
 from reassess.bundles.archive import opened, pack
 from reassess.bundles.checksums import require_whole
 from reassess.bundles.collect import FRAMES, require_identical_rows, write_bundle
@@ -23,27 +24,40 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_parquet
 
 Keep = Literal["first", "second"]
-SHARED = ("models", "arms", "traces")  # of a study: by name, and the same in both if in both
+SHARED = {  # of a study: by name, and the same in both if in both
+    "models": "model",
+    "arms": "arm",
+    "traces": "trace",
+}
 LISTED = 5  # conflicts of one kind that are named
 
 
-def merge(first: Path, second: Path, out: Path, keep: Keep | None = None) -> None:
+def merge(
+    first: Path, second: Path, out: Path, keep: Keep | None = None, sign: Path | None = None
+) -> list[str]:
     """Merge two archives into one.
 
     Args:
-        first: an archive or folder.
+        first: a packed bundle, a file or a folder.
         second: another.
         out: the merged archive.
         keep: whose result counts where a cell was run in both and the results differ.
+        sign: an SSH key that signs the merged archive.
+
+    Returns:
+        Notes for the user: a signature of a part is none of the whole.
 
     Raises:
-        ReassessError: they disagree on a cell (and `keep` does not state whose counts), a model, an
-            arm or a benchmark, or their cells were trained on different rows.
+        ReassessError: one of them is not as it was packed, they disagree on a cell (and `keep` does
+            not state whose counts), a model, an arm, a benchmark or a split of the pool, or their
+            cells were trained on different rows.
     """
+    notes: list[str] = []
     with opened(first) as first_root, opened(second) as second_root:
         roots = first_root, second_root
         for root, path in zip(roots, (first, second)):
             require_whole(root, path)
+            notes += _note_on_signature(root, path)
         left, right = (Bundle.load(root / "bundle") for root in roots)
         disputed = conflicts(left, right)
         if disputed and keep is None:
@@ -64,7 +78,22 @@ def merge(first: Path, second: Path, out: Path, keep: Keep | None = None) -> Non
             if all(path.is_file() for path in answers):
                 chosen = _answers(answers[0], answers[1], from_second)
                 write_answers(folder / ANSWERS, chosen, any(map(has_sampled, answers)))
-            pack(folder, out)
+            pack(folder, out, sign)
+    return notes
+
+
+def _note_on_signature(root: Path, path: Path) -> list[str]:
+    """A note if a part is signed.
+
+    Raises:
+        ReassessError: its signature is not of its checksums.
+    """
+    signature = signing.check(root)
+    if signature.state == "bad":
+        raise ReassessError(f"{path}: {signature.differences()[0]}")
+    if signature.state == "unsigned":
+        return []
+    return [f"{path}: {signature.note()}; that signature does not carry over to what is merged"]
 
 
 def _from_second(left: Bundle, right: Bundle, keep: Keep | None) -> set[str]:
@@ -132,8 +161,12 @@ def _study(left: Json, right: Json) -> Json:
         ReassessError: a model, arm, trace report or benchmark of one name differs.
     """
     merged = dict(left)
-    for kind in SHARED:
-        merged[kind] = _union(kind[:-1], left[kind], right[kind])
+    for kind, name in SHARED.items():
+        merged[kind] = _union(name, left[kind], right[kind])
+    if "pool" in left and "pool" in right:
+        merged["pool"] = _union("split", left["pool"], right["pool"])
+    else:  # of an older version, which does not record it
+        merged.pop("pool", None)
     benchmarks = _union(
         "benchmark",
         {benchmark["name"]: benchmark for benchmark in left["benchmarks"]},

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
+from reassess.config.limits import MOST_BYTES, check_aliases, check_size
 from reassess.config.messages import explain
 from reassess.config.schema import Config
 from reassess.core.errors import ReassessError, unknown
@@ -22,12 +23,12 @@ WORLDS = Path(__file__).parents[1] / "worlds"
 def read_config_file(path: Path) -> Json:
     """The mapping in a YAML file, merged over the file that its `extends:` names.
 
-    That name is relative to the file, and so are the folders of benchmarks that each of them names.
-    Mappings merge key by key; a key set to null is removed; anything else replaces.
+    That name is relative to the file, and so are the folders of plug-ins and of benchmarks in each
+    of the files. Mappings merge key by key; a key set to null is removed; anything else replaces.
 
     Raises:
-        ReassessError: the file is missing, is no YAML, has a key twice, is no mapping, or extends
-            itself.
+        ReassessError: the file is missing, is no YAML, has a key twice, is no mapping, is larger
+            than a config can be, or extends itself.
     """
     return _read(path, ())
 
@@ -36,6 +37,7 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
     if path.resolve() in extended_by:
         raise ReassessError(f"{path}: extends itself")
     raw = _load(path)
+    check_size(raw, path)
     if not isinstance(raw, dict):
         raise ReassessError(f"{path}: expected a mapping of keys, found {type(raw).__name__}")
     _anchor_folders(raw, path.parent)
@@ -46,28 +48,40 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
 
 
 def _anchor_folders(raw: Json, beside: Path) -> None:
-    """Make `evaluation.folders` of one file relative to the working directory."""
-    evaluation = raw.get("evaluation")
-    if not isinstance(evaluation, dict) or not isinstance(evaluation.get("folders"), list):
-        return
-    evaluation["folders"] = [
-        str(beside / folder) if isinstance(folder, str) else folder
-        for folder in evaluation["folders"]
-    ]
+    """Make the folders that one file names relative to the working folder."""
+    for section, key in ((raw, "plugins"), (raw.get("evaluation"), "folders")):
+        if isinstance(section, dict) and isinstance(section.get(key), list):
+            section[key] = [
+                str(beside / folder) if isinstance(folder, str) else folder
+                for folder in section[key]
+            ]
 
 
 def _load(path: Path) -> object:
     """What a file of YAML 1.2 holds, without tags that construct objects of Python."""
     try:
-        content: object = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ReassessError(f"no config file {path}") from error
+        text = _text(path)
+        check_aliases(text, path)
+        content: object = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:  # YAML itself would let the second silently win
         line = error.problem_mark.line + 1
         raise ReassessError(f"{path}: line {line}: {error.problem}") from error
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: of a number or a date
         raise ReassessError(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ReassessError(f"{path}: too many levels deep; a config is not") from error
     return content
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ReassessError(f"{path}: larger than {MOST_BYTES} bytes; a config is smaller")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ReassessError(f"no config file {path}") from error
+    except OSError as error:
+        raise ReassessError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _merge(under: Json, over: Json) -> Json:
@@ -89,7 +103,15 @@ def load_config(path: Path) -> Config:
         ReassessError: names the file, the key, its value, what is allowed and the nearest valid
             name.
     """
-    raw = read_config_file(path)
+    return validated(read_config_file(path), path)
+
+
+def validated(raw: Json, path: Path) -> Config:
+    """The config that a mapping is; `path` is named in messages.
+
+    Raises:
+        ReassessError: as `load_config`.
+    """
     try:
         kind = config_class(raw)
     except ReassessError as error:

@@ -5,27 +5,29 @@ Its JSON schema and the documented default config are generated from these model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from reassess.core.files import Json
+from reassess.config.names import (
+    ArmSettings,
+    Line,
+    Name,
+    Named,
+    NamedReadOnly,
+    Names,
+    Output,
+    Place,
+    distinct,
+)
 
-Value = TypeVar("Value", str, int)
+LARGEST = 2**63 - 1  # of a size or a seed: what the tables' integers hold
 
-
-def _distinct(values: list[Value]) -> list[Value]:
-    repeated = sorted({str(value) for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"duplicate: {', '.join(repeated)}")
-    return values
-
-
-Names = Annotated[list[str], AfterValidator(_distinct)]
-Sizes = Annotated[list[Annotated[int, Field(gt=0)]], AfterValidator(_distinct)]
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
+Sizes = Annotated[list[Annotated[int, Field(gt=0, le=LARGEST)]], AfterValidator(distinct)]
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, le=LARGEST)]], Field(min_length=1), AfterValidator(distinct)
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 
@@ -50,7 +52,7 @@ class World(Strict):
 class Model(Strict):
     """What every backbone has; a world adds its own keys."""
 
-    family: str = Field(description="models of a family share tokenizer, template and teacher")
+    family: Name = Field(description="models of a family share tokenizer, template and teacher")
     tier: Literal["weak", "strong"] = Field(
         description="which side of the capacity question it stands on"
     )
@@ -84,7 +86,7 @@ class Evaluation(Strict):
         min_length=1,
         description="names of benchmark files",
     )
-    folders: list[Path] = Field(
+    folders: list[Place] = Field(
         default_factory=list,
         description="folders with further benchmark files, relative to this file",
     )
@@ -100,7 +102,7 @@ class Evaluation(Strict):
         ),
     )
     sample_temperature: Rate = Field(1.0, description="of those samples (ours)")
-    judge: str | None = Field(
+    judge: Name | None = Field(
         None,
         description=(
             "a name from `models` that judges answers as a second, separate score; null: none"
@@ -111,7 +113,7 @@ class Evaluation(Strict):
 class Study(Strict):
     """A slice of the grid: every combination of its axes is a cell."""
 
-    question: str = Field(description="what the study asks")
+    question: Line = Field(description="what the study asks")
     models: Names = Field(min_length=1, description="names from `models`")
     methods: Names = Field(min_length=1, description="arms: names from `methods`")
     distributions: Names = Field(
@@ -128,43 +130,46 @@ class Config(Strict):
     """
 
     grid: str = Field(
-        "micro", pattern=r"^[a-z0-9][a-z0-9-]*$", description="name; results go to results/<grid>"
+        "micro",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="name; results go to results/<grid>",
     )
-    results: Path = Field(
+    results: Output = Field(
         Path("results"), description="where results are written, relative to the working folder"
     )
-    scratch: Path = Field(
+    scratch: Output = Field(
         Path("scratch"),
         description="weights, trainer checkpoints, logs; put it on a cluster's scratch",
     )
     checkpoint_minutes: float = Field(
         10, gt=0, description="longest time between two trainer checkpoints: what a kill can cost"
     )
-    plugins: list[Path] = Field(
-        default_factory=list, description="folders with further method files"
+    plugins: list[Place] = Field(
+        default_factory=list,
+        description="folders with further method files, relative to this file",
     )
     seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
     world: World = Field(
         default_factory=World,
         description="the world: pool, models and benchmarks that belong together",
     )
-    models: Mapping[str, Model] = Field(min_length=1, description="backbones by name")
-    teachers: dict[str, str] = Field(
+    models: NamedReadOnly[Model] = Field(min_length=1, description="backbones by name")
+    teachers: Named[Name] = Field(
         description="the model whose base each family's teacher continues"
     )
-    distributions: Mapping[str, Distribution] = Field(
+    distributions: NamedReadOnly[Distribution] = Field(
         min_length=1, description="where traces come from"
     )
     evaluation: Evaluation = Field(
         default_factory=Evaluation, description="the evaluation protocol"
     )
-    methods: dict[str, Json] = Field(
+    methods: Named[ArmSettings] = Field(
         min_length=1,
         description=(
             "arms: `uses` names the method file (default: the arm's own name); the rest are its "
             "settings"
         ),
     )
-    studies: dict[str, Study] = Field(
+    studies: Named[Study] = Field(
         min_length=1, description="slices of the grid, each with its figure"
     )

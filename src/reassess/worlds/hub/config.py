@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from reassess.config.schema import Config, Distribution, Model, Names, Rate, Share, Strict, World
-
-HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+from reassess.config.names import Line, Name, Named, Names, Place, Repository
+from reassess.config.schema import Config, Distribution, Model, Rate, Share, Strict, World
 
 
 class Pixels(Strict):
@@ -55,11 +54,11 @@ class HubWorld(World):
     """Public data sets, models and benchmarks."""
 
     kind: Literal["hub"] = Field(description="which world: a folder below src/reassess/worlds")
-    pins: Path = Field(
+    pins: Place = Field(
         Path("config/pins.yaml"),
         description="file with the commits of models and data sets; `reassess pin` writes it",
     )
-    cache: Path | None = Field(
+    cache: Place | None = Field(
         None, description="folder of the hub cache; null: the default of the hub's client"
     )
     stand_in: bool = Field(
@@ -100,7 +99,7 @@ class HubWorld(World):
 class HubModel(Model):
     """One public checkpoint."""
 
-    hub: HubName = Field(description="name on the hub; its commit is in the pins")
+    hub: Repository = Field(description="name on the hub; its commit is in the pins")
     gpus: int = Field(1, ge=0, description="GPUs of a training job")
     micro_batch: int = Field(
         1, gt=0, description="rows, or completions, that a GPU processes at once"
@@ -117,10 +116,10 @@ class HubDistribution(Distribution):
         description="`teacher`: rejection-sampled on the pool; `adapter`: a public set with its "
         "own questions and traces"
     )
-    teacher: str | None = Field(
+    teacher: Name | None = Field(
         None, description="teacher: the model that is sampled; null: the family's teacher"
     )
-    adapter: str | None = Field(
+    adapter: Name | None = Field(
         None, description="adapter: name of the file below worlds/hub/sources"
     )
 
@@ -165,7 +164,7 @@ class Costs(Strict):
     """
 
     price: float = Field(2.5, ge=0, description="of a GPU-hour, in `currency` (ours; use your own)")
-    currency: str = Field("USD", description="of the price")
+    currency: Line = Field("USD", description="of the price")
     peak_tflops: float = Field(
         989, gt=0, description="dense bfloat16 peak of a GPU (H100 and H200)"
     )
@@ -200,7 +199,7 @@ class Costs(Strict):
     data_set_gb: float = Field(
         1, ge=0, description="size of a data set whose files have not been looked up (ours)"
     )
-    benchmark_items: dict[str, int] = Field(
+    benchmark_items: Named[int] = Field(
         default={
             "mathvista": 1000,
             "mathverse": 3940,
@@ -226,8 +225,8 @@ class HubConfig(Config):
     """A grid of the hub world."""
 
     world: HubWorld = Field(description="the hub world")
-    models: dict[str, HubModel] = Field(min_length=1, description="backbones and teachers by name")
-    distributions: dict[str, HubDistribution] = Field(
+    models: Named[HubModel] = Field(min_length=1, description="backbones and teachers by name")
+    distributions: Named[HubDistribution] = Field(
         min_length=1, description="where traces come from"
     )
     costs: Costs = Field(default_factory=Costs, description="what an estimate of cost is based on")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from reassess.config.names import Named
 from reassess.config.schema import Config, Distribution, Model, Rate, Strict, World
 
 
@@ -75,8 +76,8 @@ class MicroConfig(Config):
     """A grid of the micro world."""
 
     world: MicroWorld = Field(default_factory=MicroWorld, description="the micro world")
-    models: dict[str, MicroModel] = Field(min_length=1, description="backbones by name")
-    distributions: dict[str, MicroDistribution] = Field(
+    models: Named[MicroModel] = Field(min_length=1, description="backbones by name")
+    distributions: Named[MicroDistribution] = Field(
         min_length=1, description="where traces come from"
     )
 

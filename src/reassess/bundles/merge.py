@@ -68,7 +68,7 @@ def merge(
                 "states whose count"
             )
         from_second = _from_second(left, right, keep)
-        study = _study(left.study, right.study)
+        study = study_of_both(left.study, right.study)
         frames = {name: _rows(*roots, name, from_second) for name in FRAMES}
         require_identical_rows(frames["manifests"])
         with tempfile.TemporaryDirectory(prefix="reassess-merge-") as temporary:
@@ -154,7 +154,7 @@ def conflicts(left: Bundle, right: Bundle) -> list[str]:
     return conflicting
 
 
-def _study(left: Json, right: Json) -> Json:
+def study_of_both(left: Json, right: Json) -> Json:
     """The terms of both studies.
 
     Raises:

@@ -33,6 +33,11 @@ def arms_of(bundle: Bundle, cells: set[str]) -> list[ArmTraits]:
     return [arm for arm in bundle.arms.values() if arm.name in present]
 
 
+def benchmark_label(bundle: Bundle, benchmark: str) -> str:
+    """A benchmark's label, a word a line, drawn as it is written: `$` begins no formula."""
+    return bundle.label(benchmark).replace(" ", "\n").replace("$", r"\$")
+
+
 def tier(bundle: Bundle, model: str) -> str:
     """A model's name with its tier."""
     return f"{model} ({bundle.study['models'][model]['tier']})"

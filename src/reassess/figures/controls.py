@@ -14,6 +14,7 @@ from reassess.analysis.arms import ArmTraits
 from reassess.analysis.bundle import Bundle
 from reassess.figures._parts import (
     arms_of,
+    benchmark_label,
     empty,
     grouped_points,
     legend,
@@ -40,8 +41,7 @@ def draw(bundle: Bundle) -> Figure:
     drawn = []
     for axes, model in zip(panels.flat, models):
         groups = [
-            (bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name})
-            for name in names
+            (benchmark_label(bundle, name), {"model": model, "benchmark": name}) for name in names
         ]
         drawn += grouped_points(axes, bundle, groups, series)
         axes.set_title(model)

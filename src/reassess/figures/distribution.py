@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import pick
-from reassess.figures._parts import Series, empty, grouped_points, legend, models_of, sample_sizes
+from reassess.figures._parts import (
+    Series,
+    benchmark_label,
+    empty,
+    grouped_points,
+    legend,
+    models_of,
+    sample_sizes,
+)
 from reassess.figures._style import BLUE, GREY, PURPLE, ArmStyle
 
 
@@ -43,8 +51,7 @@ def draw(bundle: Bundle) -> Figure:
     names = bundle.benchmarks("main") + bundle.benchmarks("shifted")
     for axes, model in zip(panels[0], models):
         groups = [
-            (bundle.label(name).replace(" ", "\n"), {"model": model, "benchmark": name})
-            for name in names
+            (benchmark_label(bundle, name), {"model": model, "benchmark": name}) for name in names
         ]
         drawn += grouped_points(axes, bundle, groups, series)
         axes.axvline(len(bundle.benchmarks("main")) - 0.5, color=GREY, linewidth=0.8, linestyle=":")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
 from reassess.analysis.tables import Row, arms_of_bundle
-from reassess.figures._parts import empty, sample_sizes, tier
+from reassess.figures._parts import benchmark_label, empty, sample_sizes, tier
 from reassess.figures._style import BLACK, BLUE, styles_of
 
 DARKEST = 160  # per cent: beyond the maximum, so that black text is legible on every square
@@ -54,7 +54,7 @@ def draw(bundle: Bundle) -> Figure:
             cbar=False,
             linewidths=0.5,
             annot_kws={"fontsize": 7, "color": BLACK},
-            xticklabels=[bundle.label(name).replace(" ", "\n") for name in names],
+            xticklabels=[benchmark_label(bundle, name) for name in names],
             yticklabels=[_name(bundle, arm) for arm in rows[model]],
         )
         axes.tick_params(length=0, labelrotation=0)

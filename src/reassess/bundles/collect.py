@@ -66,12 +66,12 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
                 raise ReassessError(
                     f"cell {cell.id} has no scores; run it, or collect with --partial"
                 )
-            manifests.append({**_axes(grid, cell), "status": "failed", "error": _why(grid, cell)})
+            manifests.append({**axes_of(grid, cell), "status": "failed", "error": _why(grid, cell)})
             continue
         scores.append(_scores(grid, cell, folder))
         manifests.append(_manifest(grid, cell, folder))
         if grid.kind(cell) != "none":
-            histories.append(read_parquet(folder / "history.parquet").assign(**_axes(grid, cell)))
+            histories.append(read_parquet(folder / "history.parquet").assign(**axes_of(grid, cell)))
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
     require_identical_rows(frame)
     tables = {
@@ -79,7 +79,7 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
         "history": _concat(histories, HISTORY),
         "manifests": frame,
     }
-    write_bundle(grid.paths.bundle, tables, _study(grid, hours))
+    write_bundle(grid.paths.bundle, tables, study_of(grid, hours))
     write_answers(
         grid.paths.bundle / ANSWERS,
         _answers(grid),
@@ -95,7 +95,8 @@ def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) 
     write_json(folder / "study.json", dict(study))
 
 
-def _axes(grid: Grid, cell: Cell) -> Json:
+def axes_of(grid: Grid, cell: Cell) -> Json:
+    """The labels of a cell, by column."""
     model = grid.config.models[cell.model]
     return {
         "cell": cell.id,
@@ -122,7 +123,7 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     frame = frame.rename(columns={"id": "item", "family": "item_family"})
     frame["undecided"] = undecided_in(frame)
     frame = frame[[name for name in (*SCORES, *OPTIONAL_SCORES) if name in frame]].assign(
-        **_axes(grid, cell)
+        **axes_of(grid, cell)
     )
     # Every cell has the same strings: keep one object of each, not one a cell.
     for name in ("benchmark", "item", "item_family"):
@@ -145,7 +146,7 @@ def _manifest(grid: Grid, cell: Cell, folder: Path) -> Json:
     evaluated = read_json(folder / "scores.json")["manifest"]
     trained = read_json(folder / "train.json") if grid.kind(cell) != "none" else {}
     return {
-        **_axes(grid, cell),
+        **axes_of(grid, cell),
         "status": "done",
         "error": None,
         "spec_hash": grid.specs.train_hash(cell),
@@ -185,7 +186,8 @@ def require_identical_rows(manifests: pd.DataFrame) -> None:
             )
 
 
-def _study(grid: Grid, hours: Hours) -> Json:
+def study_of(grid: Grid, hours: Hours) -> Json:
+    """The terms of a grid's study, as a bundle holds them in `study.json`."""
     config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
     return {
         "format": FORMAT,

@@ -44,6 +44,11 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
+def is_repository(text: object) -> bool:
+    """Whether `text` can be the name of a repository of the hub, organisation/name."""
+    return isinstance(text, str) and _REPOSITORY.fullmatch(text) is not None
+
+
 def is_file_pattern(text: str) -> bool:
     """Whether `text` is a pattern of files within a repository, none of them outside it."""
     return _FILE_PATTERN.fullmatch(text) is not None
@@ -56,7 +61,7 @@ def _name(text: str) -> str:
 
 
 def _repository(text: str) -> str:
-    if _REPOSITORY.fullmatch(text) is None:
+    if not is_repository(text):
         raise PydanticCustomError(
             "name", "not the name of a repository; {rule}", {"rule": REPOSITORY_RULE}
         )

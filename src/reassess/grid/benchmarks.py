@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+from reassess.config.names import NAME_RULE, is_name, unseen_in
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json
 from reassess.grid.task_files import check_task, read_task
@@ -42,8 +43,9 @@ def benchmarks_of(pack: str, folders: Sequence[Path] = ()) -> dict[str, Benchmar
     """The benchmarks of a pack and of further folders, by name.
 
     Raises:
-        ReassessError: a folder is missing, a file has no label or an unknown role, has settings
-            that the evaluation would ignore or replace, or two files give one name.
+        ReassessError: a folder is missing, a file has an unusable name, no label or an unknown
+            role, has settings that the evaluation would ignore or replace, or two files give one
+            name.
     """
     benchmarks: dict[str, Benchmark] = {}
     for folder in (TASKS / pack, *folders):
@@ -74,6 +76,8 @@ def _read(path: Path, pack: str) -> Benchmark:
     if not isinstance(task, str):
         raise ReassessError(f"{path}: task is missing: give a name")
     name = task.removeprefix(f"{pack}_")
+    if not (is_name(task) and is_name(name)):
+        raise ReassessError(f"{path}: task is {task!a}: not usable as a name; {NAME_RULE}")
     first = next(iter(_files(TASKS / pack)), path)
     template = TASKS / pack / "_template.yaml"
     example = template if template.is_file() else first
@@ -82,6 +86,11 @@ def _read(path: Path, pack: str) -> Benchmark:
     for key, wanted in (("label", "the name in figures"), ("role", "one")):
         if not isinstance(metadata, dict) or not isinstance(metadata.get(key), str):
             raise ReassessError(f"{path}: metadata.{key} is missing: give {wanted}")
+        if unseen_in(metadata[key]):
+            raise ReassessError(
+                f"{path}: metadata.{key} is {metadata[key]!a}: it is shown on one line; no "
+                "line ends and no control characters"
+            )
     if metadata["role"] not in get_args(Role):
         raise ReassessError(
             f"{path}: metadata.role is {metadata['role']!r}; allowed: {', '.join(get_args(Role))}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from reassess.config.names import is_name
+from reassess.core.errors import ReassessError
 from reassess.methods import Method
 from reassess.training.settings import MethodSettings
 
@@ -25,6 +27,25 @@ class Cell:
         if self.distribution is not None:
             axes += [self.distribution, str(self.size)]
         return "/".join([*axes, self.arm, f"seed{self.seed}"])
+
+    @classmethod
+    def of_id(cls, cell_id: str) -> Cell:
+        """The cell whose id this is. Names have no slash, so that an id is read in one way only.
+
+        Raises:
+            ReassessError: it is no cell's id.
+        """
+        parts = cell_id.split("/")
+        try:
+            model, *axes, arm, last = parts
+            distribution, size = axes or (None, None)
+            seed = int(last.removeprefix("seed"))
+            cell = cls(model, distribution, None if size is None else int(size), arm, seed)
+        except ValueError as error:
+            raise ReassessError(f"{cell_id!r} is no cell's id") from error
+        if cell.id != cell_id or not all(map(is_name, parts)):
+            raise ReassessError(f"{cell_id!r} is no cell's id")
+        return cell
 
     def of_arm(self, arm: str) -> Cell:
         """The cell of another arm with the same model, rows and seed."""

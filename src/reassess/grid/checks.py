@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from reassess.config.messages import explain
+from reassess.config.names import repeated
 from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.cells import Arm
@@ -52,6 +53,21 @@ def check_names(config: Config, source: Path, benchmarks: Iterable[str]) -> None
         _check_study(config, source, name, study)
 
 
+def check_splits(splits: Sequence[str], source: Path) -> None:
+    """Check that no two splits of the pool are one file.
+
+    Raises:
+        ReassessError: a benchmark, or a distribution with its own rows, has the name of another
+            split.
+    """
+    if same := repeated(splits):
+        problem = (
+            f"splits of the pool of one name: {', '.join(same)}; rename the benchmark or the "
+            "distribution (`train` and `probe` are the pool's own)"
+        )
+        raise ReassessError(f"{source}: {problem}")
+
+
 def _check_study(config: Config, source: Path, name: str, study: Study) -> None:
     axes: dict[str, tuple[list[str], Mapping[str, object]]] = {
         "models": (study.models, config.models),
@@ -74,9 +90,13 @@ def arms_of(config: Config, source: Path) -> dict[str, Arm]:
     """Return the arms of a config by name, with validated settings.
 
     Raises:
-        ReassessError: an unknown method, a wrong setting, or a start that does not exist.
+        ReassessError: an unknown method, a wrong setting, a start that does not exist, or an arm
+            `base` that trains.
     """
     arms = {name: _arm(config, source, name) for name in config.methods}
+    if "base" in arms and arms["base"].method.kind != "none":
+        problem = "`start: base` means the model as it is; give an arm that trains another name"
+        raise _error(source, "methods.base", problem)
     for name in arms:
         _check_start(arms, source, name)
     return arms

@@ -118,7 +118,7 @@ class Paths:
 
     def lock(self, cell: str) -> Path:
         """The file that a cell's training job holds locked."""
-        return self.scratch / "locks" / f"{cell.replace('/', '.')}.lock"
+        return Path(f"{self.scratch / 'locks' / cell}.lock")
 
     # --- the bundle and what is drawn from it ------------------------------------------------
 
@@ -146,6 +146,15 @@ class Paths:
         return self.results / "report.html"
 
     # --- records of jobs ---------------------------------------------------------------------
+
+    @property
+    def records(self) -> Path:
+        """The folder of all records of jobs."""
+        return self.results / "records"
+
+    def record(self, job: str, *key: str) -> Path:
+        """What a job was made from, and what it made."""
+        return Path(f"{self.records.joinpath(job, *(key or ('all',)))}.json")
 
     def log(self, job: str, *key: str) -> Path:
         """The log of a job."""

@@ -12,7 +12,7 @@ from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.benchmarks import Benchmark, benchmarks_of
 from reassess.grid.cells import Cell
-from reassess.grid.checks import arms_of, check_names
+from reassess.grid.checks import arms_of, check_names, check_splits
 from reassess.grid.paths import Paths
 from reassess.grid.specs import Specs
 from reassess.grid.world import AnyWorld, load_world
@@ -36,8 +36,9 @@ class Grid:
         """Resolve `config`, read from `source`.
 
         Raises:
-            ReassessError: a name that does not exist, a size larger than the pool, a wrong method
-                setting, a benchmark's file that would not be evaluated as it says.
+            ReassessError: a name that does not exist or that two splits of the pool have, a size
+                larger than the pool, a wrong method setting, a benchmark's file that would not be
+                evaluated as it says.
         """
         self.config = config
         self.source = source
@@ -49,6 +50,7 @@ class Grid:
             name: existing[name] for name in config.evaluation.benchmarks
         }
         self.world.check_benchmarks(self.benchmarks)
+        check_splits(self.splits, source)
         self.paths = Paths(config.results / config.grid, config.scratch / config.grid)
         self.specs = Specs(config, self.world, self.arms, self.benchmarks)
 

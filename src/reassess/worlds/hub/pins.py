@@ -9,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
+from reassess.config.names import REPOSITORY_RULE, is_repository
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_text
+from reassess.core.text import printable
 from reassess.worlds.base import RepositoryKind
 
 Kind = RepositoryKind
@@ -53,20 +55,17 @@ class Pins:
         """Read a file of pins; a missing file holds none.
 
         Raises:
-            ReassessError: the file does not map names to commits of 40 hexadecimal digits.
+            ReassessError: the file does not map names to commits of 40 hexadecimal digits, or
+                names a file outside a repository.
         """
         pinned: dict[tuple[Kind, str], Pin] = {}
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = _read(path) if path.is_file() else {}
         for kind in KINDS:
-            for repo, pin in ((content or {}).get(f"{kind}s") or {}).items():
-                revision = str(pin.get("revision") if isinstance(pin, dict) else pin)
-                if COMMIT.fullmatch(revision) is None:
-                    raise ReassessError(
-                        f"{path}: {kind}s.{repo}: {revision!r} is no commit: expected 40 "
-                        "hexadecimal digits"
-                    )
-                files = dict(pin.get("files") or {}) if isinstance(pin, dict) else {}
-                pinned[kind, repo] = Pin(revision, files)
+            repositories = content.get(f"{kind}s") or {}
+            if not isinstance(repositories, dict):
+                raise ReassessError(f"{path}: {kind}s: expected names of repositories and pins")
+            for repo, pin in repositories.items():
+                pinned[kind, repo] = _pin(f"{path}: {kind}s.{printable(repo)}", repo, pin)
         return cls(path, pinned)
 
     def of(self, kind: Kind, repo: str) -> Pin:
@@ -91,6 +90,33 @@ class Pins:
                 **({"files": pin.files} if pin.files else {}),
             }
         write_text(self.path, HEADER + yaml.safe_dump(content, width=120))
+
+
+def _read(path: Path) -> Json:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise ReassessError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ReassessError(f"{path}: expected the keys {' and '.join(f'{k}s' for k in KINDS)}")
+    return content
+
+
+def _pin(key: str, repo: object, pin: object) -> Pin:
+    """The pin at a key of a file."""
+    stated: Json = pin if isinstance(pin, dict) else {"revision": pin}
+    revision = str(stated.get("revision"))
+    if not is_repository(repo):
+        raise ReassessError(f"{key}: not the name of a repository; {REPOSITORY_RULE}")
+    if COMMIT.fullmatch(revision) is None:
+        raise ReassessError(f"{key}: {revision!r} is no commit: expected 40 hexadecimal digits")
+    files = stated.get("files") or {}
+    if not isinstance(files, dict):
+        raise ReassessError(f"{key}: files: expected names with sizes and hashes")
+    for name in map(str, files):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ReassessError(f"{key}: files: {name!r} is not within the repository")
+    return Pin(revision, files)
 
 
 def stand_in_revision(kind: Kind, repo: str) -> str:

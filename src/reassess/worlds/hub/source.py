@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from reassess.config.names import is_file_pattern
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import Json
 from reassess.grid.benchmarks import Benchmark
@@ -45,6 +46,15 @@ class Source:
     gated: bool = False
     archive: str | None = None
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that could match outside the repository."""
+        for pattern in (*self.files, *([self.archive] if self.archive else [])):
+            if not is_file_pattern(pattern):
+                raise ReassessError(
+                    f"{self.repo}: {pattern!r} is no pattern of files: folders and names of ASCII "
+                    "letters, digits, `.`, `_`, `-` and `*`, and no `..`"
+                )
 
 
 def source_names() -> list[str]:

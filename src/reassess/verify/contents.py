@@ -1,0 +1,101 @@
+"""The level that asks whether a bundle contradicts itself, its config, or what this version derives.
+
+Everything that follows from something else is derived again and compared: labels, specs and seeds
+from cell and config, items and prompts from the pool, lengths from texts, manifests from histories,
+the study's terms from the config. Nothing is drawn, graded or trained.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from reassess.analysis.bundle import Bundle
+from reassess.bundles.archive import opened
+from reassess.bundles.checksums import tampered
+from reassess.core.errors import ReassessError
+from reassess.verify.cells import check_cells, check_manifests, check_specs
+from reassess.verify.described import check_descriptions
+from reassess.verify.histories import check_histories
+from reassess.verify.items import Items
+from reassess.verify.report import VerifyReport
+from reassess.verify.schema import check_files, check_tables
+from reassess.verify.stored import Stored, grids_of
+from reassess.verify.terms import check_terms
+
+AGREEMENT = "consistent with themselves, the config and the pool"
+LEAVES_OPEN = (
+    "that these models wrote these completions, and that these curves, times and weights are those "
+    "of the runs: whoever packed the bundle states them, and `verify train` trains again"
+)
+
+
+def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
+    """Derive again what can be derived of a bundle, and compare; each difference names its place.
+
+    Args:
+        path: the bundle.
+        trust: whether plug-ins and further files that its config names are loaded.
+
+    Raises:
+        ReassessError: the bundle is damaged or of a newer version.
+    """
+    report = VerifyReport(agreement=AGREEMENT, leaves_open=LEAVES_OPEN)
+    with opened(path) as root, tempfile.TemporaryDirectory(prefix="reassess-none-") as nowhere:
+        report.add(tampered(root))
+        folder = root / "bundle"
+        problems = [*check_files(folder), *check_tables(folder)]
+        report.add(problems)
+        report.checked = "tables"
+        if problems:
+            report.unchecked.append("the values in the tables, until the tables are right")
+            return report
+        bundle = Bundle.load(folder)
+        _part(report, "the files beside the tables", lambda: check_descriptions(root))
+        report.checked = (
+            f"{len(bundle.manifests)} cells, {len(bundle.scores)} scores, {len(bundle.history)} "
+            "values of histories"
+        )
+        try:
+            grids = grids_of(bundle.study, path, Path(nowhere), trust)
+        except (ReassessError, *MALFORMED) as error:
+            report.unchecked.append(f"the cells, because the config is not loaded: {error}")
+            return report
+        _check(report, Stored(folder, bundle, grids))
+    return report
+
+
+def _check(report: VerifyReport, stored: Stored) -> None:
+    """Run every part that needs the config."""
+    items = Items(stored)
+    parts: dict[str, Callable[[], Iterable[str]]] = {
+        "study.json": lambda: check_terms(stored, items.size_of),
+        "the cells": lambda: check_cells(stored),
+        "the specs": lambda: check_specs(stored, report.notes),
+        "the manifests": lambda: check_manifests(stored),
+        "the histories": lambda: check_histories(stored),
+        "scores and answers": items.check,
+    }
+    for name, part in parts.items():
+        _part(report, name, part)
+    report.notes += items.notes
+
+
+# What reading JSON of another shape than expected raises.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def _part(report: VerifyReport, name: str, part: Callable[[], Iterable[str]]) -> None:
+    """Add what a part finds; what it cannot read is a difference too."""
+    found: list[str] = []
+    try:
+        for difference in part():
+            found.append(difference)
+    except ReassessError as error:
+        found.append(str(error))
+    except MALFORMED as error:
+        found.append(
+            f"{name}: not as this version writes them ({type(error).__name__}: {error})"
+        )
+    report.add(found)

@@ -1,0 +1,284 @@
+"""Whether the history of each cell fits its manifest, its settings, and the cells beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil, cos, gcd, pi
+from typing import TypeAlias
+
+import pandas as pd
+
+from reassess.core.files import Json
+from reassess.grid.cells import Cell
+from reassess.grid.study import Grid
+from reassess.training.rl_settings import RlSettings
+from reassess.training.settings import TrainedSettings
+from reassess.training.sft_settings import SftSettings
+from reassess.verify.cells import is_shipped
+from reassess.verify.stored import Stored, shown
+
+Curves: TypeAlias = dict[str, "pd.Series[float]"]  # by metric, values by step
+
+TOTALS = ("samples", "tokens", "flops", "seconds")
+PROBE = ("probe_accuracy", "probe_format", "probe_length")
+OPTIONAL_PROBE = "probe_undecided"
+LOGGED = ("loss", "learning_rate", "grad_norm")
+LOGGED_BY_RL = (
+    "reward", "reward_accuracy", "reward_format", "completion_length", "truncated_share",
+    "zero_variance_share",
+)  # fmt: skip
+OPTIONAL_BY_RL = ("entropy", "resampled_share", "undecided_share")
+METRICS = {
+    "sft": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, "entropy"},
+    "rl": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, *LOGGED_BY_RL, *OPTIONAL_BY_RL},
+}
+SHARES = (
+    "probe_accuracy", "probe_format", OPTIONAL_PROBE, "reward_accuracy", "reward_format",
+    "truncated_share", "zero_variance_share", "resampled_share", "undecided_share",
+)  # fmt: skip
+NOT_NEGATIVE = (*TOTALS, "probe_length", "completion_length", "grad_norm", "learning_rate")
+ROUNDING = 1e-5  # rewards and shares are means in single precision
+OF_LENGTH = 1e-3  # and mean lengths
+
+
+def check_histories(stored: Stored) -> Iterator[str]:
+    """Yield what in the histories contradicts manifests, settings, or other cells."""
+    histories = {
+        str(cell): {str(metric): part.set_index("step")["value"].sort_index()
+                    for metric, part in rows.groupby("metric")}
+        for cell, rows in stored.bundle.history.groupby("cell")
+    }  # fmt: skip
+    trained = [
+        (grid, cell, histories[cell.id])
+        for grid, cell in stored.scored()
+        if grid.kind(cell) != "none" and cell.id in histories
+    ]
+    for grid, cell, curves in trained:
+        train = stored.records[cell.id]["train"]
+        for problem in _history(grid, cell, curves, train):
+            yield f"{cell.id}: {problem}"
+    yield from _starts(stored, histories, trained)
+    yield from _same_tokens(stored, trained)
+
+
+def _history(grid: Grid, cell: Cell, curves: Curves, train: Json) -> Iterator[str]:
+    kind = grid.kind(cell)
+    for metric in sorted({*curves} - METRICS[kind]):
+        yield f"{metric}: no metric of a history of {kind}"
+    for metric, due in (("every metric", TOTALS), ("the probe", PROBE)):
+        lacking = [name for name in due if name not in curves]
+        if lacking and (metric == "every metric" or is_shipped(grid, cell)):
+            yield f"its history lacks {', '.join(lacking)}"
+            return
+    yield from _ranges(curves)
+    yield from _totals(curves, train)
+    yield from _probe(grid, curves)
+    settings = grid.arms[cell.arm].settings
+    if is_shipped(grid, cell) and isinstance(settings, TrainedSettings):
+        yield from _steps(cell, settings, curves)
+        yield from _samples(settings, curves, cell)
+        if train.get("layout", {}).get("processes", 1) == 1:
+            yield from _learning_rate(settings, curves, cell.size or 0)
+        if isinstance(settings, RlSettings):
+            yield from _rewards(settings, curves)
+
+
+# --- within one history ---------------------------------------------------------------------------
+
+
+def _ranges(curves: Curves) -> Iterator[str]:
+    for metric, values in curves.items():
+        lowest = 0 if metric in (*SHARES, *NOT_NEGATIVE) else float("-inf")
+        highest = 1 + ROUNDING if metric in SHARES else float("inf")
+        wrong = values[(values < lowest) | (values > highest)]
+        if not wrong.empty:
+            yield f"{metric} is {wrong.iloc[0]} at update {wrong.index[0]}"
+
+
+def _totals(curves: Curves, train: Json) -> Iterator[str]:
+    """Yield running totals that fall, do not start at nothing, or do not end as the manifest."""
+    last = max(int(values.index.max()) for values in curves.values())
+    if last != train.get("updates"):
+        yield f"updates is {shown(train.get('updates'))}, the last of its history {last}"
+    for metric in TOTALS:
+        values = curves[metric]
+        if (values.diff().dropna() < 0).any():
+            yield f"{metric} falls at update {values.index[values.diff() < 0][0]}"
+        final = float(values.iloc[-1])
+        if metric == "seconds":
+            spent = train.get("training_seconds")
+            if isinstance(spent, int | float) and final > spent + 0.001:
+                yield f"training_seconds is {spent}, its history has {final}"
+            continue
+        if values.index[0] != 0 or values.iloc[0] != 0:
+            yield f"{metric} is {values.iloc[0]} at update {values.index[0]}, not 0 at 0"
+        if final != train.get(metric):
+            yield f"{metric} is {shown(train.get(metric))}, its history ends with {final}"
+
+
+def _probe(grid: Grid, curves: Curves) -> Iterator[str]:
+    """Yield probe scores that are no share of the probe's items."""
+    items = grid.config.world.probe_items
+    for metric in (*PROBE, OPTIONAL_PROBE):
+        counts = curves.get(metric, pd.Series(dtype=float)) * items
+        wrong = counts[(counts - counts.round()).abs() > ROUNDING * items]
+        if not wrong.empty:
+            yield (
+                f"{metric} is {wrong.iloc[0] / items} at update {wrong.index[0]}, no share of "
+                f"{items} items"
+            )
+    longest = grid.config.evaluation.max_new_tokens
+    lengths = curves.get("probe_length", pd.Series(dtype=float))
+    if (lengths > longest).any():
+        yield f"probe_length is {lengths.max()}, above the budget of {longest} tokens"
+
+
+def _steps(cell: Cell, settings: TrainedSettings, curves: Curves) -> Iterator[str]:
+    """Yield metrics that were recorded at other updates than the settings give."""
+    last = settings.updates(cell.size or 0)
+    scored = sorted({*range(0, last + 1, settings.probe_every), last})
+    every = 1 if isinstance(settings, RlSettings) else min(gcd(10, settings.save_every), last)
+    logged = [*range(every, last + 1, every)]
+    metrics: dict[str, list[int]] = dict.fromkeys((*TOTALS, *PROBE), scored)
+    metrics |= dict.fromkeys(LOGGED, logged)
+    if isinstance(settings, RlSettings):
+        metrics |= dict.fromkeys(LOGGED_BY_RL, logged)
+    for metric, due in metrics.items():
+        held = [int(step) for step in curves[metric].index] if metric in curves else []
+        finite = metric not in ("loss", "grad_norm")  # a value that is not finite is left out
+        if held != due and (finite or not {*held} <= {*due}):
+            wrong = sorted({*held} ^ {*due}) or held
+            yield f"{metric} is recorded at {len(held)} updates, due {len(due)} (see {wrong[0]})"
+
+
+def _samples(settings: TrainedSettings, curves: Curves, cell: Cell) -> Iterator[str]:
+    """Yield numbers of samples that are not those of so many updates."""
+    values = curves["samples"]
+    if isinstance(settings, SftSettings):
+        due = {step: step * settings.batch_size for step in values.index}
+    elif isinstance(settings, RlSettings):
+        batch = settings.prompts_per_step * settings.num_generations
+        due = {step: ceil(step / settings.updates_per_batch) * batch for step in values.index}
+    else:
+        return
+    redrawn = getattr(settings, "resample_rounds", 0)
+    for step, value in values.items():
+        most = due[step] * (1 + redrawn)
+        if not due[step] <= value <= most:
+            yield f"samples is {value} at update {step}, derived as {due[step]}"
+            return
+
+
+def _learning_rate(settings: TrainedSettings, curves: Curves, rows: int) -> Iterator[str]:
+    """Yield learning rates that the schedule does not give."""
+    for step, value in curves.get("learning_rate", pd.Series(dtype=float)).items():
+        due = scheduled(settings, rows, int(str(step)) - 1)
+        if due is not None and abs(value - due) > 1e-6 * max(due, 1e-12) + 1e-15:
+            yield f"learning_rate is {value} at update {step}, derived as {due}"
+            return
+
+
+def scheduled(settings: TrainedSettings, rows: int, done: int) -> float | None:
+    """The learning rate after `done` updates, as transformers schedules it; None if unknown."""
+    if isinstance(settings, RlSettings):
+        name, warmup = "constant_with_warmup", settings.warmup_steps
+        peak = settings.learning_rate
+    elif isinstance(settings, SftSettings):
+        name, warmup, peak = settings.lr_scheduler_type, settings.warmup(rows), settings.learning_rate
+    else:
+        return None
+    if done < warmup:
+        return peak * done / max(1, warmup)
+    left = max(1, settings.updates(rows) - warmup)
+    share = {
+        "constant_with_warmup": 1.0,
+        "linear": max(0.0, (settings.updates(rows) - done) / left),
+        "cosine": max(0.0, 0.5 * (1 + cos(pi * (done - warmup) / left))),
+    }
+    return peak * share[name]
+
+
+def _rewards(settings: RlSettings, curves: Curves) -> Iterator[str]:
+    """Yield rewards that are not the weighted mean of their parts, and impossible shares."""
+    if not {"reward", "reward_accuracy", "reward_format"} <= set(curves):
+        return
+    share = settings.format_weight
+    parts = (1 - share) * curves["reward_accuracy"] + share * curves["reward_format"]
+    gap = (parts - curves["reward"]).dropna()
+    penalised = bool(getattr(settings, "overlong_cache", 0))  # by at most 1 a completion
+    wrong = gap[(gap < -ROUNDING) | (gap > (1 if penalised else 0) + ROUNDING)]
+    if not wrong.empty:
+        step = wrong.index[0]
+        yield (
+            f"reward is {curves['reward'][step]} at update {step}, its parts give {parts[step]}"
+        )
+    yield from _of_batch(settings, curves)
+    lengths = curves.get("completion_length", pd.Series(dtype=float))
+    if (lengths > settings.max_completion_length).any():
+        yield f"completion_length is {lengths.max()}, above {settings.max_completion_length}"
+
+
+def _of_batch(settings: RlSettings, curves: Curves) -> Iterator[str]:
+    """Yield shares of a rollout batch that so many completions cannot have."""
+    if getattr(settings, "resample_rounds", 0) or settings.updates_per_batch > 1:
+        return  # means over several batches
+    rollouts = settings.prompts_per_step * settings.num_generations
+    of = dict.fromkeys(("reward_accuracy", "reward_format", "truncated_share"), rollouts)
+    of |= {"completion_length": rollouts, "zero_variance_share": settings.prompts_per_step}
+    for metric, count in of.items():
+        counts = curves.get(metric, pd.Series(dtype=float)) * count
+        tolerance = OF_LENGTH * count if metric == "completion_length" else ROUNDING * count
+        wrong = counts[(counts - counts.round()).abs() > tolerance]
+        if not wrong.empty:
+            value, step = wrong.iloc[0] / count, wrong.index[0]
+            yield f"{metric} is {value} at update {step}, no share of {count}"
+
+
+# --- between histories ----------------------------------------------------------------------------
+
+
+def _starts(
+    stored: Stored,
+    histories: Mapping[str, Curves],
+    trained: list[tuple[Grid, Cell, Curves]],
+) -> Iterator[str]:
+    """Yield first probe scores that other scores of the same weights contradict."""
+    known: dict[tuple[str, str, str], tuple[str, float]] = {}
+    ends: dict[str, Curves] = {}
+    for grid, cell, curves in trained:
+        pool, train = grid.specs.pool_hash(), stored.records[cell.id]["train"]
+        for metric in PROBE:
+            if metric not in curves or 0 not in curves[metric].index:
+                continue
+            held = float(curves[metric][0])
+            key = (pool, str(train.get("start_weights_hash")), metric)
+            first, value = known.setdefault(key, (cell.id, held))
+            if held != value:
+                yield (
+                    f"{cell.id}: {metric} is {held} at update 0, that of {first} {value}, though "
+                    "both start from the same weights"
+                )
+            start = grid.start(cell)
+            ends = histories.get(start.id, {}) if start is not None else {}
+            if metric in ends and float(ends[metric].iloc[-1]) != held:
+                yield (
+                    f"{cell.id}: {metric} is {held} at update 0, but {ends[metric].iloc[-1]} at "
+                    f"the end of {start.id if start else ''}, from which it starts"
+                )
+
+
+def _same_tokens(stored: Stored, trained: list[tuple[Grid, Cell, Curves]]) -> Iterator[str]:
+    """Yield SFT cells that read other tokens than cells with the same rows in the same order."""
+    known: dict[tuple[object, ...], tuple[str, Curves]] = {}
+    for grid, cell, curves in trained:
+        settings = grid.arms[cell.arm].settings
+        if not isinstance(settings, SftSettings) or not is_shipped(grid, cell):
+            continue
+        rows = stored.records[cell.id]["train"].get("rows_hash")
+        key = (
+            grid.family(cell.model), cell.distribution, cell.size, cell.seed, rows,
+            settings.batch_size, settings.updates(cell.size or 0), settings.probe_every,
+        )  # fmt: skip
+        first, other = known.setdefault(key, (cell.id, curves))
+        if not curves["tokens"].equals(other["tokens"]):
+            yield f"{cell.id}: tokens are others than those of {first}, which read the same rows"

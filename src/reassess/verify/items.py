@@ -1,0 +1,264 @@
+"""Whether scores and answers are of the items of the pool, and lengths and prompts follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import pandas as pd
+
+from reassess.bundles.stored_answers import KEYS, answers_by_cell
+from reassess.core.files import Json
+from reassess.core.seeds import derive_seed
+from reassess.data.items import Item
+from reassess.data.pool import golds_hash, hashes_of
+from reassess.grid.cells import Cell
+from reassess.grid.study import Grid
+from reassess.methods import Method
+from reassess.verify.cells import is_shipped, reader_of
+from reassess.verify.lengths import Lengths
+from reassess.verify.report import LISTED
+from reassess.verify.stored import Stored, differing, shown
+from reassess.worlds.base import world_of
+
+ITEM = ["item_family", "hops", "filled", "answer", "answer_kind"]  # as the tables call them
+FIELDS = ["family", "hops", "filled", "answer", "answer_kind"]  # as items do
+PLACE = ["benchmark", "item"]
+
+
+@dataclass
+class Pool:
+    """The items of one pool, as far as they are known.
+
+    Attributes:
+        grid: a grid whose cells are scored on it.
+        items: by benchmark and item, the columns `ITEM`; None until a cell tells.
+        first: the cell that told, where the world could not.
+        prompts: by who reads them, the hash of each item's prompt; with the cell that told.
+    """
+
+    grid: Grid
+    items: pd.DataFrame | None = None
+    first: str = ""
+    prompts: dict[tuple[str, str], tuple[str, pd.Series]] = field(default_factory=dict)
+
+    @cached_property
+    def splits(self) -> dict[str, Sequence[Item]] | None:
+        """Every split, made again; None where the world cannot."""
+        made = world_of(self.grid).generated_pool(self.grid)
+        return None if made is None else dict(made)
+
+    @property
+    def benchmarks(self) -> list[tuple[str, Item]]:
+        """The items of the benchmarks, in order; none where the world cannot make them."""
+        splits = self.splits or {}
+        return [(name, item) for name in self.grid.benchmarks for item in splits.get(name, ())]
+
+    def table(self) -> pd.DataFrame | None:
+        """The columns `ITEM` of the items made again."""
+        if self.splits is None:
+            return None
+        rows = [
+            [name, item.id, *(getattr(item, one, None) for one in FIELDS)]
+            for name, item in self.benchmarks
+        ]
+        return pd.DataFrame(rows, columns=[*PLACE, *ITEM], dtype=object).set_index(PLACE)
+
+
+class Items:
+    """Compares the rows of each cell with the pool that it is scored on."""
+
+    def __init__(self, stored: Stored) -> None:
+        """Start with a bundle; pools are made as they are needed."""
+        self._stored, self._pools = stored, dict[str, Pool]()
+        self._lengths = Lengths()
+        self.notes: list[str] = []
+
+    def check(self) -> Iterator[str]:
+        """Yield what differs, cell by cell."""
+        of = {cell.id: (grid, cell) for grid, cell in self._stored.scored()}
+        seen = set()
+        for name, answers in answers_by_cell(self._stored.answers):
+            if name in seen:
+                yield f"{name}: its answers are not together"
+            seen.add(name)
+            if name not in of:
+                yield f"{name}: has answers, but no manifest that says so"
+                continue
+            scores = self._stored.bundle.scores_of([name])
+            yield from self._cell(*of[name], scores, answers)
+        for name in sorted({*of} - seen):
+            yield f"{name}: done by its manifest, but without answers"
+        yield from self._pool_hashes()
+        self.notes += self._lengths.notes()
+        if any(pool.splits is None for pool in self._pools.values()):
+            self.notes.append(
+                "this world's pool is not generated: right answers and properties of items were "
+                "compared between cells, and with the hashes of the pool where the bundle has them"
+            )
+
+    def pool_of(self, grid: Grid) -> Pool:
+        """The pool of a grid; grids with the same spec share one."""
+        return self._pools.setdefault(grid.specs.pool_hash(), Pool(grid))
+
+    def size_of(self, grid: Grid, split: str) -> int | None:
+        """The number of items of a split; None where it is not known."""
+        splits = self.pool_of(grid).splits
+        return None if splits is None else len(splits[split])
+
+    # --- one cell ----------------------------------------------------------------------------
+
+    def _cell(
+        self, grid: Grid, cell: Cell, scores: pd.DataFrame, answers: pd.DataFrame
+    ) -> Iterator[str]:
+        scores = scores.assign(**{name: scores[name].astype(str) for name in KEYS})
+        both = scores.merge(answers, on=KEYS, how="outer", indicator="_side")
+        for row in both[both["_side"] != "both"].itertuples():
+            which = "a score" if row._asdict()["_side"] == "left_only" else "an answer"
+            yield f"{cell.id} {row.benchmark} {row.item}: only {which} is stored"
+        both = both[both["_side"] == "both"].set_index(PLACE)
+        if not both.index.is_unique:
+            return  # found with the tables
+        pool = self.pool_of(grid)
+        if pool.items is None:
+            made = pool.table()
+            pool.items = both[ITEM] if made is None else made
+            pool.first = cell.id if made is None else ""
+        yield from self._of_pool(cell, both, pool)
+        yield from self._samples(grid, cell, both)
+        both = both[both.index.isin(pool.items.index)]
+        method = grid.arms[cell.arm].build()
+        if type(method).respond is not Method.respond:
+            yield from self._responses(grid, cell, both, method)
+            return
+        yield from self._prompts(grid, cell, both, method)
+        budget = grid.config.evaluation.max_new_tokens
+        yield from self._lengths.check(cell.id, grid.family(cell.model), both, budget, reader_of(grid, cell))
+
+    def _of_pool(self, cell: Cell, both: pd.DataFrame, pool: Pool) -> Iterator[str]:
+        """Yield items that are missing or too many, and properties that are not the item's."""
+        items = pool.items
+        assert items is not None
+        source = f"as in {pool.first}" if pool.first else "derived"
+        for place in items.index.difference(both.index)[:LISTED]:
+            yield f"{cell.id} {' '.join(map(str, place))}: an item of the pool without a score"
+        for place in both.index.difference(items.index)[:LISTED]:
+            yield f"{cell.id} {' '.join(map(str, place))}: no item of the pool"
+        held, due = both[ITEM].align(items[ITEM], join="inner", axis=0)
+        for column in ITEM:
+            yield from _unequal(cell.id, column, held[column], due[column], source)
+
+    def _samples(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
+        """Yield numbers of further samples other than the protocol's."""
+        due = grid.config.evaluation.samples
+        if not due:
+            if "samples" in both and both["samples"].notna().any():
+                yield f"{cell.id}: has further samples, but the config draws none"
+            return
+        held = both["samples"] if "samples" in both else pd.Series(dtype=float)
+        if len(held) != len(both) or not held.eq(due).all():
+            yield f"{cell.id}: samples is not {due} throughout, as the config says"
+
+    def _prompts(
+        self, grid: Grid, cell: Cell, both: pd.DataFrame, method: Method
+    ) -> Iterator[str]:
+        """Yield prompts that are not those of the items, by their hashes."""
+        pool = self.pool_of(grid)
+        own_view = type(method).view is not Method.view
+        key = grid.family(cell.model), cell.arm if own_view else ""
+        if key not in pool.prompts:
+            reader = None if own_view else reader_of(grid, cell)
+            if reader is None or pool.splits is None:
+                pool.prompts[key] = cell.id, both["prompt_hash"]
+            else:
+                hashes = reader.prompt_hashes([item for _, item in pool.benchmarks])
+                index = pd.MultiIndex.from_tuples(
+                    [(name, item.id) for name, item in pool.benchmarks], names=PLACE
+                )
+                pool.prompts[key] = "", pd.Series(hashes, index=index, dtype=object)
+        first, due = pool.prompts[key]
+        held, due = both["prompt_hash"].align(due, join="inner")
+        yield from _unequal(
+            cell.id, "prompt_hash", held, due, f"as in {first}" if first else "derived"
+        )
+
+    def _responses(
+        self, grid: Grid, cell: Cell, both: pd.DataFrame, method: Method
+    ) -> Iterator[str]:
+        """Yield completions that a method without a model would not give again."""
+        pool = self.pool_of(grid)
+        if pool.splits is None or not is_shipped(grid, cell):
+            return
+        from reassess.evaluation.engine import GREEDY, answer_by_method
+
+        respond = answer_by_method(method, derive_seed("evaluate", cell.seed))
+        given = respond([item for _, item in pool.benchmarks], GREEDY)
+        index = pd.MultiIndex.from_tuples(
+            [(name, item.id) for name, item in pool.benchmarks], names=PLACE
+        )
+        columns = {"text": "completion", **{n: n for n in ("prompt_hash", "length", "truncated")}}
+        again = pd.DataFrame(
+            [[getattr(one, name) for name in columns] for (one,) in given],
+            columns=list(columns.values()),
+            index=index,
+            dtype=object,
+        )
+        held, due = both[[*columns.values()]].align(again, join="inner", axis=0)
+        for column in columns.values():
+            yield from _unequal(cell.id, column, held[column], due[column], "derived")
+
+    # --- the whole pool ----------------------------------------------------------------------
+
+    def _pool_hashes(self) -> Iterator[str]:
+        """Yield hashes of the pool that the items do not have."""
+        held = self._stored.bundle.study.get("pool")
+        if held is None:
+            self.notes.append("this bundle has no hashes of its pool: an earlier version wrote it")
+            return
+        grids = {grid.specs.pool_hash(): grid for grid in self._stored.grids}
+        names = [name for grid in grids.values() for name in grid.splits]
+        yield from (
+            f"study.json.pool.{name}: no split of the pool" for name in sorted({*held} - {*names})
+        )
+        for pool in map(self.pool_of, grids.values()):
+            for split in pool.grid.splits:
+                if split not in held:
+                    yield f"study.json.pool.{split}: missing"
+                    continue
+                derived = self._hashes(pool, split)
+                other = dict(held[split])
+                content = other.pop("content_hash", None)
+                of_content = derived.pop("content_hash", content)
+                if not derived:
+                    continue
+                yield from differing(other, derived, f"study.json.pool.{split}")
+                if content != of_content and other == derived:
+                    self.notes.append(
+                        f"study.json.pool.{split}: the same questions and answers, but other bytes "
+                        "of pictures here (another version of an image library)"
+                    )
+
+    def _hashes(self, pool: Pool, split: str) -> Json:
+        """What can be derived of a split's hashes."""
+        if pool.splits is not None:
+            return dict(hashes_of(map(asdict, pool.splits[split])))  # type: ignore[call-overload]
+        if pool.items is None or split not in pool.grid.benchmarks:
+            return {}
+        rows = pool.items.loc[[split]].reset_index()
+        rows = rows[["item", "answer", "answer_kind", "item_family", "hops", "filled"]]
+        rows = rows.astype(object).where(rows.notna(), None)
+        return {"items": len(rows), "golds_hash": golds_hash(rows.to_numpy().tolist())}
+
+
+def _unequal(
+    cell: str, column: str, held: pd.Series, due: pd.Series, source: str
+) -> Iterator[str]:
+    """Yield the first items whose value in a column is another one, and how many there are."""
+    same = (held == due).fillna(False).astype(bool) | (held.isna() & due.isna())
+    places = held.index[~same.to_numpy()]
+    for place in places[:LISTED]:
+        name = " ".join(map(str, place))
+        yield f"{cell} {name}: {column} is {shown(held[place])}, {source} {shown(due[place])}"
+    if len(places) > LISTED:
+        yield f"{cell}: {column} is another one in {len(places)} of {len(held)} items"

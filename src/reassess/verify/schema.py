@@ -1,0 +1,192 @@
+"""Whether the tables of a bundle have the columns, types, keys and ranges that a run writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from reassess.analysis.bundle import HISTORY, MANIFESTS, OPTIONAL_SCORES, SCORES
+from reassess.bundles.stored_answers import ANSWERS, COLUMNS, KEYS, SAMPLED
+from reassess.core.errors import ReassessError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Type = Literal["text", "integer", "number", "boolean"]
+
+REQUIRED = {
+    "scores": SCORES,
+    "predictions": COLUMNS,
+    "history": HISTORY,
+    "manifests": MANIFESTS,
+}
+OPTIONAL = {"scores": OPTIONAL_SCORES, "predictions": [SAMPLED]}
+UNIQUE = {
+    "scores": KEYS,
+    "predictions": KEYS,
+    "history": ["cell", "metric", "step"],
+    "manifests": ["cell"],
+}
+FILES = {*(f"{name}.parquet" for name in REQUIRED), "study.json"}
+NUMBERS: dict[str, tuple[Type, ...]] = {
+    **dict.fromkeys(("size", "seed", "step", "length", "hops", "filled", "updates"), ("integer",)),
+    **dict.fromkeys(("value", "tokens", "flops", "seconds", "peak_memory_mb"), ("number",)),
+    # Merged with a bundle that has none of it, a whole number is a float beside missing ones.
+    **dict.fromkeys(("samples", "sampled_correct"), ("integer", "number")),
+    **dict.fromkeys(
+        ("correct", "format_ok", "truncated", "undecided", "judged", "resumed"), ("boolean",)
+    ),
+}
+MAY_LACK = {  # by table, where a value may be missing
+    "scores": {"distribution", "size", "hops", "filled", "undecided", *OPTIONAL_SCORES},
+    "predictions": {"extracted", SAMPLED},
+    "history": set[str](),
+    "manifests": {"distribution", "size", *(set(MANIFESTS) - {*HISTORY, "status"})},
+}
+NEGATIVE = {"value"}  # what may be below zero
+STATES = ("done", "failed")
+
+
+def check_files(folder: Path) -> Iterator[str]:
+    """Yield what a bundle's folder lacks, and what it holds besides its tables."""
+    held = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(FILES - held):
+        yield f"bundle/{name}: missing"
+    for name in sorted(held - FILES):
+        yield f"bundle/{name}: no file of a bundle"
+
+
+def check_tables(folder: Path) -> list[str]:
+    """What is wrong with the columns, types and values of the tables that a bundle has."""
+    return [
+        problem
+        for name in REQUIRED
+        if (path := folder / f"{name}.parquet").is_file()
+        for problem in _table(path, name)
+    ]
+
+
+def _table(path: Path, name: str) -> Iterator[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where = f"bundle/{path.name}"
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            problems = [*_columns(schema, name), *_metadata(schema)]
+            if problems:
+                yield from (f"{where}: {problem}" for problem in problems)
+                return
+            if path.name == ANSWERS:  # by far the largest: a few cells at a time
+                groups = [file.read_row_group(n) for n in range(file.num_row_groups)]
+                frames = [group.select([*KEYS]).to_pandas() for group in groups]
+                nulls = [problem for group in groups for problem in _missing(group, name)]
+                yield from (f"{where}: {problem}" for problem in dict.fromkeys(nulls))
+                if frames:
+                    import pandas as pd
+
+                    yield from (f"{where}: {one}" for one in _keys(pd.concat(frames), name))
+                return
+            table = file.read()
+        frame = table.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
+    problems = [*_missing(table, name), *_keys(frame, name), *_values(frame)]
+    yield from (f"{where}: {problem}" for problem in problems)
+
+
+def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
+    """Yield columns that are missing, unknown, repeated, or of another type."""
+    names = list(schema.names)
+    known = [*REQUIRED[name], *OPTIONAL.get(name, [])]
+    for column in REQUIRED[name]:
+        if column not in names:
+            yield f"lacks the column {column}"
+    for column in dict.fromkeys(names):
+        if column not in known:
+            yield f"has the unknown column {column!r}"
+        elif names.count(column) > 1:
+            yield f"has the column {column} {names.count(column)} times"
+        else:
+            allowed = NUMBERS.get(column, ("text",))
+            found = _type(schema.field(column).type)
+            if found not in (*allowed, "nothing"):
+                yield f"column {column} holds {found}, not {' or '.join(allowed)}"
+
+
+def _type(kind: pa.DataType) -> str:
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = {
+        "nothing": pa.types.is_null,
+        "boolean": pa.types.is_boolean,
+        "integer": pa.types.is_integer,
+        "number": pa.types.is_floating,
+    }
+    for name, test in tests.items():
+        if test(kind):
+            return name
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return "text" if text else str(kind)
+
+
+def _metadata(schema: pa.Schema) -> Iterator[str]:
+    """Yield what a file's metadata would add to its columns when pandas reads it."""
+    import json
+
+    metadata = dict(schema.metadata or {})
+    pandas = metadata.pop(b"pandas", b"{}")
+    for key in metadata:
+        yield f"has metadata of its own ({key.decode(errors='replace')!r})"
+    try:
+        described = json.loads(pandas)
+        index, attributes = described.get("index_columns", []), described.get("attributes")
+        columns = {column["name"]: column["field_name"] for column in described.get("columns", [])}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        yield f"has metadata that cannot be read ({error})"
+        return
+    if index or attributes:
+        yield f"has an index or attributes beside its columns ({index or attributes})"
+    if any(name != field or field not in schema.names for name, field in columns.items()):
+        yield "has metadata that gives its columns other names"
+
+
+def _missing(table: pa.Table, name: str) -> Iterator[str]:
+    for column in table.column_names:
+        count = table[column].null_count
+        if count and column not in MAY_LACK[name]:
+            yield f"column {column} has {count} missing values"
+
+
+def _keys(frame: pd.DataFrame, name: str) -> Iterator[str]:
+    """Yield the keys that more than one row has."""
+    keys = UNIQUE[name]
+    for row in frame.loc[frame.duplicated(keys), keys].drop_duplicates().itertuples(index=False):
+        yield f"{' '.join(map(str, row))}: more than one row"
+
+
+def _values(frame: pd.DataFrame) -> Iterator[str]:
+    """Yield numbers out of range, by the first row that has one."""
+    import numpy as np
+
+    for column, (kind, *_) in NUMBERS.items():
+        if column not in frame or kind == "boolean":
+            continue
+        numbers = frame[column].dropna().astype(float)
+        lowest = -np.inf if column in NEGATIVE else 0
+        wrong = numbers[~np.isfinite(numbers) | (numbers < lowest)]
+        if not wrong.empty:
+            cell = frame.loc[wrong.index[0], "cell"]
+            yield f"{cell}: {column} is {wrong.iloc[0]} ({len(wrong)} such values)"
+    if "value" in frame and frame["value"].isna().any():
+        yield f"{frame['cell'][frame['value'].isna()].iloc[0]}: value is no number"
+    if {"samples", "sampled_correct"} <= set(frame):
+        wrong = frame[frame["sampled_correct"] > frame["samples"]]
+        yield from (f"{cell}: more samples are right than drawn" for cell in wrong["cell"].unique())
+    if "status" in frame:
+        for row in frame[~frame["status"].isin(STATES)].itertuples():
+            yield f"{row.cell}: status is {row.status!r}, not {' or '.join(STATES)}"

@@ -8,9 +8,10 @@ import torch
 
 from reassess.bench.stock import stock_grpo_trainer
 from reassess.core.errors import ReassessError
+from reassess.training.checkpoints import weights_hash
 from reassess.training.engine import check_loss, last_checkpoint
 from reassess.training.history import MARKER
-from reassess.training.loading import save_checkpoint, weights_hash
+from reassess.training.loading import save_checkpoint
 from reassess.training.rl import train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.rl_trainer import PreprocessedGrpoTrainer

@@ -15,6 +15,7 @@ from reassess.core.files import write_json
 from reassess.core.manifest import hardware, versions
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.training.checkpoints import describe
 from reassess.training.loading import save_checkpoint
 from reassess.workflow.jobs import BuildPool, BuildTokenizer, FreezeRows, GatherTraces, PrepareRows
 from reassess.workflow.jobs.job import NoKey, TracesKey
@@ -112,6 +113,7 @@ def small_grid(folder: Path) -> Grid:
     BuildTokenizer(grid).run(NoKey())
     model, processor = build_model("llava", 64, 1, grid.paths.tokenizer)
     save_checkpoint(model, processor, grid.paths.base(MODEL))
+    write_json(grid.paths.base_manifest(MODEL), dict(describe(grid.paths.base(MODEL))))
     for job in (GatherTraces(grid), FreezeRows(grid), PrepareRows(grid)):
         job.run(TracesKey("llava", "same-family"))
     return grid

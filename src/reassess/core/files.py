@@ -6,7 +6,8 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,27 +33,69 @@ DISK_FULL = (  # in messages of errors that have no `errno`
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` on success, remove it on failure.
 
-    A crash or a full disk leaves the old file or none, never a part of the new one.
+    A crash or a full disk leaves the old file or none, never a part of the new one. The file has
+    the mode that the umask (or the folder's default access list) gives, whoever wrote it.
 
     Raises:
         ReassessError: the disk is full or the folder cannot be written; names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = new_file(path.parent, f".{path.name}.", path.suffix)
+        mode = usual_mode(temporary)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
+        set_mode(temporary, mode)  # safetensors puts a file of its own, of mode 0600, in its place
         temporary.replace(path)
     except OSError as error:
         raise ReassessError(
             f"cannot write {path}: {error.strerror or error}; nothing was left half-written"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def new_file(folder: Path, prefix: str, suffix: str = "") -> Path:
+    """Make an empty file of a name that nobody uses, with the mode that the umask gives.
+
+    (`tempfile` makes files that only their owner can read.)
+    """
+    while True:
+        path = folder / f"{prefix}{secrets.token_hex(4)}{suffix}"
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+        except FileExistsError:
+            continue
+        return path
+
+
+def usual_mode(file: Path) -> int:
+    """The permissions of a file that was just made by `new_file`."""
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Give a file a mode, if it has another: some file systems refuse any change."""
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
+
+
+def set_usual_modes(folder: Path) -> None:
+    """Give every file below a folder the mode that the umask gives.
+
+    Libraries write some files so that only their owner can read them.
+    """
+    if not folder.is_dir():
+        return
+    sample = new_file(folder, ".mode.")
+    mode = usual_mode(sample)
+    sample.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            set_mode(path, mode)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import canonical_json, read_parquet, write_parquet
+from reassess.core.files import Json, canonical_json, read_parquet, write_parquet
 from reassess.data.items import WithImage
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def content_hashes(path: Path) -> SplitHashes:
     Raises:
         ReassessError: the file is missing or damaged.
     """
-    return hashes_of(_rows(path))
+    return hashes_of(rows_of(path))
 
 
 def hashes_of(rows: Iterable[Mapping[str, object]]) -> SplitHashes:
@@ -104,7 +104,12 @@ def _hashable(value: object) -> object:
     return value
 
 
-def _rows(path: Path) -> Iterator[dict[str, object]]:
+def rows_of(path: Path) -> Iterator[Json]:
+    """Yield the rows of a split, or of another table, as it is read a few rows at a time.
+
+    Raises:
+        ReassessError: the file is missing or damaged; names it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

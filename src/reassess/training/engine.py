@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
 from reassess.core.errors import Interrupted, ReassessError
-from reassess.core.files import is_disk_full
+from reassess.core.files import is_disk_full, set_usual_modes
 from reassess.training.adapters import has_adapters
 from reassess.training.heartbeat import Heartbeat
 from reassess.training.history import MARKER, History
@@ -152,7 +152,9 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
         self._tick()
         wait_for_all()
         if state.is_world_process_zero:
-            self.history.save(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            set_usual_modes(checkpoint)  # so that a colleague can resume the run
+            self.history.save(checkpoint)
 
     def _score(self, step: int, model: Model) -> None:
         self._tick()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import sha256_file, sha256_text
+from reassess.core.files import set_usual_modes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
@@ -44,7 +44,8 @@ def check_checkpoint(folder: Path) -> None:
     """Check that a checkpoint folder is complete.
 
     Raises:
-        ReassessError: the folder, its config, its weights or a shard is missing; names it.
+        ReassessError: the folder, its config, its weights or a shard is missing, or the index names
+            a file elsewhere; names it.
     """
     if not (folder / "config.json").is_file():
         raise ReassessError(
@@ -56,6 +57,12 @@ def check_checkpoint(folder: Path) -> None:
         if index.is_file()
         else {"model.safetensors"}
     )
+    elsewhere = sorted(name for name in names if Path(name).name != name)
+    if elsewhere:
+        raise ReassessError(
+            f"{index} names weights that are not in its folder: {', '.join(elsewhere)}; delete the "
+            "folder and rerun to make it again"
+        )
     missing = sorted(name for name in names if not (folder / name).is_file())
     if missing:
         raise ReassessError(
@@ -159,6 +166,7 @@ def save_checkpoint(
             config.write_text(
                 json.dumps({**json.loads(config.read_text()), "dtype": precision}, indent=2) + "\n"
             )
+        set_usual_modes(temporary)  # safetensors writes files that only their owner can read
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except OSError as error:
@@ -168,8 +176,3 @@ def save_checkpoint(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     wait_for_all()
-
-
-def weights_hash(folder: Path) -> str:
-    """One hash of all weight files of a checkpoint."""
-    return sha256_text("".join(sha256_file(path) for path in sorted(folder.glob("*.safetensors"))))

@@ -26,6 +26,8 @@ from reassess.core.seeds import derive_seed
 from reassess.data.items import Item, Prompts
 from reassess.data.pool import read_pool
 from reassess.training.adapters import add_adapters, merged
+from reassess.training.checkpoints import CheckedCheckpoint, CheckpointHashes, describe
+from reassess.training.content import rows_hash
 from reassess.training.flops import FORMULA
 from reassess.training.history import Outcome
 from reassess.training.layout import Layout
@@ -36,7 +38,6 @@ from reassess.training.loading import (
     load_model,
     load_processor,
     save_checkpoint,
-    weights_hash,
 )
 from reassess.training.preemption import ignore_signals
 from reassess.training.preprocessed import PreprocessedRows, preprocess
@@ -105,6 +106,8 @@ class TrainingRun:
         max_new_tokens: token budget of a completion in evaluation.
         command: the arguments of `reassess` that start this job.
         micro_batch: rows of a forward pass instead of the layout's own, after memory ran out.
+        checked_start: the start as it was compared with its manifest; None in the processes of a
+            job of several, whose launcher compares it.
     """
 
     cell: str
@@ -121,6 +124,7 @@ class TrainingRun:
     max_new_tokens: int
     command: Sequence[str]
     micro_batch: int | None = None
+    checked_start: CheckedCheckpoint | None = None
     manifest: Manifest = field(init=False)
     model: Model = field(init=False)
     processor: Processor = field(init=False)
@@ -237,13 +241,16 @@ class TrainingRun:
         """Load the model to train and its processor, with what the settings freeze frozen.
 
         Raises:
-            ReassessError: rows and model do not share tokenizer and template, there is no vision
-                tower to freeze, or sharded weights are to get adapters.
+            ReassessError: rows and model do not share tokenizer and template, the start changed
+                since it was compared with its manifest, there is no vision tower to freeze, or
+                sharded weights are to get adapters.
         """
         self.release()
         self.processor = load_processor(self.files.start)
         self._check_template()
         self.model = load_model(self.files.start, attention=self.layout.attention)
+        if self.checked_start is not None:
+            self.checked_start.require_unchanged()
         if self.settings.freeze_vision:
             freeze_vision(self.model)
         if self.settings.lora_rank is not None:
@@ -281,18 +288,21 @@ class TrainingRun:
 
     def _record(self, outcome: Outcome) -> None:
         frame, totals = outcome.history.frame(), outcome.history.totals
+        start = self._start_hashes()
         write_parquet(self.files.history, frame)
         self.manifest.add(
             cell=self.cell,
             kind=self.kind,
-            rows_hash=sha256_text("\n".join(self.row_ids)),
+            rows_hash=rows_hash(self.rows, self.items),
+            ids_hash=sha256_text("\n".join(self.row_ids)),
             rows=len(self.row_ids),
             order_seed=self.order_seed,
             sampling_seed=self.sampling_seed,
             template_hash=sha256_text(str(self.processor.chat_template)),
             processor_hash=sha256_file(self.files.checkpoint / "processor_config.json"),
-            start_weights_hash=weights_hash(self.files.start),
-            weights_hash=weights_hash(self.files.checkpoint),
+            start_weights_hash=start["weights_hash"],
+            start_checkpoint_hash=start["checkpoint_hash"],
+            **describe(self.files.checkpoint),
             samples=totals["samples"],
             updates=int(frame["step"].max()),
             tokens=totals["tokens"],
@@ -304,6 +314,12 @@ class TrainingRun:
             micro_batch_halved=self.micro_batch is not None,
         )
         write_json(self.files.manifest, self.manifest.close())
+
+    def _start_hashes(self) -> CheckpointHashes:
+        """The hashes of the start, as it was checked if it was."""
+        if self.checked_start is None:
+            return describe(self.files.start)
+        return self.checked_start.hashes
 
 
 class SupportsFit(Protocol):

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_json, sha256_text, write_json, write_parquet
+from reassess.core.files import read_json, sha256_file, sha256_text, write_json, write_parquet
 from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
 from reassess.training.loading import load_processor, quiet
+from reassess.workflow.jobs.inputs import check_pool, check_scored
 from reassess.workflow.jobs.job import CellJob, CellKey
 from reassess.workflow.resources import Resources, estimated
 from reassess.worlds.base import world_of
@@ -70,19 +71,23 @@ class Evaluate(CellJob):
         image pipeline for both.
 
         Raises:
-            ReassessError: the checkpoint has another chat template than its training had.
+            ReassessError: the checkpoint is not what its manifest states, or changed while it was
+                scored; it has another chat template than its training had; or a benchmark's split
+                is not the one that was built.
         """
         quiet()  # before the libraries below are imported
         from reassess.evaluation.runner import evaluate_checkpoint
 
         grid, spec_hash = self.grid, self.grid.specs.evaluation_hash(cell)
         manifest = Manifest("evaluate", grid.specs.evaluation(cell), spec_hash)
-        checkpoint = grid.checkpoint(cell)
+        checkpoint, checked = grid.checkpoint(cell), check_scored(grid, cell)
+        for name in grid.benchmarks:
+            check_pool(grid, name)
         template_hash = sha256_text(str(load_processor(checkpoint).chat_template))
         weights_hash = None
         if grid.kind(cell) != "none":
             trained = read_json(grid.paths.train_manifest(cell.id))
-            weights_hash = trained["weights_hash"]
+            weights_hash = checked.hashes["weights_hash"]
             if trained["template_hash"] != template_hash:
                 raise ReassessError(
                     f"{checkpoint}: its chat template is not the one that cell {cell.id} was "
@@ -98,8 +103,14 @@ class Evaluate(CellJob):
             grid.config.evaluation,
             seed=derive_seed("evaluate", cell.seed),
         )
+        checked.require_unchanged()
         write_parquet(grid.paths.predictions(cell.id), predictions)
-        manifest.add(template_hash=template_hash, weights_hash=weights_hash)
+        manifest.add(
+            template_hash=template_hash,
+            weights_hash=weights_hash,
+            checkpoint_hash=checked.hashes["checkpoint_hash"],
+            predictions_hash=sha256_file(grid.paths.predictions(cell.id)),
+        )
         content = {
             "cell": cell.id,
             "spec_hash": spec_hash,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reassess.core.files import read_parquet, write_json, write_parquet
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, read_parquet, sha256_file, write_json, write_parquet
 from reassess.core.manifest import Manifest
 from reassess.data.pool import read_pool
 from reassess.grid.cells import Cell
 from reassess.training.loading import quiet
 from reassess.workflow.jobs.evaluate import Evaluate
+from reassess.workflow.jobs.inputs import check_base
 from reassess.workflow.jobs.job import CellJob, CellKey
 from reassess.workflow.resources import Resources, for_gpus
 
@@ -53,7 +55,12 @@ class Judge(CellJob):
         return for_gpus(self.grid, gpus, Evaluate(self.grid).resources(key).minutes)
 
     def run_cell(self, cell: Cell) -> None:
-        """Write the replies and, last, the judged scores."""
+        """Write the replies and, last, the judged scores.
+
+        Raises:
+            ReassessError: the judge is not what its manifest states, or the predictions are not
+                those of the scores.
+        """
         quiet()  # before the libraries below are imported
         from reassess.evaluation import judge
         from reassess.evaluation.engine import GREEDY, answer_by_engine
@@ -61,6 +68,8 @@ class Judge(CellJob):
         grid, paths = self.grid, self.grid.paths
         spec_hash = grid.specs.evaluation_hash(cell)
         manifest = Manifest("judge", grid.specs.evaluation(cell), spec_hash)
+        predictions_hash = self._predictions_hash(cell)
+        checked = check_base(grid, self.model)
         predictions = read_parquet(paths.predictions(cell.id))
         items = {
             name: read_pool(paths.pool(name), grid.world.item_type) for name in grid.benchmarks
@@ -75,8 +84,14 @@ class Judge(CellJob):
             judge.BUDGET,
         )
         replies = respond(judge.judge_questions(predictions, questions), GREEDY)
+        checked.require_unchanged()
         judged = judge.with_replies(predictions, [reply.text for (reply,) in replies])
         write_parquet(paths.judged(cell.id), judged)
+        manifest.add(
+            judge_checkpoint_hash=checked.hashes["checkpoint_hash"],
+            predictions_hash=predictions_hash,
+            judged_hash=sha256_file(paths.judged(cell.id)),
+        )
         content = {
             "cell": cell.id,
             "judge": self.model,
@@ -86,3 +101,19 @@ class Judge(CellJob):
             "manifest": manifest.close(),
         }
         write_json(paths.judged_scores(cell.id), content)
+
+    def _predictions_hash(self, cell: Cell) -> str:
+        """The hash of the cell's predictions, if they are those that its scores were made of.
+
+        Raises:
+            ReassessError: they are not; names the file.
+        """
+        path, scores = self.grid.paths.predictions(cell.id), self.grid.paths.scores(cell.id)
+        found = sha256_file(path)
+        stated = read_json(scores)["manifest"].get("predictions_hash") if scores.is_file() else None
+        if stated is not None and found != stated:
+            raise ReassessError(
+                f"{path} is not the file that {scores} was made with; delete both and run the grid "
+                "again (evaluate makes them again)"
+            )
+        return found

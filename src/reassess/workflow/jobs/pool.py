@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from reassess.workflow.jobs.inputs import record_pool
 from reassess.workflow.jobs.job import Job, NoKey
 from reassess.workflow.resources import Resources, for_data
 from reassess.worlds.base import world_of
@@ -38,5 +39,6 @@ class BuildPool(Job[NoKey]):
         return for_data(self.grid)
 
     def run(self, key: NoKey) -> None:
-        """Write every split."""
+        """Write every split, and the hash of each into the report."""
         world_of(self.grid).build_pool(self.grid)
+        record_pool(self.grid)

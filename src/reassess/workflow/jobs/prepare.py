@@ -8,6 +8,11 @@ from pathlib import Path
 from reassess.core.files import read_parquet
 from reassess.data.traces import read_traces
 from reassess.training.loading import load_processor
+from reassess.workflow.jobs.inputs import (
+    check_base_processor,
+    check_tables,
+    record_prepared,
+)
 from reassess.workflow.jobs.job import Job, TracesKey
 from reassess.workflow.jobs.traces import families_and_distributions, training_items
 from reassess.workflow.resources import Resources, for_data
@@ -47,18 +52,26 @@ class PrepareRows(Job[TracesKey]):
         return for_data(self.grid)
 
     def run(self, key: TracesKey) -> None:
-        """Preprocess every row."""
+        """Preprocess every row.
+
+        Raises:
+            ReassessError: an input is not what was made; names it.
+        """
         from reassess.training.preprocessed import preprocess
 
-        grid = self.grid
+        grid, paths = self.grid, self.grid.paths
+        made_from = check_tables(grid, key.family, key.distribution)
+        check_base_processor(grid, grid.teacher_model(key.family))
         items = {item.id: item for item in training_items(grid, key.distribution)}
-        traces = read_traces(grid.paths.traces(key.family, key.distribution))
-        frozen = read_parquet(grid.paths.rows(key.family, key.distribution))["id"].tolist()
+        traces = read_traces(paths.traces(key.family, key.distribution))
+        frozen = read_parquet(paths.rows(key.family, key.distribution))["id"].tolist()
         rows = preprocess(
             [items[row] for row in frozen],
             [traces[row] for row in frozen],
-            load_processor(grid.paths.base(grid.teacher_model(key.family))),
+            load_processor(paths.base(grid.teacher_model(key.family))),
             grid.world.prompt,
             keep_pixels=grid.world.keep_pixels,
         )
-        rows.save(grid.paths.preprocessed(key.family, key.distribution))
+        prepared = paths.preprocessed(key.family, key.distribution)
+        rows.save(prepared)
+        record_prepared(prepared, made_from)

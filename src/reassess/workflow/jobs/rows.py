@@ -7,6 +7,8 @@ from pathlib import Path
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_parquet, sha256_text, write_json, write_parquet
+from reassess.data.pool import content_hashes
+from reassess.workflow.jobs.inputs import check_pool, check_table
 from reassess.workflow.jobs.job import Job, TracesKey
 from reassess.workflow.jobs.traces import families_and_distributions
 from reassess.workflow.resources import Resources, for_data
@@ -47,8 +49,11 @@ class FreezeRows(Job[TracesKey]):
         """Write the rows.
 
         Raises:
-            ReassessError: no row is left.
+            ReassessError: no row is left, or traces or pool are not those that were made.
         """
+        for traces in self._traces(key):
+            check_table(traces, "gather_traces")
+        check_pool(self.grid, self.grid.world.train_split(key.distribution))
         kept = [set(read_parquet(path, ["id"])["id"]) for path in self._traces(key)]
         pool = read_parquet(self._pool(key), ["id"])
         frozen = pool[pool["id"].isin(set.intersection(*kept))].reset_index(drop=True)
@@ -63,7 +68,9 @@ class FreezeRows(Job[TracesKey]):
         summary = {
             "rows": len(frozen),
             "pool_rows": len(pool),
-            "rows_hash": sha256_text("\n".join(frozen["id"])),
+            "ids_hash": sha256_text("\n".join(frozen["id"])),
+            "content_hash": content_hashes(path)["content_hash"],
+            "spec_hash": self.spec_hash(key),
         }
         write_json(path.with_suffix(".json"), summary)
 

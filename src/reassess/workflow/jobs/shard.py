@@ -9,9 +9,10 @@ from pathlib import Path
 
 from reassess.core.files import read_json, write_json
 from reassess.core.seeds import derive_seed
-from reassess.data.traces import write_traces
+from reassess.data.traces import traces_hash, write_traces
 from reassess.grid.costs import Estimate
 from reassess.training.rejection_sampling import sample_traces
+from reassess.workflow.jobs.inputs import check_pool, check_teacher
 from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.jobs.traces import training_items
 from reassess.workflow.resources import Resources, estimated
@@ -79,8 +80,15 @@ class SampleShard(Job[ShardKey]):
         return finished
 
     def run(self, key: ShardKey) -> None:
-        """Sample, and keep the shortest correct completion of each prompt."""
+        """Sample, and keep the shortest correct completion of each prompt.
+
+        Raises:
+            ReassessError: the teacher is not what its manifest states, or the prompts are not those
+                that were built.
+        """
         started, grid = time.monotonic(), self.grid
+        check_pool(grid, grid.world.train_split(key.distribution))
+        checked = check_teacher(grid, key.family, key.distribution)
         settings = grid.config.distributions[key.distribution]
         items = training_items(grid, key.distribution)[key.shard :: settings.shards]
         seed = derive_seed("traces", grid.config.world.seed, key.family, key.distribution)
@@ -93,7 +101,13 @@ class SampleShard(Job[ShardKey]):
             grid.world.engine_layout(teacher_model),
             seed + key.shard,
         )
-        report |= {"prompts": len(items), "seconds": round(time.monotonic() - started, 3)}
+        checked.require_unchanged()
+        report |= {
+            "prompts": len(items),
+            "seconds": round(time.monotonic() - started, 3),
+            "teacher_checkpoint_hash": checked.hashes["checkpoint_hash"],
+            "content_hash": traces_hash(traces),
+        }
         path = grid.paths.shard(key.family, key.distribution, key.shard)
         write_json(path.with_suffix(".json"), report)
         write_traces(path, traces)

@@ -8,8 +8,9 @@ from pathlib import Path
 from reassess.core.files import Json, read_json, write_json
 from reassess.data.items import Item
 from reassess.data.pool import read_pool
-from reassess.data.traces import read_traces, write_traces
+from reassess.data.traces import read_traces, traces_hash, write_traces
 from reassess.grid.study import Grid
+from reassess.workflow.jobs.inputs import check_pool, check_table
 from reassess.workflow.jobs.job import Job, TracesKey
 from reassess.workflow.resources import Resources, for_data
 from reassess.worlds.base import world_of
@@ -60,7 +61,12 @@ class GatherTraces(Job[TracesKey]):
         return for_data(self.grid)
 
     def run(self, key: TracesKey) -> None:
-        """Write the traces in the order of the pool."""
+        """Write the traces in the order of the pool.
+
+        Raises:
+            ReassessError: the pool or a shard is not what was made; names it.
+        """
+        check_pool(self.grid, self.grid.world.train_split(key.distribution))
         settings = self.grid.config.distributions[key.distribution]
         items = training_items(self.grid, key.distribution)
         sampled = settings.source == "teacher"
@@ -72,6 +78,7 @@ class GatherTraces(Job[TracesKey]):
         }
         traces: dict[str, str] = {}
         for shard in self._shards(key):
+            check_table(shard, "sample_shard")
             traces |= read_traces(shard)
             part = read_json(shard.with_suffix(".json"))
             report["tokens"] += part["tokens"]
@@ -80,16 +87,18 @@ class GatherTraces(Job[TracesKey]):
                 report["undecided"] = report.get("undecided", 0) + undecided
         if not sampled:
             traces = world_of(self.grid).given_traces(self.grid, items, key.distribution)
+        ordered = {item.id: traces[item.id] for item in items if item.id in traces}
         report |= {
             "source": settings.source,
             "prompts": len(items),
             "kept": len(traces),
             "yield": len(traces) / len(items),
             "spec_hash": self.spec_hash(key),
+            "content_hash": traces_hash(ordered),
         }
         path = self.grid.paths.traces(key.family, key.distribution)
         write_json(path.with_suffix(".json"), report)
-        write_traces(path, {item.id: traces[item.id] for item in items if item.id in traces})
+        write_traces(path, ordered)
 
     def _shards(self, key: TracesKey) -> list[Path]:
         settings = self.grid.config.distributions[key.distribution]

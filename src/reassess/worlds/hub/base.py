@@ -12,6 +12,7 @@ from reassess.core.files import Json, write_json
 from reassess.core.manifest import Manifest
 from reassess.data.items import Message
 from reassess.grid.study import Grid
+from reassess.training.checkpoints import describe
 from reassess.training.loading import load_processor
 from reassess.worlds.hub.config import Pixels
 from reassess.worlds.hub.items import HubItem
@@ -43,7 +44,7 @@ def lay_out(grid: Grid, repositories: Repositories, model: str) -> None:
     write_json(temporary / PREPROCESSOR, preprocessor)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
-    manifest.add(repo=repo)
+    manifest.add(repo=repo, **describe(folder))
     write_json(grid.paths.base_manifest(model), manifest.close())
 
 

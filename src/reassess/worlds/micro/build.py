@@ -10,6 +10,7 @@ from reassess.core.files import Json, read_parquet, write_json
 from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.grid.study import Grid
+from reassess.training.checkpoints import check, describe
 from reassess.training.loading import (
     Model,
     Processor,
@@ -17,7 +18,6 @@ from reassess.training.loading import (
     load_processor,
     quiet,
     save_checkpoint,
-    weights_hash,
 )
 from reassess.training.sft_settings import SftSettings
 from reassess.worlds.micro.config import MicroConfig
@@ -63,11 +63,14 @@ def train_teacher(grid: Grid, family: str) -> None:
     """Train a family's teacher: its strongest base, trained further on chains of thought alone."""
     config = grid.config
     assert isinstance(config, MicroConfig)  # no other world trains teachers
-    recipe, start = config.world.teacher, grid.paths.base(grid.teacher_model(family))
+    recipe, base = config.world.teacher, grid.teacher_model(family)
+    start = grid.paths.base(base)
+    checked = check(start, grid.paths.base_manifest(base), f"base of {base}")
     manifest = Manifest(
         "build_teacher", grid.specs.teacher(family, ""), grid.specs.teacher_hash(family, "")
     )
     model, processor = load_model(start), load_processor(start)
+    checked.require_unchanged()
     forbidden = _test_scenes(grid) | _scenes(grid, "train")
     pairs = teacher_items(config.world.seed, recipe.rows, forbidden)
     settings = SftSettings(
@@ -104,7 +107,7 @@ def _fit(
 def _report(manifest: Manifest, model: Model, folder: Path, totals: Json, path: Path) -> None:
     """Write what a saved checkpoint is made of and what it took."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    manifest.add(parameters=parameters, weights_hash=weights_hash(folder), totals=totals)
+    manifest.add(parameters=parameters, totals=totals, **describe(folder))
     write_json(path, manifest.close())
 
 

@@ -20,6 +20,15 @@ SHIPPED = [
     ROOT / "config.yaml",
     *sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config" / "pins.yaml"}),
 ]
+PLUGIN = """
+from reassess.methods import Method
+
+class Plugged(Method):
+    '''Nothing.'''
+    name = "plugged"
+    kind = "none"
+    citation = "ours"
+"""
 
 
 def change(tree, path, value):
@@ -104,6 +113,14 @@ def test_wrong_config_is_explained(tmp_path, changes, words):
         assert word in message
 
 
+def bomb(node):
+    """YAML of a few lines that means a billion values, each line eight times the one before."""
+    lines = [f"a0: &a0 {node.format('')}" if "<<" not in node else "a0: &a0 {x: 1}"]
+    for number in range(1, 11):
+        lines.append(f"a{number}: &a{number} {node.format(', '.join([f'*a{number - 1}'] * 8))}")
+    return "\n".join(lines) + "\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -116,6 +133,16 @@ def test_wrong_config_is_explained(tmp_path, changes, words):
         ("extends: my.yaml\n", ["extends itself"]),
         ("extends: nowhere.yaml\n", ["no config file", "nowhere.yaml"]),
         ("grid: !!python/object:os.system x\n", ["not valid YAML"]),
+        (f"seeds: [{'9' * 5000}]\n", ["not valid YAML"]),
+        ("seeds: [2026-99-99]\n", ["not valid YAML"]),
+        ("grid: a\x00b\n", ["not valid YAML"]),
+        ("a: " + "[" * 500 + "]" * 500, ["levels deep"]),
+        ("a: " + "[" * 1000, ["levels deep"]),
+        ("a: &a [*a]\n", ["levels deep"]),
+        (bomb("[{}]"), ["counting what aliases"]),
+        (bomb("{{<<: [{}]}}"), ["counting what aliases"]),
+        (f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 99)}]\n", ["counting what aliases"]),
+        ("grid: " + "x" * 2**20 + "\n", ["larger than"]),
     ],
 )
 def test_unreadable_config_is_explained(tmp_path, text, words):
@@ -173,6 +200,34 @@ def test_extends_changes_only_the_given_keys(tmp_path):
     assert extended.config.seeds == [1, 2]
     assert set(default.config.studies) - set(extended.config.studies) == {"controls"}
     assert extended.config.models == default.config.models
+
+
+def test_plugins_are_relative_to_the_file_that_names_them(tmp_path, monkeypatch):
+    above, elsewhere = tmp_path / "above", tmp_path / "elsewhere"
+    for folder in (above / "mine", elsewhere):
+        folder.mkdir(parents=True)
+    (above / "mine" / "arm.py").write_text(PLUGIN)
+    tree = deepcopy(DEFAULT)
+    tree["methods"]["plugged"] = {}
+    (above / "grid.yaml").write_text(yaml.safe_dump({**tree, "plugins": ["mine"]}))
+    (elsewhere / "grid.yaml").write_text("extends: ../above/grid.yaml\ngrid: mine\n")
+    monkeypatch.chdir(elsewhere)
+    for path in (above / "grid.yaml", Path("../above/grid.yaml"), Path("grid.yaml")):
+        grid = Grid.load(path)
+        assert grid.arms["plugged"].method.name == "plugged"
+        (folder,) = grid.config.plugins
+        assert folder.resolve() == above / "mine"
+    (elsewhere / "grid.yaml").write_text("extends: ../above/grid.yaml\nplugins: [mine]\n")
+    with pytest.raises(ReassessError, match="plugins: mine is not a folder"):
+        Grid.load("grid.yaml")
+
+
+def test_a_config_that_is_no_readable_file_is_explained(tmp_path):
+    with pytest.raises(ReassessError, match="cannot be read"):
+        load_config(tmp_path)
+    (tmp_path / "my.yaml").write_bytes(b"grid: \xff\n")
+    with pytest.raises(ReassessError, match=r"my\.yaml is not valid YAML"):
+        load_config(tmp_path / "my.yaml")
 
 
 @pytest.mark.parametrize("name", sorted(generated_files()))

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from reassess.config.names import is_name
 from reassess.core.errors import nearest, unknown
 
+OF_NAMES = ("name", "string_pattern_mismatch", "literal_error")  # errors of pydantic
 LONGEST = 200  # characters of a value in a message
 
 
@@ -43,7 +44,7 @@ def _line(details: ErrorDetails, path: Path, model: type[BaseModel], prefix: str
     allowed = str(context.get("expected", ""))
     choices = allowed.replace("'", "").replace(" or ", ", ").split(", ")
     hint = nearest(details["input"], choices) if allowed else ""
-    shown = _shown(found, ascii if details["type"] == "name" else repr)
+    shown = _shown(found, ascii if details["type"] in OF_NAMES else repr)
     return f"{path}: {key}: found {shown}: {details['msg']}{hint}"
 
 

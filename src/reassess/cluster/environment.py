@@ -13,9 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from reassess.cluster.finding import Finding
+from reassess.cluster.installed import examine_installed
 from reassess.core.project import ROOT
 
-TORCH = "2.13.0"  # installed on its own, so no lock pins it
+TORCH = "2.13.0"  # by hash in envs/torch.txt
 FREE_DISK_GB = 3
 FREE_MEMORY_MB = 2000
 
@@ -26,6 +27,7 @@ def examine(folder: Path | None = None) -> list[Finding]:
     return [
         _python(),
         *_packages(ROOT / "envs" / "base.txt"),
+        *examine_installed(),
         _torchvision(),
         _threads(),
         _disk(folder),

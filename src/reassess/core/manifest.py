@@ -19,6 +19,7 @@ from typing import NotRequired, TypedDict
 
 from reassess.core.files import Json, sha256_file
 from reassess.core.project import ROOT
+from reassess.core.provenance import environment
 
 PACKAGES = (
     "torch", "transformers", "trl", "accelerate", "datasets", "lm-eval", "math-verify",
@@ -130,5 +131,6 @@ class Manifest:
             "versions": versions(),
             "code_commit": code_commit(),
             "lock_hash": lock_hash(),
+            "environment": environment(),
             "hardware": hardware(),
         }

@@ -119,6 +119,7 @@ HUB_KINDS = {
 KINDS = [(DEFAULT, key, edit) for key, edit in MICRO_KINDS.items()] + [
     (PAPER, key, edit) for key, edit in HUB_KINDS.items()
 ]
+KIND_IDS = [f"{tree.get('grid', 'micro')}:{key}" for tree, key, _ in KINDS]
 
 
 def edited(tree, edit, name):
@@ -130,7 +131,7 @@ def edited(tree, edit, name):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-@pytest.mark.parametrize(("tree", "key", "edit"), KINDS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("tree", "key", "edit"), KINDS, ids=KIND_IDS)
 def test_a_hostile_name_is_refused_wherever_it_stands(tree, key, edit, name):
     if key.endswith(".hub") and name == "a/b":
         return  # a repository

@@ -76,7 +76,7 @@ def test_the_manifest_states_the_hash_of_content_and_that_of_ids(grid):
     manifest = read_json(grid.paths.train_manifest(cell_of(grid).id))
     run = run_of(grid)
     assert manifest["rows_hash"] == hash_of(run)
-    assert manifest["ids_hash"] == sha256_text("\n".join(run.row_ids))
+    assert manifest["row_ids_hash"] == sha256_text("\n".join(run.row_ids))
 
 
 def repainted(item):
@@ -249,6 +249,12 @@ def test_no_job_reads_an_edited_pool(grid, job):
     edit_split(grid, "train", answer="77")
     with pytest.raises(ReassessError, match=r"train\.parquet"):
         job(grid).run(TracesKey(FAMILY, DISTRIBUTION))
+
+
+def test_no_base_keeps_clear_of_an_edited_benchmark(grid):
+    edit_split(grid, "iid", scene_hash="0")
+    with pytest.raises(ReassessError, match=r"iid\.parquet"):
+        steps.build_base(grid, "llava-w32")
 
 
 def test_no_cell_is_scored_on_an_edited_benchmark(grid):

@@ -387,6 +387,25 @@ def test_trainer_checkpoints_have_the_mode_of_the_umask(tmp_path, fresh, rows, m
     assert found == dict.fromkeys(found, file)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "trainer_state.json"])
+def test_no_run_resumes_from_a_damaged_trainer_checkpoint(tmp_path, fresh, rows, cut_at, name):
+    from reassess.training.engine import last_checkpoint
+    from reassess.training.sft import PreprocessedSftTrainer, train_sft
+    from reassess.training.sft_settings import SftSettings
+
+    settings = SftSettings(max_steps=3, batch_size=2, learning_rate=1e-3, save_every=1)
+    with cut_at(PreprocessedSftTrainer, 2):
+        train_sft(*fresh, rows, settings, order_seed=1, work=tmp_path)
+    path = last_checkpoint(tmp_path) / name
+    flip(path)
+    with pytest.raises(ReassessError) as caught:
+        train_sft(*fresh, rows, settings, order_seed=1, work=tmp_path)
+    assert str(path) in str(caught.value)
+    shutil.rmtree(path.parent)
+    _, resumed = train_sft(*fresh, rows, settings, order_seed=1, work=tmp_path)
+    assert resumed
+
+
 def test_files_in_a_folder_of_a_group_belong_to_the_group(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()

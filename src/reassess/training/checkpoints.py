@@ -22,6 +22,10 @@ WEIGHTS = ".safetensors"
 # Of files in a checkpoint whose manifest states no names (it is of an earlier version).
 READABLE = (WEIGHTS, ".json", ".txt", ".jinja", ".model", ".md")
 
+# Files of a trainer checkpoint that are larger and no weights (states of an optimizer, in whole or
+# in shards) are not hashed: it would take longer than to write them.
+SMALL = 64 * 2**20
+
 Stamp = tuple[int, int, int, int, int]  # device, inode, size, times of content and of inode
 
 
@@ -126,6 +130,31 @@ def check_processor(folder: Path, manifest: Path, what: str) -> None:
         }
         small = {name: digest for name, digest in files.items() if not name.endswith(WEIGHTS)}
         _require_equal(folder, manifest, what, small, found)
+
+
+def describe_resumable(folder: Path) -> dict[str, str]:
+    """Hash the files of a trainer checkpoint: weights, and all that are small."""
+    return {
+        name: sha256_file(folder / name)
+        for name in _names(folder)
+        if name.endswith(WEIGHTS) or (folder / name).stat().st_size <= SMALL
+    }
+
+
+def check_resumable(folder: Path, stated: Mapping[str, str]) -> None:
+    """Compare a trainer checkpoint with what was recorded when it was written.
+
+    Raises:
+        ReassessError: a file is missing or differs; names it, and what to do.
+    """
+    for name, digest in stated.items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            raise ReassessError(
+                f"{path} is not the file that was saved: it was damaged, replaced or removed "
+                f"since; delete {folder}, and the same command resumes from the trainer "
+                "checkpoint before it, or starts again"
+            )
 
 
 def _files(stated: Json) -> dict[str, str] | None:

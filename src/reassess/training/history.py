@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reassess.core.files import read_json, write_json
+from reassess.training.checkpoints import check_resumable, describe_resumable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,12 +54,23 @@ class History:
         self.add(step, **self.totals)
 
     def save(self, checkpoint: Path) -> None:
-        """Write the history into a trainer checkpoint, which makes it complete."""
-        write_json(checkpoint / MARKER, {"rows": self.rows, "totals": self.totals})
+        """Write the history into a trainer checkpoint, which makes it complete.
+
+        The hashes of its other files are written with it.
+        """
+        files = describe_resumable(checkpoint) if checkpoint.is_dir() else {}
+        files.pop(MARKER, None)
+        content = {"rows": self.rows, "totals": self.totals, "files": files}
+        write_json(checkpoint / MARKER, content)
 
     def restore(self, checkpoint: Path) -> None:
-        """Replace the content by that of a trainer checkpoint."""
+        """Replace the content by that of a trainer checkpoint.
+
+        Raises:
+            ReassessError: a file of the checkpoint is not the one that was saved.
+        """
         content = read_json(checkpoint / MARKER)
+        check_resumable(checkpoint, content.get("files", {}))  # earlier versions wrote none
         self.rows = [(int(step), str(name), float(value)) for step, name, value in content["rows"]]
         self.totals = {name: float(value) for name, value in content["totals"].items()}
 

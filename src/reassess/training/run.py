@@ -294,7 +294,7 @@ class TrainingRun:
             cell=self.cell,
             kind=self.kind,
             rows_hash=rows_hash(self.rows, self.items),
-            ids_hash=sha256_text("\n".join(self.row_ids)),
+            row_ids_hash=sha256_text("\n".join(self.row_ids)),
             rows=len(self.row_ids),
             order_seed=self.order_seed,
             sampling_seed=self.sampling_seed,

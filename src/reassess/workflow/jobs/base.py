@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reassess.workflow.jobs.inputs import check_splits
 from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.resources import Resources, model_memory
 from reassess.worlds.base import world_of
@@ -50,5 +51,10 @@ class BuildBase(Job[ModelKey]):
         return Resources(memory=model_memory(self.grid), minutes=30)
 
     def run(self, key: ModelKey) -> None:
-        """Make it."""
+        """Make it.
+
+        Raises:
+            ReassessError: a split of the pool is not what was built.
+        """
+        check_splits(self.grid, self.inputs(key))
         world_of(self.grid).build_base(self.grid, key.model)

@@ -11,6 +11,7 @@ from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
+from reassess.methods import source_of
 from reassess.training.loading import load_processor, quiet
 from reassess.workflow.jobs.inputs import check_pool, check_scored
 from reassess.workflow.jobs.job import CellJob, CellKey
@@ -84,10 +85,8 @@ class Evaluate(CellJob):
         for name in grid.benchmarks:
             check_pool(grid, name)
         template_hash = sha256_text(str(load_processor(checkpoint).chat_template))
-        weights_hash = None
         if grid.kind(cell) != "none":
             trained = read_json(grid.paths.train_manifest(cell.id))
-            weights_hash = checked.hashes["weights_hash"]
             if trained["template_hash"] != template_hash:
                 raise ReassessError(
                     f"{checkpoint}: its chat template is not the one that cell {cell.id} was "
@@ -107,10 +106,12 @@ class Evaluate(CellJob):
         write_parquet(grid.paths.predictions(cell.id), predictions)
         manifest.add(
             template_hash=template_hash,
-            weights_hash=weights_hash,
+            weights_hash=checked.hashes["weights_hash"],
             checkpoint_hash=checked.hashes["checkpoint_hash"],
             predictions_hash=sha256_file(grid.paths.predictions(cell.id)),
         )
+        if (plugin := source_of(grid.arms[cell.arm].method)) is not None:
+            manifest.add(plugin=plugin)
         content = {
             "cell": cell.id,
             "spec_hash": spec_hash,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,13 @@ def check_pool(grid: Grid, split: str) -> str:
     report, path = grid.paths.disjointness, grid.paths.pool(split)
     stated = read_json(report).get(SPLITS, {}) if report.is_file() else {}
     return _compared(path, report, stated.get(split), "build_pool")
+
+
+def check_splits(grid: Grid, inputs: Sequence[Path]) -> None:
+    """Compare the splits among a job's inputs with the pool's report."""
+    for split in grid.splits:
+        if grid.paths.pool(split) in inputs:
+            check_pool(grid, split)
 
 
 def note_beside(prepared: Path) -> Path:

@@ -68,7 +68,7 @@ class FreezeRows(Job[TracesKey]):
         summary = {
             "rows": len(frozen),
             "pool_rows": len(pool),
-            "ids_hash": sha256_text("\n".join(frozen["id"])),
+            "row_ids_hash": sha256_text("\n".join(frozen["id"])),
             "content_hash": content_hashes(path)["content_hash"],
             "spec_hash": self.spec_hash(key),
         }

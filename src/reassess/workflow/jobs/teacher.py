@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reassess.workflow.jobs.inputs import check_splits
 from reassess.workflow.jobs.job import Job, NoKey, option
 from reassess.workflow.jobs.pool import BuildPool
 from reassess.workflow.resources import Resources, model_memory
@@ -52,5 +53,10 @@ class BuildTeacher(Job[FamilyKey]):
         return Resources(memory=model_memory(self.grid), minutes=30)
 
     def run(self, key: FamilyKey) -> None:
-        """Train it."""
+        """Train it.
+
+        Raises:
+            ReassessError: a split of the pool, or the base, is not what was made.
+        """
+        check_splits(self.grid, self.inputs(key))
         world_of(self.grid).build_teacher(self.grid, key.family)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from reassess.analysis.bundle import (
     SCORES,
     undecided_in,
 )
+from reassess.bundles.current import Gap, content_gap, gap, require_none, stale_data
 from reassess.bundles.stored_answers import ANSWERS, KEYS, write_answers
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
@@ -32,6 +33,7 @@ from reassess.core.files import (
     write_json,
     write_parquet,
 )
+from reassess.data.pool import SplitHashes, content_hashes
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 
@@ -43,6 +45,9 @@ FRAMES = {  # the tables, and the order of their rows; answers are apart
     "manifests": ["cell"],
 }
 LAST_LINES = 5
+# How a hash of rows begins if it is of their content (`reassess.training.content`, which needs
+# torch). Older versions hashed their ids.
+CONTENT = "content:"
 
 
 def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
@@ -51,22 +56,27 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
     Args:
         grid: the grid.
         hours: by rule, the hours that jobs were estimated to take and took.
-        partial: record cells without scores as failed, with the last lines of their log, instead of
-            stopping.
+        partial: record cells without results of their present spec as failed, each with why,
+            instead of stopping.
 
     Raises:
-        ReassessError: a cell has no scores and `partial` is off; or cells that should share their
-            rows do not.
+        ReassessError: a cell has no results of its present spec and `partial` is off; or cells that
+            should share their rows do not.
     """
+    pool = _pool_hashes(grid)
+    gaps = {cell.id: found for cell in grid.cells.values() if (found := _gap(grid, cell, pool))}
+    stale = stale_data(grid)
+    if partial:
+        for name, found in {**gaps, **stale}.items():
+            print(f"left out: {name}: {found}")
+    else:
+        require_none({**gaps, **stale})
     scores, histories, manifests = [], [], []
     for cell in grid.cells.values():
         folder = grid.paths.cell(cell.id)
-        if not (folder / "scores.json").is_file():
-            if not partial:
-                raise ReassessError(
-                    f"cell {cell.id} has no scores; run it, or collect with --partial"
-                )
-            manifests.append({**axes_of(grid, cell), "status": "failed", "error": _why(grid, cell)})
+        if cell.id in gaps:
+            error = _why(grid, cell, gaps[cell.id])
+            manifests.append({**axes_of(grid, cell), "status": "failed", "error": error})
             continue
         scores.append(_scores(grid, cell, folder))
         manifests.append(_manifest(grid, cell, folder))
@@ -79,10 +89,11 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
         "history": _concat(histories, HISTORY),
         "manifests": frame,
     }
-    write_bundle(grid.paths.bundle, tables, study_of(grid, hours))
+    traces = dict(_trace_reports(grid, stale))
+    write_bundle(grid.paths.bundle, tables, study_of(grid, hours, traces, pool))
     write_answers(
         grid.paths.bundle / ANSWERS,
-        _answers(grid),
+        _answers(grid, [cell for cell in grid.cells.values() if cell.id not in gaps]),
         sampled=bool(grid.config.evaluation.samples),
     )
 
@@ -96,7 +107,7 @@ def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) 
 
 
 def axes_of(grid: Grid, cell: Cell) -> Json:
-    """The labels of a cell, by column."""
+    """The labels of a cell, by column; they follow from its id and the config."""
     model = grid.config.models[cell.model]
     return {
         "cell": cell.id,
@@ -131,15 +142,11 @@ def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
     return frame
 
 
-def _answers(grid: Grid) -> Iterator[pd.DataFrame]:
-    """Yield the answers of every scored cell."""
-    for cell in sorted(grid.cells.values(), key=lambda cell: cell.id):
-        if grid.paths.scores(cell.id).is_file():
-            yield (
-                read_parquet(grid.paths.predictions(cell.id))
-                .rename(columns={"id": "item"})
-                .assign(cell=cell.id)
-            )
+def _answers(grid: Grid, cells: Iterable[Cell]) -> Iterator[pd.DataFrame]:
+    """Yield the answers of each cell."""
+    for cell in sorted(cells, key=lambda cell: cell.id):
+        answers = read_parquet(grid.paths.predictions(cell.id))
+        yield answers.rename(columns={"id": "item"}).assign(cell=cell.id)
 
 
 def _manifest(grid: Grid, cell: Cell, folder: Path) -> Json:
@@ -156,10 +163,18 @@ def _manifest(grid: Grid, cell: Cell, folder: Path) -> Json:
     }
 
 
-def _why(grid: Grid, cell: Cell) -> str:
-    """What is recorded of a failure: the job's own record and the last lines of its log."""
+def _gap(grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes]) -> Gap | None:
+    return gap(grid, cell) or content_gap(grid, cell, pool)
+
+
+def _why(grid: Grid, cell: Cell, found: Gap) -> str:
+    """What is recorded of a gap; of a failure the job's own record and its log's last lines."""
+    if not found.unfinished:
+        return f"left out: {found}; it has not been run again since"
+    lines = [] if found.problem == "no scores" else [str(found)]
     record = grid.paths.failure(cell.id)
-    lines = [str(read_json(record)["error"])] if record.is_file() else []
+    if record.is_file():
+        lines.append(str(read_json(record)["error"]))
     rule = "evaluate" if grid.paths.train_manifest(cell.id).is_file() else "train"
     log = grid.paths.log(rule, cell.id)
     if log.is_file():
@@ -173,21 +188,38 @@ def _why(grid: Grid, cell: Cell) -> str:
 def require_identical_rows(manifests: pd.DataFrame) -> None:
     """Refuse to compare cells that were trained on different rows.
 
+    Hashes of the rows' content and hashes of their ids, of older versions, are compared each with
+    their like.
+
     Raises:
         ReassessError: names two such cells.
     """
     trained = manifests.dropna(subset=["rows_hash"])
-    for axes, group in trained.groupby(["family", "distribution", "size"], dropna=False):
+    of_content = trained["rows_hash"].astype(str).str.startswith(CONTENT).rename("of_content")
+    shared = ["family", "distribution", "size"]
+    for (*axes, _), group in trained.groupby([*shared, of_content], dropna=False):
         if group["rows_hash"].nunique() > 1:
             first = group.drop_duplicates("rows_hash")["cell"].tolist()[:2]
             raise ReassessError(
-                f"cells {first[0]} and {first[1]} should share the rows of {axes} but were "
+                f"cells {first[0]} and {first[1]} should share the rows of {tuple(axes)} but were "
                 "trained on different ones"
             )
 
 
-def study_of(grid: Grid, hours: Hours) -> Json:
-    """The terms of a grid's study, as a bundle holds them in `study.json`."""
+def study_of(
+    grid: Grid,
+    hours: Hours,
+    traces: Mapping[str, Json] | None = None,
+    pool: Mapping[str, SplitHashes] | None = None,
+) -> Json:
+    """The terms of a grid's study, as a bundle holds them in `study.json`. Nothing is read.
+
+    Args:
+        grid: the grid.
+        hours: by rule, the hours that jobs were estimated to take and took.
+        traces: the reports on traces, by `family/distribution`.
+        pool: the hashes of the pool's splits, by name.
+    """
     config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
     return {
         "format": FORMAT,
@@ -209,22 +241,29 @@ def study_of(grid: Grid, hours: Hours) -> Json:
             for name, arm in grid.arms.items()
         },
         "arm_order": list(grid.arms),
-        "traces": dict(_trace_reports(grid)),
+        "traces": dict(traces or {}),
+        "pool": dict(pool or {}),
         "costs": hours,
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),
     }
 
 
-def _trace_reports(grid: Grid) -> Iterator[tuple[str, Json]]:
-    """Yield the report on the traces of each family and distribution.
+def _pool_hashes(grid: Grid) -> dict[str, SplitHashes]:
+    """The hashes of the splits whose file is there."""
+    paths = {split: grid.paths.pool(split) for split in grid.splits}
+    return {split: content_hashes(path) for split, path in paths.items() if path.is_file()}
+
+
+def _trace_reports(grid: Grid, stale: Container[str]) -> Iterator[tuple[str, Json]]:
+    """Yield the report on the traces of each family and distribution that are not stale.
 
     Their seconds are left out: they differ from run to run.
     """
     for family in grid.config.teachers:
         for name in grid.config.distributions:
             path = grid.paths.traces(family, name).with_suffix(".json")
-            if path.is_file():
+            if path.is_file() and path.relative_to(grid.paths.results).as_posix() not in stale:
                 report = read_json(path)
                 report.pop("seconds", None)
                 yield f"{family}/{name}", report

@@ -38,14 +38,21 @@ class Collect(Job[CollectKey]):
         yield CollectKey()
 
     def inputs(self, key: CollectKey) -> Sequence[Path]:
-        """The scores of every cell, judged ones too; if partial, those that exist."""
+        """The scores of every cell, judged ones too; if partial, of those that will be collected.
+
+        A cell whose training has failed since is none of them: its old scores would have it trained
+        again.
+        """
+        from reassess.bundles.current import gap
+
         evaluate, judge = Evaluate(self.grid), Judge(self.grid)
-        scores = [
-            job.outputs(CellKey(cell))[0]
-            for cell in self.grid.cells
-            for job in ((evaluate, judge) if self.grid.config.evaluation.judge else (evaluate,))
+        jobs = (evaluate, judge) if self.grid.config.evaluation.judge else (evaluate,)
+        return [
+            job.outputs(CellKey(name))[0]
+            for name, cell in self.grid.cells.items()
+            if not key.partial or gap(self.grid, cell) is None
+            for job in jobs
         ]
-        return [path for path in scores if path.is_file()] if key.partial else scores
 
     def outputs(self, key: CollectKey) -> Sequence[Path]:
         """The tables of the bundle, and the answers."""

@@ -22,13 +22,29 @@ FigureNames = Annotated[
     list[str] | None, typer.Option(help="only this figure; may be given more than once")
 ]
 
+Sign = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign",
+        help="sign it with this SSH key (a private one, or a public one whose private half an "
+        "agent holds)",
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="load and run what the bundle's config names: plug-ins, benchmarks, files"
+    ),
+]
+
 bundles = typer.Typer(
     invoke_without_command=True,
     help="Pack, draw, merge and verify bundles: no GPU, no weights, no network.",
 )
 verify = typer.Typer(
-    no_args_is_help=True,
-    help="Reproduce figures, scores or training of a bundle; exit code 1 if anything differs.",
+    invoke_without_command=True,
+    help="Check and reproduce a bundle: all cheap levels, or one of them; exit code 1 if anything "
+    "differs or could not be checked.",
 )
 
 
@@ -49,14 +65,20 @@ def pack_by_default(
 
 
 @bundles.command()
-def pack(out: PackOut, config: ConfigFile = DEFAULT, source: Source = None) -> None:
+def pack(
+    out: PackOut, config: ConfigFile = DEFAULT, source: Source = None, sign: Sign = None
+) -> None:
     """Pack scores, answers, histories, manifests, config and figures into one checked archive."""
     from reassess.bundles.archive import opened
     from reassess.bundles.archive import pack as write
+    from reassess.bundles.checksums import is_packed, require_whole
 
-    with opened(source or Grid.load(config).paths.bundle) as root:
-        write(root / "bundle", out)
-    typer.echo(f"{out}: check it with `reassess bundle verify figures --bundle {out}`")
+    where = source or Grid.load(config).paths.bundle
+    with opened(where) as root:
+        if is_packed(root):
+            require_whole(root, where)
+        write(root / "bundle", out, sign)
+    typer.echo(f"{out}: check it with `reassess bundle verify --bundle {out}`")
 
 
 @bundles.command()
@@ -81,12 +103,53 @@ def merge(
         Literal["first", "second"] | None,
         typer.Option(help="whose result counts where both ran a cell"),
     ] = None,
+    sign: Sign = None,
 ) -> None:
     """Merge two bundles; what they disagree on is named."""
     from reassess.bundles.merge import merge as put_together
 
-    put_together(first, second, out, keep)
+    for note in put_together(first, second, out, keep, sign):
+        typer.echo(f"note: {note}")
     typer.echo(f"merged into {out}")
+
+
+@verify.callback()
+def verify_without_level(
+    context: typer.Context,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="a bundle: an archive, or a folder")
+    ] = None,
+    trust: Trust = False,
+    signer: Annotated[
+        Path | None,
+        typer.Option(
+            "--signer",
+            help="list of allowed signers (see ssh-keygen(1)): the bundle must be signed by one",
+        ),
+    ] = None,
+) -> None:
+    """Run every level but training: archive, contents, figures, scores."""
+    if context.invoked_subcommand is not None:
+        if bundle is not None or trust or signer is not None:
+            raise typer.BadParameter("options of a level stand after its name", ctx=context)
+        return
+    if bundle is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+    from reassess.verify.overall import verify_all
+
+    outcome = verify_all(bundle, trust=trust, signers=signer)
+    typer.echo(outcome.text())
+    if not outcome.passed:
+        raise typer.Exit(1)
+
+
+@verify.command("contents")
+def verify_contents(bundle: Archive, trust: Trust = False) -> None:
+    """Derive again what follows from config, pool and cells: labels, answers, specs, totals."""
+    from reassess.verify.contents import verify_contents as check
+
+    _conclude(check(bundle, trust=trust))
 
 
 @verify.command("figures")
@@ -113,16 +176,17 @@ def verify_train(
         typer.Option(help="train this cell again; default: the cheapest SFT cell"),
     ] = None,
     keep: Annotated[Path | None, typer.Option(help="keep what is trained, in this folder")] = None,
+    trust: Trust = False,
 ) -> None:
     """Train cells again from nothing and compare weights, or at least scores and intervals."""
     from reassess.verify.training import verify_train as check
 
-    _conclude(check(bundle, cell or [], keep))
+    _conclude(check(bundle, cell or [], keep, trust=trust))
 
 
 def _conclude(report: VerifyReport) -> None:
     typer.echo(report.text())
-    if report.differences:
+    if not report.passed:
         raise typer.Exit(1)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -153,15 +154,15 @@ def _hashes(stored: Stored, grid: Grid, cell: Cell, loose: bool) -> Iterator[str
 
 def check_manifests(stored: Stored) -> Iterator[str]:
     """Yield what a manifest states that its cell, its row or another manifest contradicts."""
-    for cell, row in stored.rows.items():
+    for name, row in stored.rows.items():
         if row["status"] == "failed":
-            given = [name for name in (*SHARED, "spec_hash", "manifest") if row[name] is not None]
+            given = [one for one in (*SHARED, "spec_hash", "manifest") if row[one] is not None]
             if given:
-                yield f"{cell}: failed, but has {', '.join(given)}"
+                yield f"{name}: failed, but has {', '.join(given)}"
             if row["error"] is None:
-                yield f"{cell}: failed, but has no error"
+                yield f"{name}: failed, but has no error"
         elif row["error"] is not None:
-            yield f"{cell}: done, but has an error"
+            yield f"{name}: done, but has an error"
     for grid, cell in stored.scored():
         record = stored.records[cell.id]
         row = stored.rows[cell.id]
@@ -174,7 +175,7 @@ def check_manifests(stored: Stored) -> Iterator[str]:
     yield from _rows(stored)
 
 
-def _same_fields(cell: str, row: Json, train: Json) -> Iterator[str]:
+def _same_fields(cell: str, row: Mapping[Hashable, Any], train: Json) -> Iterator[str]:
     """Yield columns of the manifests' table that are not what the manifest states."""
     for name in SHARED:
         if row[name] != train.get(name):
@@ -240,10 +241,14 @@ def _weights(stored: Stored) -> Iterator[str]:
         record = stored.records[cell.id]
         start = grid.start(cell)
         if start is not None and record["train"]:
-            held = record["train"].get("start_weights_hash")
-            trained = stored.records.get(start.id, {}).get("train", {}).get("weights_hash")
-            if trained is not None and held != trained:
-                yield f"{cell.id}: starts from {shown(held)}, but {start.id} is {shown(trained)}"
+            before = stored.records.get(start.id, {}).get("train", {})
+            for name in ("weights_hash", "checkpoint_hash"):
+                held, trained = record["train"].get(f"start_{name}"), before.get(name)
+                if trained is not None and held != trained and (held or name == "weights_hash"):
+                    yield (
+                        f"{cell.id}: start_{name} is {shown(held)}, but {name} of {start.id} "
+                        f"{shown(trained)}"
+                    )
             continue
         held = (
             record["train"].get("start_weights_hash")
@@ -284,4 +289,3 @@ def _rows(stored: Stored) -> Iterator[str]:
                     f"{cell.id}: {name} is {shown(held)}, of {first} {shown(other)}, though both "
                     "trained on the same rows"
                 )
-

@@ -1,4 +1,4 @@
-"""The level that asks whether a bundle contradicts itself, its config, or what this version derives.
+"""The level that asks whether a bundle contradicts itself, its config or its pool.
 
 Everything that follows from something else is derived again and compared: labels, specs and seeds
 from cell and config, items and prompts from the pool, lengths from texts, manifests from histories,
@@ -95,7 +95,5 @@ def _part(report: VerifyReport, name: str, part: Callable[[], Iterable[str]]) ->
     except ReassessError as error:
         found.append(str(error))
     except MALFORMED as error:
-        found.append(
-            f"{name}: not as this version writes them ({type(error).__name__}: {error})"
-        )
+        found.append(f"{name}: not as this version writes them ({type(error).__name__}: {error})")
     report.add(found)

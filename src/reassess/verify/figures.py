@@ -27,7 +27,10 @@ def verify_figures(path: Path) -> VerifyReport:
         ReassessError: the bundle is damaged or of a newer version, or no drawn file is stored
             beside it.
     """
-    report = VerifyReport()
+    report = VerifyReport(
+        agreement="the same bytes, drawn again from this bundle's tables",
+        leaves_open="the tables themselves; `verify contents` and `verify scores` compare those",
+    )
     with opened(path) as root, tempfile.TemporaryDirectory(prefix="reassess-verify-") as temporary:
         report.add(tampered(root))
         report.notes += changed_versions(root)

@@ -184,7 +184,11 @@ def scheduled(settings: TrainedSettings, rows: int, done: int) -> float | None:
         name, warmup = "constant_with_warmup", settings.warmup_steps
         peak = settings.learning_rate
     elif isinstance(settings, SftSettings):
-        name, warmup, peak = settings.lr_scheduler_type, settings.warmup(rows), settings.learning_rate
+        name, warmup, peak = (
+            settings.lr_scheduler_type,
+            settings.warmup(rows),
+            settings.learning_rate,
+        )
     else:
         return None
     if done < warmup:
@@ -209,9 +213,7 @@ def _rewards(settings: RlSettings, curves: Curves) -> Iterator[str]:
     wrong = gap[(gap < -ROUNDING) | (gap > (1 if penalised else 0) + ROUNDING)]
     if not wrong.empty:
         step = wrong.index[0]
-        yield (
-            f"reward is {curves['reward'][step]} at update {step}, its parts give {parts[step]}"
-        )
+        yield (f"reward is {curves['reward'][step]} at update {step}, its parts give {parts[step]}")
     yield from _of_batch(settings, curves)
     lengths = curves.get("completion_length", pd.Series(dtype=float))
     if (lengths > settings.max_completion_length).any():
@@ -244,7 +246,6 @@ def _starts(
 ) -> Iterator[str]:
     """Yield first probe scores that other scores of the same weights contradict."""
     known: dict[tuple[str, str, str], tuple[str, float]] = {}
-    ends: dict[str, Curves] = {}
     for grid, cell, curves in trained:
         pool, train = grid.specs.pool_hash(), stored.records[cell.id]["train"]
         for metric in PROBE:
@@ -259,11 +260,11 @@ def _starts(
                     "both start from the same weights"
                 )
             start = grid.start(cell)
-            ends = histories.get(start.id, {}) if start is not None else {}
-            if metric in ends and float(ends[metric].iloc[-1]) != held:
+            before = histories.get(start.id, {}) if start is not None else {}
+            if start is not None and metric in before and before[metric].iloc[-1] != held:
                 yield (
-                    f"{cell.id}: {metric} is {held} at update 0, but {ends[metric].iloc[-1]} at "
-                    f"the end of {start.id if start else ''}, from which it starts"
+                    f"{cell.id}: {metric} is {held} at update 0, but {before[metric].iloc[-1]} at "
+                    f"the end of {start.id}, from which it starts"
                 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import cast
 
 import pandas as pd
 
@@ -13,6 +14,8 @@ from reassess.core.files import Json
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item
 from reassess.data.pool import golds_hash, hashes_of
+from reassess.data.questions import AskedItem, questions_of
+from reassess.evaluation.plugins import Told, ask
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 from reassess.methods import Method
@@ -54,6 +57,24 @@ class Pool:
         """The items of the benchmarks, in order; none where the world cannot make them."""
         splits = self.splits or {}
         return [(name, item) for name in self.grid.benchmarks for item in splits.get(name, ())]
+
+    @property
+    def places(self) -> pd.MultiIndex:
+        """The benchmark and the id of each of `benchmarks`."""
+        places = [(name, item.id) for name, item in self.benchmarks]
+        return pd.MultiIndex.from_tuples(places, names=PLACE)
+
+    @cached_property
+    def asked(self) -> list[AskedItem]:
+        """The items of `benchmarks` without what their answers follow from."""
+        return [cast("AskedItem", item).asked() for _, item in self.benchmarks]
+
+    def ask(self, cell: Cell) -> Told:
+        """What the shipped method of a cell answers, or shows to the model, as in an evaluation."""
+        words = {item.id: self.grid.world.text_of(item) for item in self.asked}
+        questions = questions_of([item for _, item in self.benchmarks], lambda item: words[item.id])
+        method = self.grid.arms[cell.arm].build()
+        return ask(method, questions, self.asked, [derive_seed("evaluate", cell.seed)])
 
     def table(self) -> pd.DataFrame | None:
         """The columns `ITEM` of the items made again."""
@@ -114,9 +135,10 @@ class Items:
     ) -> Iterator[str]:
         scores = scores.assign(**{name: scores[name].astype(str) for name in KEYS})
         both = scores.merge(answers, on=KEYS, how="outer", indicator="_side")
-        for row in both[both["_side"] != "both"].itertuples():
-            which = "a score" if row._asdict()["_side"] == "left_only" else "an answer"
-            yield f"{cell.id} {row.benchmark} {row.item}: only {which} is stored"
+        alone = both.loc[both["_side"] != "both", [*PLACE, "_side"]]
+        for benchmark, item, side in alone.itertuples(index=False, name=None):
+            which = "a score" if side == "left_only" else "an answer"
+            yield f"{cell.id} {benchmark} {item}: only {which} is stored"
         both = both[both["_side"] == "both"].set_index(PLACE)
         if not both.index.is_unique:
             return  # found with the tables
@@ -128,13 +150,13 @@ class Items:
         yield from self._of_pool(cell, both, pool)
         yield from self._samples(grid, cell, both)
         both = both[both.index.isin(pool.items.index)]
-        method = grid.arms[cell.arm].build()
-        if type(method).respond is not Method.respond:
-            yield from self._responses(grid, cell, both, method)
+        method = grid.arms[cell.arm].method
+        if method.respond is not Method.respond:
+            yield from self._responses(grid, cell, both)
             return
-        yield from self._prompts(grid, cell, both, method)
-        budget = grid.config.evaluation.max_new_tokens
-        yield from self._lengths.check(cell.id, grid.family(cell.model), both, budget, reader_of(grid, cell))
+        yield from self._prompts(grid, cell, both)
+        family, budget = grid.family(cell.model), grid.config.evaluation.max_new_tokens
+        yield from self._lengths.check(cell.id, family, both, budget, reader_of(grid, cell))
 
     def _of_pool(self, cell: Cell, both: pd.DataFrame, pool: Pool) -> Iterator[str]:
         """Yield items that are missing or too many, and properties that are not the item's."""
@@ -160,48 +182,37 @@ class Items:
         if len(held) != len(both) or not held.eq(due).all():
             yield f"{cell.id}: samples is not {due} throughout, as the config says"
 
-    def _prompts(
-        self, grid: Grid, cell: Cell, both: pd.DataFrame, method: Method
-    ) -> Iterator[str]:
+    def _prompts(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
         """Yield prompts that are not those of the items, by their hashes."""
-        pool = self.pool_of(grid)
-        own_view = type(method).view is not Method.view
+        pool, reader = self.pool_of(grid), reader_of(grid, cell)
+        own_view = grid.arms[cell.arm].method.view is not Method.view
         key = grid.family(cell.model), cell.arm if own_view else ""
         if key not in pool.prompts:
-            reader = None if own_view else reader_of(grid, cell)
-            if reader is None or pool.splits is None:
+            if reader is None or pool.splits is None or not is_shipped(grid, cell):
                 pool.prompts[key] = cell.id, both["prompt_hash"]
             else:
-                hashes = reader.prompt_hashes([item for _, item in pool.benchmarks])
-                index = pd.MultiIndex.from_tuples(
-                    [(name, item.id) for name, item in pool.benchmarks], names=PLACE
-                )
-                pool.prompts[key] = "", pd.Series(hashes, index=index, dtype=object)
+                views = pool.ask(cell).views if own_view else None
+                hashes = reader.prompt_hashes(pool.asked if views is None else views)
+                pool.prompts[key] = "", pd.Series(hashes, index=pool.places, dtype=object)
         first, due = pool.prompts[key]
         held, due = both["prompt_hash"].align(due, join="inner")
-        yield from _unequal(
-            cell.id, "prompt_hash", held, due, f"as in {first}" if first else "derived"
-        )
+        source = f"as in {first}" if first else "derived"
+        yield from _unequal(cell.id, "prompt_hash", held, due, source)
 
-    def _responses(
-        self, grid: Grid, cell: Cell, both: pd.DataFrame, method: Method
-    ) -> Iterator[str]:
+    def _responses(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
         """Yield completions that a method without a model would not give again."""
         pool = self.pool_of(grid)
         if pool.splits is None or not is_shipped(grid, cell):
             return
         from reassess.evaluation.engine import GREEDY, answer_by_method
 
-        respond = answer_by_method(method, derive_seed("evaluate", cell.seed))
-        given = respond([item for _, item in pool.benchmarks], GREEDY)
-        index = pd.MultiIndex.from_tuples(
-            [(name, item.id) for name, item in pool.benchmarks], names=PLACE
-        )
+        items = [item for _, item in pool.benchmarks]
+        given = answer_by_method(items, pool.ask(cell).completions or {})(items, GREEDY)
         columns = {"text": "completion", **{n: n for n in ("prompt_hash", "length", "truncated")}}
         again = pd.DataFrame(
             [[getattr(one, name) for name in columns] for (one,) in given],
             columns=list(columns.values()),
-            index=index,
+            index=pool.places,
             dtype=object,
         )
         held, due = both[[*columns.values()]].align(again, join="inner", axis=0)
@@ -213,7 +224,7 @@ class Items:
     def _pool_hashes(self) -> Iterator[str]:
         """Yield hashes of the pool that the items do not have."""
         held = self._stored.bundle.study.get("pool")
-        if held is None:
+        if not held:
             self.notes.append("this bundle has no hashes of its pool: an earlier version wrote it")
             return
         grids = {grid.specs.pool_hash(): grid for grid in self._stored.grids}
@@ -224,7 +235,8 @@ class Items:
         for pool in map(self.pool_of, grids.values()):
             for split in pool.grid.splits:
                 if split not in held:
-                    yield f"study.json.pool.{split}: missing"
+                    if split in pool.grid.benchmarks:
+                        yield f"study.json.pool.{split}: missing"
                     continue
                 derived = self._hashes(pool, split)
                 other = dict(held[split])
@@ -251,9 +263,7 @@ class Items:
         return {"items": len(rows), "golds_hash": golds_hash(rows.to_numpy().tolist())}
 
 
-def _unequal(
-    cell: str, column: str, held: pd.Series, due: pd.Series, source: str
-) -> Iterator[str]:
+def _unequal(cell: str, column: str, held: pd.Series, due: pd.Series, source: str) -> Iterator[str]:
     """Yield the first items whose value in a column is another one, and how many there are."""
     same = (held == due).fillna(False).astype(bool) | (held.isna() & due.isna())
     places = held.index[~same.to_numpy()]

@@ -105,7 +105,9 @@ class Lengths:
         if answer.text == "" or (ways is not None and len(ways[0]) > 1):
             return None  # the text leaves it open
         first, other = self.known.setdefault(key, (name, answer))
-        return None if answer == other else f"{answer.size}, of the same text in {first} {other.size}"
+        return (
+            None if answer == other else f"{answer.size}, of the same text in {first} {other.size}"
+        )
 
     def _count(self, family: str, texts: pd.Series, reader: Reader | None) -> None:
         if reader is None:
@@ -123,7 +125,9 @@ class Lengths:
 
     def notes(self) -> list[str]:
         """The answers whose length the text does not tell."""
-        notes = [f"{one}; possible, if the model wrote other tokens" for one in self.unusual[:LISTED]]
+        notes = [
+            f"{one}; possible, if the model wrote other tokens" for one in self.unusual[:LISTED]
+        ]
         if len(self.unusual) > LISTED:
             notes.append(f"and {len(self.unusual) - LISTED} more lengths that texts do not tell")
         return notes

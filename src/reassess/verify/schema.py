@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from reassess.analysis.bundle import HISTORY, MANIFESTS, OPTIONAL_SCORES, SCORES
-from reassess.bundles.stored_answers import ANSWERS, COLUMNS, KEYS, SAMPLED
+from reassess.bundles.stored_answers import COLUMNS, KEYS, SAMPLED
 from reassess.core.errors import ReassessError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Type = Literal["text", "integer", "number", "boolean"]
 
@@ -72,30 +73,34 @@ def _table(path: Path, name: str) -> Iterator[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    where = f"bundle/{path.name}"
     try:
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            problems = [*_columns(schema, name), *_metadata(schema)]
-            if problems:
-                yield from (f"{where}: {problem}" for problem in problems)
-                return
-            if path.name == ANSWERS:  # by far the largest: a few cells at a time
-                groups = [file.read_row_group(n) for n in range(file.num_row_groups)]
-                frames = [group.select([*KEYS]).to_pandas() for group in groups]
-                nulls = [problem for group in groups for problem in _missing(group, name)]
-                yield from (f"{where}: {problem}" for problem in dict.fromkeys(nulls))
-                if frames:
-                    import pandas as pd
-
-                    yield from (f"{where}: {one}" for one in _keys(pd.concat(frames), name))
-                return
-            table = file.read()
-        frame = table.to_pandas(ignore_metadata=True)
+            problems = [*_columns(file.schema_arrow, name), *_metadata(file.schema_arrow)]
+            if not problems:
+                problems = [*_content(file, name)]
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
-    problems = [*_missing(table, name), *_keys(frame, name), *_values(frame)]
-    yield from (f"{where}: {problem}" for problem in problems)
+    yield from (f"bundle/{path.name}: {problem}" for problem in problems)
+
+
+def _content(file: pq.ParquetFile, name: str) -> Iterator[str]:
+    """Yield values that are missing, out of range, or of a row that another row has too."""
+    if name != "predictions":
+        table = file.read()
+        frame = table.to_pandas(ignore_metadata=True)
+        yield from _missing(table, name)
+        yield from _keys(frame, name)
+        yield from _values(frame)
+        return
+    import pandas as pd
+
+    keys = []  # of answers alone: they are by far the largest table
+    for number in range(file.num_row_groups):
+        table = file.read_row_group(number)
+        yield from _missing(table, name)
+        keys.append(table.select(UNIQUE[name]).to_pandas(ignore_metadata=True))
+    if keys:
+        yield from _keys(pd.concat(keys, ignore_index=True), name)
 
 
 def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
@@ -185,8 +190,8 @@ def _values(frame: pd.DataFrame) -> Iterator[str]:
     if "value" in frame and frame["value"].isna().any():
         yield f"{frame['cell'][frame['value'].isna()].iloc[0]}: value is no number"
     if {"samples", "sampled_correct"} <= set(frame):
-        wrong = frame[frame["sampled_correct"] > frame["samples"]]
-        yield from (f"{cell}: more samples are right than drawn" for cell in wrong["cell"].unique())
+        cells = frame.loc[frame["sampled_correct"] > frame["samples"], "cell"].unique()
+        yield from (f"{cell}: more samples are right than drawn" for cell in cells)
     if "status" in frame:
         for row in frame[~frame["status"].isin(STATES)].itertuples():
             yield f"{row.cell}: status is {row.status!r}, not {' or '.join(STATES)}"

@@ -20,6 +20,11 @@ from reassess.verify.second_grader import SecondGrader, name_of
 REMEMBERED = 200_000  # verdicts: models give the same short answers many times
 COMPARED = {"correct": "verdict", "extracted": "extracted answer", "format_ok": "format"}
 
+LEAVES_OPEN = (
+    "that the right answers are those of the pool, which `verify contents` compares, and that the "
+    "models wrote these completions"
+)
+
 Answer = tuple[str, str, str]  # a completion, the right answer, and its kind
 
 
@@ -32,7 +37,7 @@ def verify_scores(path: Path) -> VerifyReport:
     Raises:
         ReassessError: the bundle is damaged, of a newer version, or holds no answers.
     """
-    report = VerifyReport()
+    report = VerifyReport(agreement="the same verdicts, graded again", leaves_open=LEAVES_OPEN)
     with opened(path) as root:
         report.add(tampered(root))
         scores = Bundle.load(root / "bundle").scores

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.stored_answers import ANSWERS
@@ -50,11 +49,11 @@ class Stored:
         }
 
     @cached_property
-    def rows(self) -> dict[str, Json]:
+    def rows(self) -> dict[str, dict[Hashable, Any]]:
         """By cell, its row of the manifests; None where a value is missing."""
         frame = self.bundle.manifests
         frame = frame.astype(object).where(frame.notna(), None)
-        return {str(row["cell"]): row for row in frame.to_dict("records")}
+        return {str(row["cell"]): dict(row) for row in frame.to_dict("records")}
 
     def grids_of(self, cell: str) -> list[Grid]:
         """The grids that have a cell."""
@@ -68,7 +67,7 @@ class Stored:
                 yield self._owner(cell, row, grids), grids[0].cells[cell]
 
     @staticmethod
-    def _owner(cell: str, row: Json, grids: list[Grid]) -> Grid:
+    def _owner(cell: str, row: Mapping[Hashable, Any], grids: list[Grid]) -> Grid:
         of_spec = [
             grid for grid in grids if grid.specs.train_hash(grid.cells[cell]) == row["spec_hash"]
         ]

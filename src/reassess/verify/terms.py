@@ -13,7 +13,14 @@ from reassess.verify.stored import Stored, differing
 from reassess.worlds.base import world_of
 
 NOT_DERIVED = ("arm_order", "traces", "costs", "pool")  # checked by themselves
-SHARES = ("prompts", "kept", "yield", "tokens", "undecided")  # of the report on traces: what sampling gave
+SHARES = (
+    "prompts",
+    "kept",
+    "yield",
+    "tokens",
+    "undecided",
+    "content_hash",
+)  # of the report on traces: what sampling gave
 HOURS = {"measured_jobs", "estimated_hours", "measured_hours"}
 ROUNDING = 1e-4  # hours are stored with four decimals
 
@@ -89,9 +96,7 @@ def _report(grid: Grid, family: str, distribution: str) -> Json:
     return report
 
 
-def _shares(
-    parts: Json, of: tuple[Grid, str, str], where: str
-) -> Iterator[str]:
+def _shares(parts: Json, of: tuple[Grid, str, str], where: str) -> Iterator[str]:
     """Yield what does not fit together in a report: traces kept, their share, their tokens."""
     grid, _, distribution = of
     kept, prompts = parts["kept"], parts["prompts"]
@@ -122,16 +127,17 @@ def _costs(stored: Stored) -> Iterator[str]:
     for rule, jobs in (("train", _trained(stored)), ("evaluate", _evaluated(stored))):
         if jobs is None:
             continue
-        seconds = sum(part for _, part in jobs)
+        measured = round(sum(part for _, part in jobs) / 3600, 4)
+        held = costs.get(rule) or {}
+        if abs((held.get("measured_hours") or 0) - measured) <= ROUNDING:
+            measured = float(
+                held.get("measured_hours") or 0
+            )  # the order of a sum may move its last digit
         derived = {
             "measured_jobs": len(jobs),
             "estimated_hours": sum(estimate for estimate, _ in jobs) or None,
-            "measured_hours": round(seconds / 3600, 4),
+            "measured_hours": measured,
         }
-        held = costs.get(rule) or {}
-        close = abs((held.get("measured_hours") or 0) - derived["measured_hours"]) <= ROUNDING
-        if close and jobs:  # the order of a sum may move its last digit
-            derived["measured_hours"] = held.get("measured_hours")
         if jobs or held:
             yield from differing(held, derived, f"study.json.costs.{rule}")
 

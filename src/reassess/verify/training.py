@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -19,33 +19,42 @@ import yaml
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
+from reassess.bundles.stored_answers import ANSWERS, answers_by_cell
 from reassess.core.errors import ReassessError, unknown
-from reassess.core.files import Json, read_json, read_parquet
+from reassess.core.files import Json, read_json, read_parquet, write_text
 from reassess.core.project import ROOT
-from reassess.grid.study import Grid
+from reassess.grid.foreign import load_foreign
 from reassess.verify.report import VerifyReport
 
 HARDWARE = ("machine", "processor", "accelerators")  # of a manifest, what can change weights
 SOFTWARE = ("torch", "transformers", "trl", "numpy", "accelerate", "peft")
+# Of a training manifest: what cell and data decide, and what follows from the weights too.
+ALWAYS = ("rows", "rows_hash", "row_ids_hash", "updates", "order_seed", "sampling_seed")
+WITH_WEIGHTS = ("samples", "tokens", "flops", "template_hash", "start_weights_hash")
+LEAVES_OPEN = "the cells that were not trained again; `verify contents` compares all of them"
 ERROR = 0.05  # probability that any interval of a cell misses, were the outcome equal
 
 
-def verify_train(path: Path, cells: list[str], keep: Path | None = None) -> VerifyReport:
+def verify_train(
+    path: Path, cells: list[str], keep: Path | None = None, *, trust: bool = False
+) -> VerifyReport:
     """Train and score cells again, from nothing, and compare the outcome with the bundle.
 
-    SFT on the same kind of machine must give the same weights. Anything else must score inside the
-    95 % interval of the difference (paired by item, all intervals together: Bonferroni over
-    benchmarks).
+    SFT on the same kind of machine must give the same weights. Where weights are the same, so are
+    history, totals and completions. Anything else must score inside the 95 % interval of the
+    difference (paired by item, all intervals together: Bonferroni over benchmarks).
 
     Args:
         path: the bundle.
         cells: ids; none: the cheapest SFT cell by the tokens of its manifest.
         keep: folder for what is made here; none: it is removed.
+        trust: whether plug-ins and further files that its config names are loaded and run.
 
     Raises:
-        ReassessError: a cell is not in the bundle or failed there, or the run here failed.
+        ReassessError: a cell is not in the bundle or failed there, its config would load what is
+            not trusted, or the run here failed.
     """
-    report = VerifyReport()
+    report = VerifyReport(agreement="trained again, nothing differs", leaves_open=LEAVES_OPEN)
     with opened(path) as root:
         report.add(tampered(root))
         bundle = Bundle.load(root / "bundle")
@@ -55,10 +64,12 @@ def verify_train(path: Path, cells: list[str], keep: Path | None = None) -> Veri
             if cell not in finished.index:
                 raise ReassessError(unknown("finished cell", cell, finished.index))
         with tempfile.TemporaryDirectory(prefix="reassess-retrain-") as temporary:
-            repetition_of = _train_again(bundle, chosen, keep or Path(temporary))
+            again = TrainedAgain(bundle, path, (keep or Path(temporary)).resolve(), trust)
+            again.run(chosen)
+            written = _completions(root / "bundle" / ANSWERS, chosen)
             for cell in chosen:
                 stored = json.loads(str(finished.loc[cell, "manifest"]))
-                compare_cell(report, bundle, cell, stored, repetition_of(cell))
+                compare_cell(report, bundle, cell, stored, again.read(cell), written.get(cell))
     report.checked = f"{len(chosen)} cells trained again"
     return report
 
@@ -85,40 +96,72 @@ class Repetition:
     predictions: pd.DataFrame
 
 
-def _train_again(bundle: Bundle, cells: list[str], folder: Path) -> Callable[[str], Repetition]:
-    """Run the cells' jobs through the real rules in a folder of its own.
+def _completions(path: Path, cells: list[str]) -> dict[str, pd.DataFrame]:
+    """The stored answers of some cells; none where the bundle has no answers."""
+    if not path.is_file():
+        return {}
+    return {cell: rows for cell, rows in answers_by_cell(path) if cell in cells}
 
-    Returns:
-        what reads the results of a cell.
-    """
-    grids: dict[str, Grid] = {}
-    for number, source in enumerate(bundle.study.get("merged", [bundle.study])):
-        config = folder / f"config-{number}.yaml"
-        config.parent.mkdir(parents=True, exist_ok=True)
-        own = {
-            "results": str(folder / f"results-{number}"),
-            "scratch": str(folder / f"scratch-{number}"),
-        }
-        config.write_text(yaml.safe_dump({**source["config"], **own}))
-        grid = Grid.load(config)
-        of_grid = [cell for cell in cells if cell in grid.cells and cell not in grids]
-        if of_grid:
-            _run(config, [grid.paths.scores(grid.cell(cell).id) for cell in of_grid])
-            grids.update(dict.fromkeys(of_grid, grid))
-    missing = [cell for cell in cells if cell not in grids]
-    if missing:
-        raise ReassessError(f"no config of the bundle has the cell {missing[0]}")
 
-    def read(cell: str) -> Repetition:
-        grid = grids[cell]
+class TrainedAgain:
+    """Cells of a bundle whose jobs run through the real rules, in a folder of their own."""
+
+    def __init__(self, bundle: Bundle, source: Path, folder: Path, trust: bool) -> None:
+        """Read the configs of the bundle.
+
+        Args:
+            bundle: the bundle.
+            source: its path, for messages.
+            folder: where everything is made.
+            trust: whether what its configs name is loaded.
+
+        Raises:
+            ReassessError: a config is invalid, or would load what is not trusted.
+        """
+        self._bundle, self._folder = bundle, folder
+        self._grids = [
+            load_foreign(
+                {
+                    **terms["config"],
+                    "results": str(folder / f"results-{number}"),
+                    "scratch": str(folder / f"scratch-{number}"),
+                },
+                source,
+                trust=trust,
+            )
+            for number, terms in enumerate(bundle.study.get("merged", [bundle.study]))
+        ]
+
+    def _grid_of(self, cell: str) -> int:
+        """The number of the first grid that has a cell.
+
+        Raises:
+            ReassessError: none has it.
+        """
+        for number, grid in enumerate(self._grids):
+            if cell in grid.cells:
+                return number
+        raise ReassessError(f"no config of the bundle has the cell {cell}")
+
+    def run(self, cells: list[str]) -> None:
+        """Train and score cells."""
+        numbers = {cell: self._grid_of(cell) for cell in cells}
+        for number in sorted(set(numbers.values())):
+            grid = self._grids[number]
+            config = self._folder / f"config-{number}.yaml"
+            write_text(config, yaml.safe_dump(grid.config.model_dump(mode="json")))
+            of_grid = [grid.cell(cell).id for cell in cells if numbers[cell] == number]
+            _run(config, [grid.paths.scores(cell) for cell in of_grid])
+
+    def read(self, cell: str) -> Repetition:
+        """The results of a cell."""
+        grid = self._grids[self._grid_of(cell)]
         where = grid.paths.cell(grid.cell(cell).id)
         predictions = read_parquet(where / "predictions.parquet")
         if not (where / "train.json").is_file():
-            return Repetition({}, bundle.history.iloc[:0], predictions)
+            return Repetition({}, self._bundle.history.iloc[:0], predictions)
         history = read_parquet(where / "history.parquet")
         return Repetition(read_json(where / "train.json"), history, predictions)
-
-    return read
 
 
 def _run(config: Path, files: list[Path]) -> None:
@@ -133,7 +176,12 @@ def _run(config: Path, files: list[Path]) -> None:
 
 
 def compare_cell(
-    report: VerifyReport, bundle: Bundle, cell: str, stored: Json, again: Repetition
+    report: VerifyReport,
+    bundle: Bundle,
+    cell: str,
+    stored: Json,
+    again: Repetition,
+    answers: pd.DataFrame | None = None,
 ) -> None:
     """Compare a cell that was trained again with the bundle.
 
@@ -143,6 +191,7 @@ def compare_cell(
         cell: the cell's id.
         stored: the cell's manifests in the bundle, by `train` and `evaluate`.
         again: the new results.
+        answers: the cell's answers in the bundle; none: their texts are not compared.
     """
     then, now = stored["train"], again.trained
     if then and then["spec_hash"] != now["spec_hash"]:
@@ -151,15 +200,54 @@ def compare_cell(
         return
     surroundings = list(_other_machine(then, now)) if then else []
     report.notes += [f"{cell}: {difference}" for difference in surroundings]
+    report.add(_other_fields(cell, then, now, ALWAYS))
+    same = bool(then) and then["weights_hash"] == now["weights_hash"]
     exact = then and then.get("kind", "sft") == "sft" and not then.get("resumed")
-    if exact and not surroundings:
+    if exact and not surroundings and not same:
         before, after = then["weights_hash"][:12], now["weights_hash"][:12]
-        if then["weights_hash"] != now["weights_hash"]:
-            report.differences.append(f"{cell}: other weights ({before} stored, {after} now)")
-            report.add(list(_trajectory(cell, bundle.history, again.history)))
-            return
-        report.notes.append(f"{cell}: the same weights, bit by bit ({after})")
+        report.differences.append(f"{cell}: other weights ({before} stored, {after} now)")
+        report.add(_trajectory(cell, bundle.history, again.history))
+        return
+    if same:
+        report.notes.append(f"{cell}: the same weights, bit by bit ({now['weights_hash'][:12]})")
+        report.add(_other_fields(cell, then, now, WITH_WEIGHTS))
+        report.add(_trajectory(cell, bundle.history, again.history))
+        report.add(_other_texts(cell, answers, again.predictions))
+    elif then:
+        report.notes.append(
+            f"{cell}: other weights, which its method or this machine allows: of what follows from "
+            "them only the scores are compared, not its history or its completions"
+        )
     _compare_scores(report, bundle, cell, again)
+
+
+def _other_fields(cell: str, then: Json, now: Json, names: Iterable[str]) -> Iterator[str]:
+    """Yield the fields of a manifest that came out differently.
+
+    Hashes of rows are compared only if they were made in the same way.
+    """
+    for name in names:
+        before, after = then.get(name), now.get(name)
+        if before is None or after is None:
+            continue
+        if name == "rows_hash" and (":" in str(before)) is not (":" in str(after)):
+            continue
+        if before != after:
+            yield f"{cell}: {name} is {before!r} in the bundle, {after!r} when trained again"
+
+
+def _other_texts(cell: str, stored: pd.DataFrame | None, now: pd.DataFrame) -> Iterator[str]:
+    """Yield the items whose completion came out differently."""
+    if stored is None or "completion" not in now:
+        return
+    both = stored.merge(
+        now.rename(columns={"id": "item"}), on=["benchmark", "item"], suffixes=("", "_now")
+    )
+    for row in both[both["completion"] != both["completion_now"]].to_dict("records"):
+        yield (
+            f"{cell} {row['benchmark']} {row['item']}: completion {row['completion']!r} stored, "
+            f"{row['completion_now']!r} now"
+        )
 
 
 def _other_machine(then: Json, now: Json) -> Iterator[str]:
@@ -188,7 +276,10 @@ def _trajectory(cell: str, stored: pd.DataFrame, fresh: pd.DataFrame) -> Iterato
     """Yield, for each metric, the first update at which two histories differ."""
     old = stored[stored["cell"] == cell].set_index(["metric", "step"])["value"]
     new = fresh.set_index(["metric", "step"])["value"]
-    for metric in sorted({name for name, _ in old.index} - {"seconds"}):
+    known = {name for name, _ in old.index}
+    for metric in sorted({name for name, _ in new.index} - known - {"seconds"}):
+        yield f"{cell}: {metric} is recorded now, and was not"
+    for metric in sorted(known - {"seconds"}):
         if metric not in new.index.get_level_values(0):
             yield f"{cell}: {metric} was recorded, and is not now"
             continue

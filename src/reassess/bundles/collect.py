@@ -36,6 +36,7 @@ from reassess.core.files import (
 from reassess.data.pool import SplitHashes, content_hashes
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
+from reassess.methods import Method, source_of
 
 Hours = Mapping[str, Mapping[str, float | int | None]]  # by rule: estimated and measured
 
@@ -237,8 +238,7 @@ def study_of(
         ],
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
         "arms": {
-            name: arm.settings.model_dump() | {"method": arm.method.name}
-            for name, arm in grid.arms.items()
+            name: arm.settings.model_dump() | _method(arm.method) for name, arm in grid.arms.items()
         },
         "arm_order": list(grid.arms),
         "traces": dict(traces or {}),
@@ -247,6 +247,12 @@ def study_of(
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),
     }
+
+
+def _method(method: type[Method]) -> Json:
+    """The method of an arm, and of a plug-in its source."""
+    source = source_of(method)
+    return {"method": method.name, **({} if source is None else {"plugin": source})}
 
 
 def _pool_hashes(grid: Grid) -> dict[str, SplitHashes]:

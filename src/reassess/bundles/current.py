@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, read_parquet, sha256_file
 from reassess.data.pool import GOLDS, SplitHashes, golds_hash
-from reassess.evaluation.judge import VERSION, prompt_hash
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 
@@ -94,6 +93,8 @@ def _differ(first: Json, first_name: str, second: Json, second_name: str) -> boo
 
 
 def _judge_gaps(grid: Grid, cell: Cell, evaluated: Json) -> Iterator[Gap]:
+    from reassess.evaluation.judge import VERSION, prompt_hash
+
     paths, judge = grid.paths, grid.config.evaluation.judge
     for path in (paths.judged_scores(cell.id), paths.judged(cell.id)):
         if not path.is_file():

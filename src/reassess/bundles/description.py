@@ -38,10 +38,14 @@ Scores, answers, histories and manifests of every cell (`bundle/`), what is draw
 `claims.json`), and the config. `datapackage.json` explains the columns; \
 `sha256sum -c SHA256SUMS` checks the files.
 
-    reassess figures --bundle THIS          # redraw: no GPU, no weights, no network
-    reassess verify figures --bundle THIS   # the same bytes?
-    reassess verify scores --bundle THIS    # the same scores from the stored answers?
-    reassess verify train --bundle THIS     # the same weights, trained again?
+    reassess bundle draw --bundle THIS           # redraw: no GPU, no weights, no network
+    reassess bundle verify --bundle THIS         # every check that is cheap
+    reassess bundle verify train --bundle THIS   # the same weights, trained again?
+
+If there is a `SHA256SUMS.sig`, `reassess bundle verify --bundle THIS --signer FILE` says whether \
+one of the allowed
+signers in FILE has signed the checksums. A signature says who packed the files, not that they are \
+right.
 """
 
 

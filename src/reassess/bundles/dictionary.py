@@ -53,9 +53,10 @@ HISTORY = {
 MANIFESTS = {
     **AXES,
     "status": "done or failed",
-    "error": "of a failed cell: its error and the last lines of its log",
+    "error": "of a failed cell: its error and the last lines of its log, or why it was left out",
     "spec_hash": "SHA-256 of everything that decides the trained weights",
-    "rows_hash": "SHA-256 of the ids of the rows trained on, in order",
+    "rows_hash": "SHA-256 of the rows trained on, in order: of their content; of their ids where "
+    "it does not begin with `content:`",
     "samples": "rows or rollouts trained on",
     "updates": "optimizer updates",
     "tokens": "tokens processed in training",

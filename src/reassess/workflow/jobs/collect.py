@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from reassess.bundles.current import gap
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.job import AnyJob, CellKey, Job, measured_hours, option
 from reassess.workflow.jobs.judge import Judge
@@ -32,6 +33,7 @@ class Collect(Job[CollectKey]):
     name = "collect"
     key = CollectKey
     group = "draw"
+    follows = True
 
     def needed(self) -> Iterator[CollectKey]:
         """One."""
@@ -43,8 +45,6 @@ class Collect(Job[CollectKey]):
         A cell whose training has failed since is none of them: its old scores would have it trained
         again.
         """
-        from reassess.bundles.current import gap
-
         evaluate, judge = Evaluate(self.grid), Judge(self.grid)
         jobs = (evaluate, judge) if self.grid.config.evaluation.judge else (evaluate,)
         return [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
 
+from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_json
 from reassess.core.manifest import Manifest
 from reassess.data.items import Message
@@ -15,7 +17,9 @@ from reassess.grid.study import Grid
 from reassess.training.checkpoints import describe
 from reassess.training.loading import load_processor
 from reassess.worlds.hub.config import Pixels
+from reassess.worlds.hub.fetch import MODEL_FILES
 from reassess.worlds.hub.items import HubItem
+from reassess.worlds.hub.pins import Pin
 from reassess.worlds.hub.repositories import Repositories
 
 PREPROCESSOR = "preprocessor_config.json"
@@ -28,6 +32,9 @@ def lay_out(grid: Grid, repositories: Repositories, model: str) -> None:
     Every engine reads its pixel budget from the checkpoint's folder, and vLLM reads its own copy. A
     budget stated only in our config would give trainer and rollout engine different numbers of
     visual tokens, and nothing would report it.
+
+    Raises:
+        ReassessError: a file is not the one that is pinned; names it.
     """
     config = repositories.config
     repo = config.models[model].hub
@@ -38,14 +45,35 @@ def lay_out(grid: Grid, repositories: Repositories, model: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for path in sorted(source.iterdir()):
-        if path.is_file() and path.name not in (PREPROCESSOR, PROCESSOR):
+        if _is_fetched(path) and path.name not in (PREPROCESSOR, PROCESSOR):
             (temporary / path.name).symlink_to(path.resolve())
     preprocessor = with_pixels(read_preprocessor(source), config.world.pixels)
     write_json(temporary / PREPROCESSOR, preprocessor)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
-    manifest.add(repo=repo, **describe(folder))
+    hashes = describe(folder)
+    _require_pinned(folder, repositories.pin("model", repo), hashes["checkpoint_files"])
+    manifest.add(repo=repo, **hashes)
     write_json(grid.paths.base_manifest(model), manifest.close())
+
+
+def _is_fetched(path: Path) -> bool:
+    """Whether a file of a snapshot is one that a fetch asks for: others may lie there too."""
+    return path.is_file() and any(fnmatch(path.name, pattern) for pattern in MODEL_FILES)
+
+
+def _require_pinned(folder: Path, pin: Pin, found: Mapping[str, str]) -> None:
+    """Compare a checkpoint's files with the hashes that its pin states, mostly of weights.
+
+    Raises:
+        ReassessError: one differs; names the file in the cache.
+    """
+    for name, (_, digest) in pin.files.items():
+        if digest and name in found and name != PREPROCESSOR and found[name] != digest:
+            raise ReassessError(
+                f"{(folder / name).resolve()} is not the file {name} of commit {pin.revision}; "
+                "delete it and fetch it again (`reassess fetch`)"
+            )
 
 
 def read_preprocessor(source: Path) -> Json:

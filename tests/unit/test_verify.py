@@ -3,24 +3,33 @@
 import io
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from reference import Part, seal
 from synthetic import grid_in, make_bundle
 
 from reassess import verifier
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import pack
-from reassess.bundles.checksums import SUMS
+from reassess.bundles.checksums import tampered
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json
 from reassess.verifier.comparison import KINDS
 from reassess.verifier.grading import is_right
-from reassess.verify import VerifyReport, verify_figures, verify_scores, verify_train
+from reassess.verify import (
+    VerifyReport,
+    verify_all,
+    verify_contents,
+    verify_figures,
+    verify_scores,
+    verify_train,
+)
 from reassess.verify.training import Repetition, compare_cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
@@ -32,8 +41,14 @@ def packed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packed")
     of_grid = tmp_path_factory.mktemp("grid")
     pack(make_bundle(of_grid, grid_in(of_grid, "config/smoke.yaml")).paths.bundle, folder)
-    (folder / SUMS).unlink()  # the level itself is to find what is planted, not a checksum
     return folder
+
+
+@pytest.fixture(autouse=True)
+def past_the_sums(monkeypatch):
+    """The level itself is to find what is planted, not a checksum."""
+    for level in ("figures", "scores", "training"):
+        monkeypatch.setattr(f"reassess.verify.{level}.tampered", lambda root: [])
 
 
 @pytest.fixture
@@ -53,7 +68,8 @@ def only(report):
 def test_figures_that_are_the_same(study):
     report = verify_figures(study)
     assert (report.differences, report.notes) == ([], [])
-    assert report.text().endswith("identical")
+    assert "the same bytes, drawn again from this bundle's tables" in report.text()
+    assert "identical" not in report.text()  # the tables may be false
     assert act(["verify", "figures", "--bundle", str(study)]) == 0
 
 
@@ -386,17 +402,148 @@ def test_other_items_are_named(trained):
     assert found and all("other items than those stored" in one for one in found)
 
 
+def test_the_same_weights_have_the_same_history(trained):
+    bundle, stored, again = trained
+    stored["train"]["kind"] = "rl"
+    again.history.loc[again.history["metric"] == "probe_accuracy", "value"] += 0.01
+    assert f"{CELL}: probe_accuracy differs from update 0 on" in only(
+        compared(bundle, stored, again)
+    )
+
+
+def test_the_same_weights_have_the_same_totals(trained):
+    bundle, stored, again = trained
+    stored["train"] |= {"tokens": 5.0, "rows_hash": "a", "order_seed": 1}
+    again.trained.update(tokens=6.0, rows_hash="content:b", order_seed=2)
+    found = compared(bundle, stored, again).differences
+    assert found == [
+        f"{CELL}: order_seed is 1 in the bundle, 2 when trained again",
+        f"{CELL}: tokens is 5.0 in the bundle, 6.0 when trained again",
+    ]
+
+
+def test_the_same_weights_give_the_same_completions(trained):
+    bundle, stored, again = trained
+    answers = again.predictions.rename(columns={"id": "item"}).assign(completion="Answer: 1")
+    predictions = again.predictions.assign(completion="Answer: 1")
+    predictions.loc[predictions.index[0], "completion"] = "Answer: 2"
+    report = VerifyReport()
+    other = replace(again, predictions=predictions)
+    compare_cell(report, bundle, CELL, stored, other, answers)
+    assert "completion 'Answer: 1' stored, 'Answer: 2' now" in only(report)
+
+
+def test_a_config_that_would_load_something_is_not_run(study, tmp_path):
+    marker = tmp_path / "ran"
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/mine.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    terms = read_json(study / "bundle/study.json")
+    terms["config"]["plugins"] = [str(tmp_path / "plugins")]
+    write_json(study / "bundle/study.json", terms)
+    with pytest.raises(ReassessError, match="--trust"):
+        verify_train(study, [CELL])
+    assert not marker.exists()
+
+
 def test_an_unknown_cell_is_answered_with_those_there_are(study):
     with pytest.raises(ReassessError, match="unknown finished cell 'llava-w32/sft'"):
         verify_train(study, ["llava-w32/sft"])
 
 
-def test_a_tampered_file_fails_every_level(study, packed, tmp_path):
-    from reassess.core.files import sha256_file
-
-    sums = f"{sha256_file(study / 'config.yaml')}  config.yaml\n"
-    (study / SUMS).write_text(sums)
-    write_json(
-        study / "config.yaml", {**{"planted": 1}, **{"is": read_json(study / "claims.json")[0]}}
+@pytest.mark.parametrize("check", [verify_figures, verify_scores, verify_contents, verify_train])
+def test_a_tampered_file_fails_every_level(study, check, monkeypatch):
+    for level in ("figures", "scores", "contents", "training"):
+        monkeypatch.setattr(f"reassess.verify.{level}.tampered", tampered)
+    monkeypatch.setattr("reassess.verify.training.TrainedAgain", no_training)
+    (study / "ABOUT.md").write_text("planted")
+    report = check(study, []) if check is verify_train else check(study)
+    assert (
+        "ABOUT.md: not the file that SHA256SUMS lists; it was changed or damaged"
+        in report.differences
     )
-    assert "config.yaml: not the file that SHA256SUMS lists" in only(verify_scores(study))
+
+
+def no_training(*_):
+    """Stands for training again: nothing is trained, and nothing compared."""
+
+    class Nothing:
+        def run(self, cells):
+            cells.clear()
+
+    return Nothing()
+
+
+# --- without a level --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def part(tmp_path):
+    """A part of the reference run, packed: what it states is true."""
+    pack(Part().write(tmp_path / "tables") / "bundle", tmp_path / "part")
+    return tmp_path / "part"
+
+
+def test_without_a_level_every_cheap_one_runs(part, capsys):
+    outcome = verify_all(part)
+    assert outcome.passed and list(outcome.levels) == ["archive", "contents", "figures", "scores"]
+    last = outcome.text().splitlines()[-1]
+    assert last.startswith("consistent; not signed: nobody vouches for this bundle")
+    assert "verify train" in last and "identical" not in outcome.text()
+    assert outcome.text().count("not proved by this:") == 4
+    assert act(["verify", "--bundle", str(part)]) == 0
+    assert act(["bundle", "verify", "--bundle", str(part)]) == 0
+    assert capsys.readouterr().out.count("consistent; not signed") == 2
+
+
+def test_a_consistent_lie_is_not_called_consistent(tmp_path, capsys):
+    """Labels swapped in every table, then packed by the project itself: sums and figures fit."""
+    lie = Part()
+    for name in ("scores", "manifests", "history"):
+        frame = getattr(lie, name)
+        frame["method"] = frame["method"].replace({"sft": "grpo", "grpo": "sft"})
+    pack(lie.write(tmp_path / "tables") / "bundle", tmp_path / "lie")
+    assert act(["verify", "--bundle", str(tmp_path / "lie")]) == 1
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1] == "NOT CONSISTENT (contents)"
+    assert "identical" not in output
+
+
+def test_a_level_that_cannot_run_is_not_passed(part):
+    for name in ("figures", "tables"):
+        shutil.rmtree(part / name)
+    for name in ("claims.json", "claims.html"):
+        (part / name).unlink()
+    seal(part)
+    outcome = verify_all(part)
+    assert not outcome.passed and "nothing drawn" in outcome.levels["figures"].unchecked[0]
+    assert outcome.text().splitlines()[-1] == "NOT FULLY CHECKED (figures)"
+
+
+def test_without_a_bundle_the_command_explains_itself(capsys):
+    assert act(["verify"]) == 2
+    assert "--bundle" in capsys.readouterr().out
+
+
+def test_options_before_a_level_are_refused(part):
+    assert act(["verify", "--bundle", str(part), "figures", "--bundle", str(part)]) == 2
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen here")
+def test_a_signature_says_who_vouches(part, tmp_path, capsys):
+    key = tmp_path / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(make, check=True)
+    signers = tmp_path / "signers"
+    signers.write_text(f"lab@example.org {key.with_suffix('.pub').read_text()}")
+    signed = str(tmp_path / "signed.zip")
+    assert act(["bundle", "pack", "--bundle", str(part), "--out", signed, "--sign", str(key)]) == 0
+    assert act(["verify", "--bundle", signed, "--signer", str(signers)]) == 0
+    assert "consistent, signed by 'lab@example.org'" in capsys.readouterr().out.splitlines()[-1]
+    assert act(["verify", "--bundle", str(part), "--signer", str(signers)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "NOT CONSISTENT (archive)"
+
+
+def test_a_changed_bundle_is_not_packed_again(part, tmp_path):
+    (part / "ABOUT.md").write_text("planted")
+    out = str(tmp_path / "again.zip")
+    assert act(["bundle", "pack", "--bundle", str(part), "--out", out]) != 0

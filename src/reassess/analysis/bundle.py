@@ -82,20 +82,25 @@ class Bundle:
         """Read a bundle.
 
         Raises:
-            ReassessError: a file is missing or damaged, or lacks a column.
+            ReassessError: a file is missing or damaged, lacks a column, or has an unknown one.
         """
         frames = []
         for name, columns in (("scores", SCORES), ("history", HISTORY), ("manifests", MANIFESTS)):
             frame = read_parquet(folder / f"{name}.parquet")
+            known = [*columns, *(OPTIONAL_SCORES if name == "scores" else [])]
             lacking = [column for column in columns if column not in frame.columns]
-            if lacking:
-                raise ReassessError(
-                    f"{folder / name}.parquet lacks the columns {', '.join(lacking)}"
-                )
+            unknown = [str(column) for column in frame.columns if column not in known]
+            for problem, names in (("lacks the", lacking), ("has unknown", unknown)):
+                if names:
+                    raise ReassessError(
+                        f"{folder / name}.parquet {problem} columns {', '.join(names)}"
+                    )
             for column in set(CATEGORIES) & set(frame.columns):
                 frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
             frames.append(frame)
         study = read_json(folder / "study.json")
+        if not isinstance(study, dict):
+            raise ReassessError(f"{folder / 'study.json'} is no JSON object")
         if study.get("format", 0) != FORMAT:
             raise ReassessError(
                 f"{folder / 'study.json'} is of bundle format {study.get('format', 0)}, this "

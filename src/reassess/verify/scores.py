@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pandas as pd
 from reassess.analysis.bundle import Bundle, undecided_in
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
-from reassess.bundles.stored_answers import ANSWERS, KEYS, answers_by_cell
+from reassess.bundles.stored_answers import ANSWERS, KEYS, SAMPLED, answers_by_cell
 from reassess.core.errors import ReassessError
 from reassess.verifier import Verdict, grade_all
 from reassess.verify.report import LISTED, VerifyReport
@@ -57,7 +59,7 @@ def verify_scores(path: Path) -> VerifyReport:
             both, unpaired = _paired(stored, rows)
             regraded = _verdicts(both, known)
             undecided.check(both, regraded)
-            differences += [*unpaired, *_differences(both, regraded)]
+            differences += [*unpaired, *_differences(both, regraded), *_samples(both, known)]
             decided = ~regraded["undecided"].to_numpy(dtype=bool)
             second.check(both[decided], regraded[decided])
             count += len(both)
@@ -88,17 +90,57 @@ def _verdicts(rows: pd.DataFrame, known: dict[Answer, Verdict]) -> pd.DataFrame:
     answers: list[Answer] = list(
         zip(rows["completion"], rows["answer"], rows["answer_kind"], strict=True)
     )
-    if len(known) > REMEMBERED:
-        known.clear()
-    fresh = [answer for answer in dict.fromkeys(answers) if answer not in known]
-    known |= zip(fresh, _graded(fresh), strict=True)
-    verdicts = [known[answer] for answer in answers]
+    verdicts = _judged(answers, known)
     return pd.DataFrame(
         {
             name: pd.Series([getattr(verdict, name) for verdict in verdicts], dtype=object)
             for name in (*COMPARED, "undecided")
         }
     )
+
+
+def _judged(answers: Sequence[Answer], known: dict[Answer, Verdict]) -> list[Verdict]:
+    """The verdict on each answer, remembered in `known`."""
+    if len(known) > REMEMBERED:
+        known.clear()
+    fresh = [answer for answer in dict.fromkeys(answers) if answer not in known]
+    known |= zip(fresh, _graded(fresh), strict=True)
+    return [known[answer] for answer in answers]
+
+
+def _samples(rows: pd.DataFrame, known: dict[Answer, Verdict]) -> list[str]:
+    """The items whose further completions are not as many, or as often right, as is stored."""
+    if "samples" not in rows or rows["samples"].isna().all():
+        return []
+    if SAMPLED not in rows:
+        cell = rows["cell"].iloc[0]
+        return [f"{cell}: scores of further completions, but their texts are not stored"]
+    sampled = rows[rows["samples"].notna()].to_dict("records")
+    answers = [
+        [(text, row["answer"], row["answer_kind"]) for text in _texts(row[SAMPLED])]
+        for row in sampled
+    ]
+    verdicts = iter(_judged([one for own in answers for one in own], known))
+    problems = []
+    for row, own in zip(sampled, answers, strict=True):
+        right = sum(verdict.correct for verdict in islice(verdicts, len(own)))
+        held = row["sampled_correct"], row["samples"]
+        if held != (right, len(own)):
+            name = f"{row['cell']} {row['benchmark']} {row['item']}"
+            problems.append(
+                f"{name}: {held[0]} of {held[1]} further completions stored as right, recomputed "
+                f"as {right} of {len(own)}"
+            )
+    return problems
+
+
+def _texts(sampled: object) -> list[str]:
+    """The texts of an item's further completions; none if they are no list of texts."""
+    try:
+        texts = json.loads(str(sampled))
+    except ValueError:
+        return []
+    return texts if isinstance(texts, list) and all(isinstance(t, str) for t in texts) else []
 
 
 def _graded(answers: Sequence[Answer]) -> list[Verdict]:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 from reassess.data.items import Item
+
+
+class AskedItem(Item, Protocol):
+    """An item that can be had without what its answer follows from."""
+
+    def asked(self) -> Self:
+        """The item as its prompt needs it."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -15,7 +15,6 @@ from lm_eval.api.model import LM
 
 from reassess.core.files import sha256_text
 from reassess.data.items import Item, Prompts, WithImage
-from reassess.methods import Method
 from reassess.training.engine import seed_everything
 from reassess.training.generate import decode, generate
 from reassess.training.layout import Layout
@@ -198,20 +197,29 @@ def answer_by_vllm(
     return respond
 
 
-def answer_by_method(method: Method, seed: int) -> Responder[Item]:
-    """A function that answers items by a method's `respond`, without a model.
+def answer_by_method(
+    questions: Sequence[Item], completions: Mapping[int, Sequence[str]]
+) -> Responder[Item]:
+    """A function that answers items as a method did, without a model.
 
     The question's hash stands for that of a prompt.
+
+    Args:
+        questions: the items that the method was asked about.
+        completions: by seed, its answers to them.
     """
+    texts = {
+        seed: {item.id: text for item, text in zip(questions, given, strict=True)}
+        for seed, given in completions.items()
+    }
+    first = min(texts)
 
     def respond(items: Sequence[Item], sampling: SamplingParams) -> list[list[Completion]]:
-        rounds = [method.respond(items, seed + number) or [] for number in range(sampling.samples)]
-        return [
-            [
-                Completion(text, sha256_text(item.question), len(text.split()), False)
-                for text in of_item
-            ]
-            for item, of_item in zip(items, zip(*rounds, strict=True), strict=True)
-        ]
+        rounds = [texts[first + number] for number in range(sampling.samples)]
+        return [[_spoken(item, round[item.id]) for round in rounds] for item in items]
 
     return respond
+
+
+def _spoken(item: Item, text: str) -> Completion:
+    return Completion(text, sha256_text(item.question), len(text.split()), False)

@@ -20,6 +20,7 @@ from reassess.config.schema import Config, Evaluation
 from reassess.core.errors import ReassessError
 from reassess.data.items import Item
 from reassess.data.pool import read_pool
+from reassess.data.questions import AskedItem, questions_of
 from reassess.evaluation.engine import (
     Completion,
     ItemModel,
@@ -28,10 +29,12 @@ from reassess.evaluation.engine import (
     answer_by_engine,
     answer_by_method,
 )
+from reassess.evaluation.plugins import Told, ask, ask_elsewhere
 from reassess.evaluation.sampling import sampled_scores
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.world import WorldRules
-from reassess.methods import Method
+from reassess.methods import Method, source_of
+from reassess.training.enclosure import grid_folders
 from reassess.training.layout import Layout
 from reassess.verifier import Verdict, grade_all
 
@@ -57,26 +60,37 @@ def evaluate_checkpoint(
         pool: the folder of the split files.
         world: makes items and prompts.
         benchmarks: the benchmarks, by name.
-        method: its `view` decides what the model sees, its `respond` may answer without a model.
+        method: its `view` decides what the model sees, its `respond` may answer without a model;
+            neither is told an answer.
         layout: the engine and its share of the hardware.
         protocol: token budget, batch, and whether further samples are drawn.
         seed: of further samples, and of methods that answer at random.
 
     Raises:
-        ReassessError: the checkpoint or a split is missing or damaged, or lm-eval's score is not
-            the verifier's.
+        ReassessError: the checkpoint or a split is missing or damaged, lm-eval's score is not the
+            verifier's, or the method looked at what it is not shown.
     """
-    splits: dict[str, list[Item]] = {
+    splits: dict[str, list[AskedItem]] = {
         name: read_pool(pool / f"{name}.parquet", world.item_type) for name in benchmarks
     }
     items = [item for split in splits.values() for item in split]
+    asked = [item.asked() for item in items]
+    told = _told(
+        method, items, asked, world, [seed + number for number in range(protocol.samples or 1)]
+    )
     respond: Responder[Item]
-    if method.respond(items[:1], seed) is None:
+    if told.completions is None:
+        shown = {item.id: item for item in (asked if told.views is None else told.views)}
         respond = answer_by_engine(
-            checkpoint, world, method.view, layout, protocol.batch_size, protocol.max_new_tokens
+            checkpoint,
+            world,
+            lambda item: shown[item.id],
+            layout,
+            protocol.batch_size,
+            protocol.max_new_tokens,
         )
     else:
-        respond = answer_by_method(method, seed)
+        respond = answer_by_method(items, told.completions)
     model = ItemModel(_grading(respond), world.item_type)
     lm_eval_results = _run_lm_eval(model, pool, benchmarks)
     predictions = _predictions(splits, model.completions)
@@ -84,6 +98,24 @@ def evaluate_checkpoint(
         sampling = SamplingParams(protocol.samples, protocol.sample_temperature, seed)
         predictions = predictions.assign(**_sample_columns(items, respond(items, sampling)))
     return predictions, scores_of(predictions, lm_eval_results)
+
+
+def _told(
+    method: Method,
+    items: Sequence[AskedItem],
+    asked: Sequence[AskedItem],
+    world: WorldRules[Config],
+    seeds: Sequence[int],
+) -> Told:
+    """What a method answers, or shows to the model; a plug-in is asked in another process."""
+    words = {item.id: world.text_of(item) for item in asked}
+    questions = questions_of(items, lambda item: words[item.id])
+    own = (Method.respond, Method.view)
+    if (type(method).respond, type(method).view) == own:
+        return Told(None, None)
+    if source_of(type(method)) is None:
+        return ask(method, questions, asked, seeds)
+    return ask_elsewhere(method, questions, asked, seeds, grid_folders(world.config))
 
 
 def _grading(respond: Responder[Item]) -> Responder[Item]:

@@ -9,6 +9,7 @@ from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.cells import Arm, Cell
 from reassess.grid.world import AnyWorld
+from reassess.methods import source_of
 from reassess.verifier import VERSION as VERIFIER
 
 Spec = Json  # whatever decides a result
@@ -119,6 +120,8 @@ class Specs:
             },
             "start": self.train_hash(start) if start else None,
         }
+        if (source := source_of(arm.method)) is not None:  # nobody raises the version of a plug-in
+            spec["method"]["source"] = source["sha256"]
         if cell.distribution is not None:
             family = self._config.models[cell.model].family
             spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}

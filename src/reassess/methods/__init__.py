@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, get_args
 from typing_extensions import TypeVar
 
 from reassess.core.errors import ReassessError, unknown
-from reassess.core.files import sha256_text
+from reassess.core.files import Json, sha256_file, sha256_text
 from reassess.data.items import Item
+from reassess.data.questions import Question
 from reassess.training.history import Outcome
 from reassess.training.settings import MethodSettings, TrainedSettings
 
@@ -57,12 +59,55 @@ class Method(Generic[SettingsT_co]):
         raise ReassessError(f"method {self.name!r} trains nothing")
 
     def view(self, item: ItemT) -> ItemT:
-        """The item as the model sees it in evaluation; the item itself unless overridden."""
+        """The item as the model sees it in evaluation; the item itself unless overridden.
+
+        The item has no answer, and nothing else that its prompt does not show; it keeps its id.
+        """
         return item
 
-    def respond(self, items: Sequence[Item], seed: int) -> list[str] | None:
-        """Completions made without a model, one per item; None to let the model answer."""
+    def respond(self, questions: Sequence[Question], seed: int) -> list[str] | None:
+        """Completions made without a model, one per question; None to let the model answer."""
         return None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a method comes from that this project does not ship.
+
+    Attributes:
+        name: the method's.
+        origin: the file in its plug-in folder, or the entry point and its package with version.
+        sha256: of the names and contents of its source files, as they were when it was imported.
+        files: the number of these files.
+        folder: the plug-in folder; empty for an installed package.
+    """
+
+    name: str
+    origin: str
+    sha256: str
+    files: int
+    folder: str = ""
+
+
+_sources: dict[type[Method], Source] = {}
+
+
+def source_of(method: type[Method]) -> Json | None:
+    """The name, origin, hash and number of files of a method's source; None if it is shipped.
+
+    The source of a plug-in is its file and whatever its folder holds besides other plug-ins; of an
+    installed package, all of its files. No path of this machine is in it.
+    """
+    source = _sources.get(method)
+    if source is None:
+        return None
+    return {name: value for name, value in asdict(source).items() if name != "folder"}
+
+
+def folder_of(method: type[Method]) -> Path | None:
+    """The plug-in folder that a method is from; None for shipped methods and installed packages."""
+    source = _sources.get(method)
+    return Path(source.folder) if source is not None and source.folder else None
 
 
 def discover(plugins: Iterable[Path] = ()) -> dict[str, type[Method]]:
@@ -99,11 +144,63 @@ def _discover(
         if not folder.is_dir():
             raise ReassessError(f"plugins: {folder} is not a folder")
         for path in sorted(folder.glob("[!_]*.py")):
-            _add(methods, _methods_of(_load(path), str(path)), str(path))
+            files = {} if folder == SHIPPED else _files_of_plugin(path)
+            digest = _digest(files)  # of what is executed next
+            found = _methods_of(_load(path), str(path))
+            _add(methods, found, str(path))
+            if folder != SHIPPED:
+                origin = f"{folder.name}/{path.name}"
+                _state(found, origin, digest, len(files), str(folder))
     for entry in installed:
         origin = f"entry point {entry.name} = {entry.value} of {_distribution(entry)}"
-        _add(methods, _methods_of(_load_entry(entry, origin), origin), origin)
+        files = _files_of_package(entry)
+        digest = _digest(files)
+        found = _methods_of(_load_entry(entry, origin), origin)
+        _add(methods, found, origin)
+        _state(found, origin, digest, len(files))
     return methods
+
+
+def _state(
+    methods: Iterable[type[Method]], origin: str, digest: str, files: int, folder: str = ""
+) -> None:
+    for method in methods:
+        _sources[method] = Source(method.name, origin, digest, files, folder)
+
+
+def _files_of_plugin(path: Path) -> dict[str, Path]:
+    """The files that a plug-in may consist of, by name: its own, and those of no other plug-in."""
+    folder = path.parent
+    others = set(folder.glob("[!_]*.py")) - {path}
+    return {
+        file.relative_to(folder).as_posix(): file
+        for file in folder.rglob("*")
+        if file.is_file() and file not in others and "__pycache__" not in file.parts
+    }
+
+
+def _files_of_package(entry: EntryPoint) -> dict[str, Path]:
+    """The files of the installed package with an entry point; its module's if it lists none."""
+    listed = (entry.dist.files if entry.dist else None) or ()
+    files = {file.as_posix(): Path(str(file.locate())) for file in listed}
+    if not files and (spec := importlib.util.find_spec(entry.module.partition(".")[0])) is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+        if spec.origin is not None and not folders:
+            files = {Path(spec.origin).name: Path(spec.origin)}
+        for folder in folders:
+            files |= {
+                file.relative_to(folder.parent).as_posix(): file for file in folder.rglob("*")
+            }
+    return {
+        name: file
+        for name, file in files.items()
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def _digest(files: Mapping[str, Path]) -> str:
+    """The hash of the names and contents of files; the same wherever they lie."""
+    return sha256_text("\n".join(f"{sha256_file(files[name])}  {name}" for name in sorted(files)))
 
 
 def _add(methods: dict[str, type[Method]], further: list[type[Method]], origin: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from reassess.core.seeds import derive_seed
-from reassess.data.items import Item
+from reassess.data.questions import Question
 from reassess.methods import Method
 
 
@@ -15,17 +15,14 @@ class RandomChoice(Method):
     kind = "none"
     citation = "ours: a control"
     deviations = (
-        "the choices of an item are the answers that occur in its benchmark for its question "
+        "the choices of an item are the answers that occur in all benchmarks for its question "
         "family",
     )
 
-    def respond(self, items: Sequence[Item], seed: int) -> list[str]:
-        """One completion per item; the order of the items does not matter."""
-        choices: dict[str, set[str]] = {}
-        for item in items:
-            choices.setdefault(item.family, set()).add(item.answer)
+    def respond(self, questions: Sequence[Question], seed: int) -> list[str]:
+        """One completion per question; their order does not matter."""
         completions = []
-        for item in items:
-            draw = Random(derive_seed("random-choice", seed, item.id))
-            completions.append(f"Answer: {draw.choice(sorted(choices[item.family]))}")
+        for question in questions:
+            draw = Random(derive_seed("random-choice", seed, question.id))
+            completions.append(f"Answer: {draw.choice(question.choices)}")
         return completions

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from types import FrameType
 
+from reassess.core import view
 from reassess.core.compat import keep_head_with_norm
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.project import ROOT
 from reassess.training.layout import Layout
+from reassess.training.own_rows import only_rows
 from reassess.training.preemption import SIGNALS, ignore_signals
 from reassess.training.run import SupportsFit, TrainingRun
 
@@ -21,6 +23,7 @@ WORKER = "REASSESS_WORKER"
 OUT_OF_MEMORY = "out-of-memory"  # file that a worker leaves in its work folder
 STOPPED = "stopped"  # the same for a run that a signal ended
 SAVE_SECONDS = 280  # time that the launcher gives its workers to save before it kills them
+WORKERS = "reassess.cli.enclosed"  # the module that the processes of a job start with
 CONFIGS = ROOT / "workflow" / "accelerate"
 
 
@@ -35,9 +38,18 @@ def micro_batch_of_worker() -> int | None:
 
 
 def fit(run: TrainingRun, method: SupportsFit) -> None:
-    """Load the model, let the method train it, and write the results."""
+    """Load the model, let the method train it, and write the results.
+
+    Raises:
+        ReassessError: the method trained on rows of others, or opened files that it is not shown.
+    """
     run.load()
-    run.finish(method.fit(run))
+    with only_rows(run.row_ids):
+        outcome = method.fit(run)
+    if (sight := view.current()) is not None:
+        sight.require_kept(f"cell {run.cell}")
+        run.manifest.add(**sight.record())
+    run.finish(outcome)
 
 
 def train(run: TrainingRun, method: SupportsFit) -> None:
@@ -111,7 +123,7 @@ def _in_processes(run: TrainingRun) -> bool:
     for mark in (out_of_memory, stopped):
         mark.unlink(missing_ok=True)
     job = subprocess.Popen(
-        [*launcher(run.layout), "reassess.cli.entry", *run.command],
+        [*launcher(run.layout), WORKERS, *run.command],
         env={
             **os.environ,
             WORKER: "" if run.micro_batch is None else str(run.micro_batch),

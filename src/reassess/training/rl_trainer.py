@@ -21,6 +21,7 @@ from reassess.training.history import History
 from reassess.training.images import encode_images_once
 from reassess.training.loading import Model
 from reassess.training.overrides import require
+from reassess.training.own_rows import require_own
 from reassess.training.pixels import GRID
 from reassess.training.preprocessed import IGNORED, PreprocessedRows
 from reassess.training.vllm_engine import check_prompt, collapse, image_placeholder
@@ -59,7 +60,11 @@ class PreprocessedGrpoTrainer(StrictResume, GRPOTrainer):  # type: ignore[misc]
         """Train on the prompts of `rows`; the keyword arguments are `GRPOTrainer`'s.
 
         `items`, those of the rows, are where vLLM gets its images from.
+
+        Raises:
+            ReassessError: in a cell's job, a row or item that is not the cell's.
         """
+        require_own([*rows.ids, *(item.id for item in items)])
         self.rows, self.history, self.work, self.items = rows, history, work, items
         self._index_of = {row: index for index, row in enumerate(rows.ids)}
         self._synced_at = -1  # update whose weights vLLM has

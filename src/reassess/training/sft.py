@@ -27,6 +27,7 @@ from reassess.training.flops import flops_model
 from reassess.training.history import History, Outcome
 from reassess.training.layout import Layout
 from reassess.training.loading import Model, Processor
+from reassess.training.own_rows import require_own
 from reassess.training.preprocessed import IGNORED, PreprocessedRows
 from reassess.training.probe import Probe
 from reassess.training.sft_settings import SftSettings
@@ -40,7 +41,12 @@ class PreprocessedSftTrainer(StrictResume, SFTTrainer):  # type: ignore[misc]
     def __init__(
         self, rows: PreprocessedRows, order: list[int], history: History, work: Path, **kwargs: Any
     ) -> None:
-        """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s."""
+        """Train on `rows` in `order`; the keyword arguments are `SFTTrainer`'s.
+
+        Raises:
+            ReassessError: in a cell's job, a row that is not the cell's.
+        """
+        require_own(rows.ids)
         self.rows, self.history, self.work = rows, history, work
         super().__init__(
             train_dataset=Dataset.from_dict({"row": order}), data_collator=self._collate, **kwargs

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reassess.core.files import read_json
+from reassess.core import view
+from reassess.core.files import Json, read_json
 from reassess.core.locks import exclusive
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
 from reassess.grid.study import Grid
+from reassess.methods import discover, source_of
 from reassess.training.settings import TrainedSettings
-from reassess.workflow.jobs.job import CellJob, CellKey
+from reassess.workflow.jobs.inputs import check_training_inputs
+from reassess.workflow.jobs.job import RECORDING, CellJob, CellKey
 from reassess.workflow.resources import Resources, estimated
 from reassess.worlds.base import world_of
 
@@ -73,20 +76,53 @@ class Train(CellJob):
         return finished
 
     def run_cell(self, cell: Cell) -> None:
-        """Train a cell; where another job has just finished it, take over its result."""
-        from reassess.training import launch
+        """Train a cell; where another job has just finished it, take over its result.
+
+        The method sees the cell's own rows, its start and the probe; see
+        `reassess.training.enclosure`.
+        """
+        from reassess.training import enclosure, launch
 
         run = training_run(self.grid, cell)
         run.micro_batch = launch.micro_batch_of_worker()
+        run.manifest.add(**self._sources(cell))
         method = self.grid.arms[cell.arm].build()
-        if launch.is_worker():  # the process that launched this one holds the lock
-            launch.work(run, method)
+        if launch.is_worker() or view.is_inside():  # its launcher holds the lock
+            run.files = enclosure.staged(run)
+            (launch.work if launch.is_worker() else launch.train)(run, method)
             return
         with exclusive(self.grid.paths.lock(cell.id)):
             if run.is_finished():
                 print(f"cell {cell.id} was finished by another job; its result is taken over")
                 return
-            launch.train(run, method)
+            check_training_inputs(self.grid, cell, run)
+            enclosure.stage(run)
+            record = self.record(CellKey(cell.id))
+            kept = (record.parent,) if record is not None else ()
+            sees = enclosure.view_of(self.grid.config, run.files, kept)
+            if self._may_know_more(cell):
+                enclosure.run_again(run, sees, {RECORDING: "1"})
+                return
+            with enclosure.seen(sees):
+                launch.train(run, method)
+
+    def _sources(self, cell: Cell) -> Json:
+        """Of the cell's method if it is a plug-in, and of every other plug-in that is loaded."""
+        methods = discover(self.grid.config.plugins).values()
+        own = source_of(self.grid.arms[cell.arm].method)
+        loaded = [source for method in methods if (source := source_of(method)) is not None]
+        return ({"plugin": own} if own else {}) | ({"plugins_loaded": loaded} if loaded else {})
+
+    def _may_know_more(self, cell: Cell) -> bool:
+        """Whether foreign code has run before the view: at its import it could read anything.
+
+        In a process that is not the job's own, that of a test for instance, only the cell's own
+        method counts.
+        """
+        from reassess.training import enclosure
+
+        sources = self._sources(cell)
+        return bool("plugin" in sources or (sources and enclosure.is_own_process()))
 
 
 def training_run(grid: Grid, cell: Cell) -> TrainingRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
@@ -70,6 +70,10 @@ class HubItem:
         """The texts of the options, in order."""
         texts: list[str] = json.loads(self.options)
         return texts
+
+    def asked(self) -> HubItem:
+        """The item with what its prompt is made from, and no answer or trace."""
+        return replace(self, answer="", trace="")
 
 
 def option_letter(answer: str, options: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,3 +23,20 @@ class MicroItem:
     image_hash: str
     scene: str
     ask: str
+
+    def asked(self) -> MicroItem:
+        """The item with what its prompt is made from, and nothing that the answer follows from.
+
+        The scene's words are kept where there is no image: they are part of the prompt then.
+        """
+        return replace(
+            self,
+            answer="",
+            hops=0,
+            filled=0,
+            scene_text="" if self.image is not None else self.scene_text,
+            scene_hash="",
+            image_hash="",
+            scene="",
+            ask="",
+        )

@@ -116,3 +116,8 @@ def test_a_base_is_laid_out_from_the_pinned_weights_alone(own_cache, monkeypatch
     flip(weights)
     with pytest.raises(ReassessError, match=r"model\.safetensors.*fetch"):
         own_cache.world.build_base(own_cache, MODEL)
+
+
+def test_a_stand_in_can_be_read_by_whoever_reads_its_configs(stand_in):
+    snapshot = weights_in_cache(stand_in).parent
+    assert len({path.stat().st_mode for path in snapshot.iterdir() if path.is_file()}) == 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reassess.core.files import Json
+from reassess.core.files import Json, set_usual_modes
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Message
 from reassess.training.loading import Model, Processor, quiet
@@ -168,6 +168,7 @@ def save_as_published(model: Model, processor: Processor, folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     text = config.pop("text_config")
     (folder / "config.json").write_text(json.dumps({**text, **config}, indent=2))
+    set_usual_modes(folder)
     nested = folder / PROCESSOR
     if nested.is_file():
         content = json.loads(nested.read_text())["image_processor"]

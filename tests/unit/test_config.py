@@ -95,6 +95,8 @@ def load(tmp_path, **changes):
         ({"sedes": [1]}, ["sedes", "unknown key", "did you mean 'seeds'"]),
         ({"seeds": []}, ["seeds", "at least 1 item"]),
         ({"seeds": [1, 1]}, ["seeds", "duplicate: 1"]),
+        ({"seeds": [2**63]}, ["seeds", "less than or equal"]),
+        ({"checkpoint_minutes": float("inf")}, ["checkpoint_minutes", "finite"]),
         (
             {"models__llava-w32__family": "lava"},
             ["models.llava-w32.family", "'lava'", "did you mean 'llava'"],

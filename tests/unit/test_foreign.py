@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import Field
 from synthetic import grid_in
 from test_names import HOSTILE, KIND_IDS, KINDS, edited
@@ -245,6 +247,40 @@ def test_a_config_that_is_none_is_refused_with_and_without_trust(content):
             load_foreign(config_of(**content), BUNDLE, trust=trust)
         assert len(str(caught.value)) < 3000
         assert all(line.isprintable() for line in str(caught.value).split("\n"))
+
+
+def every_place(tree, path=()):
+    """The paths of all values of nested mappings and lists."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from every_place(value, (*path, key))
+
+
+TEXT = st.text(max_size=20) | st.sampled_from(HOSTILE)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+CONFIGS = [config_of(path) for path in ("config.yaml", "config/stand-in.yaml")]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_stands_anywhere_is_loaded_or_refused_in_words(data):
+    config = deepcopy(data.draw(st.sampled_from(CONFIGS)))
+    *parents, last = data.draw(st.sampled_from(list(every_place(config))))
+    tree = config
+    for key in parents:
+        tree = tree[key]
+    tree[last] = data.draw(ANYTHING)
+    try:
+        assert isinstance(load_foreign(config, BUNDLE), Grid)
+    except ReassessError as error:
+        assert str(error).startswith("foreign.zip: ")
+        assert all(line.isprintable() for line in str(error).split("\n"))
 
 
 @pytest.mark.parametrize("content", [[], None, "text", 7])

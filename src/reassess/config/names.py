@@ -30,6 +30,7 @@ REPOSITORY_RULE = (
     "its middle, single dashes and dots"
 )
 FILE_PATTERN = r"(?!.*\.\.)[A-Za-z0-9*][A-Za-z0-9._*-]*(?:/[A-Za-z0-9*][A-Za-z0-9._*-]*)*"
+LONGEST_PART = 255  # bytes of a name in a file system
 _NAME = re.compile(NAME)
 _REPOSITORY = re.compile(f"{REPOSITORY}/{REPOSITORY}", re.ASCII)
 _FILE_PATTERN = re.compile(FILE_PATTERN)
@@ -82,6 +83,8 @@ def _line(text: str) -> str:
 def _place(path: Path) -> Path:
     if unseen_in(str(path)):
         raise ValueError("a path with a control character or a line end; name another")
+    if any(len(part.encode()) > LONGEST_PART for part in path.parts):
+        raise ValueError(f"a part of this path is longer than {LONGEST_PART} bytes; name another")
     return path
 
 

@@ -1,8 +1,10 @@
 # From cells to the bundle, and from the bundle to tables and claims.
 
-collect_job = JobRule(jobs.Collect(GRID), partial=PARTIAL)
-tabulate_job = JobRule(jobs.Tabulate(GRID), bundle=BUNDLE, out=TABLES)
-test_claims_job = JobRule(jobs.TestClaims(GRID), bundle=BUNDLE, out=GRID.paths.claims)
+collect_job = JobRule(jobs.Collect(GRID), AGAIN, partial=PARTIAL)
+tabulate_job = JobRule(jobs.Tabulate(GRID), AGAIN, bundle=BUNDLE, out=TABLES)
+test_claims_job = JobRule(
+    jobs.TestClaims(GRID), AGAIN, bundle=BUNDLE, out=GRID.paths.claims
+)
 
 if BUNDLE == GRID.paths.bundle:
 
@@ -20,12 +22,11 @@ if BUNDLE == GRID.paths.bundle:
             mem_mb=collect_job.memory,
             runtime=collect_job.runtime,
         params:
-            config=CONFIG,
-            partial="--partial" if PARTIAL else "",
+            partial=["--partial"] if PARTIAL else [],
         message:
             "bundle: gathering {input}"
         shell:
-            "reassess job collect {params.partial} --config {params.config:q} > {log:q} 2>&1"
+            "exec reassess job collect {params.partial:q} --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule tabulate:
@@ -48,11 +49,13 @@ rule tabulate:
         runtime=tabulate_job.runtime,
     params:
         bundle=str(BUNDLE),
+        record=tabulate_job.record,
         out=subpath(output[0], parent=True),
     message:
         "tables"
     shell:
-        "reassess job tabulate --bundle {params.bundle:q} --out {params.out:q} > {log:q} 2>&1"
+        "exec reassess job tabulate --bundle {params.bundle:q} --out {params.out:q}"
+        " --record {params.record:q} > {log:q} 2>&1"
 
 
 rule test_claims:
@@ -75,7 +78,9 @@ rule test_claims:
         runtime=test_claims_job.runtime,
     params:
         bundle=str(BUNDLE),
+        record=test_claims_job.record,
     message:
         "claims"
     shell:
-        "reassess job test-claims --bundle {params.bundle:q} --out {output.claims:q} > {log:q} 2>&1"
+        "exec reassess job test-claims --bundle {params.bundle:q} --out {output.claims:q}"
+        " --record {params.record:q} > {log:q} 2>&1"

@@ -1,10 +1,10 @@
 # Questions, traces and frozen rows: everything that is the same for all methods.
 
-build_pool_job = JobRule(jobs.BuildPool(GRID))
-sample_shard_job = JobRule(jobs.SampleShard(GRID))
-gather_traces_job = JobRule(jobs.GatherTraces(GRID))
-freeze_rows_job = JobRule(jobs.FreezeRows(GRID))
-prepare_rows_job = JobRule(jobs.PrepareRows(GRID))
+build_pool_job = JobRule(jobs.BuildPool(GRID), AGAIN)
+sample_shard_job = JobRule(jobs.SampleShard(GRID), AGAIN)
+gather_traces_job = JobRule(jobs.GatherTraces(GRID), AGAIN)
+freeze_rows_job = JobRule(jobs.FreezeRows(GRID), AGAIN)
+prepare_rows_job = JobRule(jobs.PrepareRows(GRID), AGAIN)
 
 
 rule build_pool:
@@ -23,11 +23,10 @@ rule build_pool:
         cpus_per_task=build_pool_job.cpus,
     params:
         spec=build_pool_job.spec,
-        config=CONFIG,
     message:
         "pool: every split"
     shell:
-        "reassess job build-pool --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job build-pool --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule sample_shard:
@@ -48,13 +47,12 @@ rule sample_shard:
         gres=sample_shard_job.gres,
     params:
         spec=sample_shard_job.spec,
-        config=CONFIG,
     message:
         "traces: shard {wildcards.shard} of {wildcards.distribution} for {wildcards.family}"
         " ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
-        "reassess job sample-shard --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
-        " --shard {wildcards.shard:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job sample-shard --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --shard {wildcards.shard:q} --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule gather_traces:
@@ -73,12 +71,11 @@ rule gather_traces:
         cpus_per_task=gather_traces_job.cpus,
     params:
         spec=gather_traces_job.spec,
-        config=CONFIG,
     message:
         "traces: {wildcards.distribution} for {wildcards.family}"
     shell:
-        "reassess job gather-traces --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
-        " --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job gather-traces --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule freeze_rows:
@@ -97,12 +94,11 @@ rule freeze_rows:
         cpus_per_task=freeze_rows_job.cpus,
     params:
         spec=freeze_rows_job.spec,
-        config=CONFIG,
     message:
         "rows: freezing those of {wildcards.family} in {wildcards.distribution}"
     shell:
-        "reassess job freeze-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
-        " --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job freeze-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule prepare_rows:
@@ -121,9 +117,8 @@ rule prepare_rows:
         cpus_per_task=prepare_rows_job.cpus,
     params:
         spec=prepare_rows_job.spec,
-        config=CONFIG,
     message:
         "rows: tokenising {wildcards.distribution} for {wildcards.family}"
     shell:
-        "reassess job prepare-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
-        " --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job prepare-rows --family {wildcards.family:q} --distribution {wildcards.distribution:q}"
+        " --config {CONFIG:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 # Evaluation: all benchmarks of a cell in one process.
 
-evaluate_job = JobRule(jobs.Evaluate(GRID))
-judge_job = JobRule(jobs.Judge(GRID))
+evaluate_job = JobRule(jobs.Evaluate(GRID), AGAIN)
+judge_job = JobRule(jobs.Judge(GRID), AGAIN)
 
 
 rule evaluate:
@@ -22,11 +22,10 @@ rule evaluate:
         gres=evaluate_job.gres,
     params:
         spec=evaluate_job.spec,
-        config=CONFIG,
     message:
         "evaluate: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     shell:
-        "reassess job evaluate --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job evaluate --cell {wildcards.cell:q} --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule judge:
@@ -47,9 +46,8 @@ rule judge:
         gres=judge_job.gres,
     params:
         spec=judge_job.spec,
-        config=CONFIG,
         judge=GRID.config.evaluation.judge,
     message:
         "judge: {wildcards.cell}"
     shell:
-        "reassess job judge --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job judge --cell {wildcards.cell:q} --config {CONFIG:q} > {log:q} 2>&1"

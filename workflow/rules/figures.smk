@@ -1,6 +1,6 @@
 # Figures, from the bundle and nothing else.
 
-draw_figure_job = JobRule(jobs.DrawFigure(GRID), bundle=BUNDLE, out=FIGURES)
+draw_figure_job = JobRule(jobs.DrawFigure(GRID), AGAIN, bundle=BUNDLE, out=FIGURES)
 
 
 rule draw_figure:
@@ -24,9 +24,10 @@ rule draw_figure:
     params:
         caption=lambda w: caption(w.figure),
         bundle=str(BUNDLE),
+        record=draw_figure_job.record,
         out=subpath(output[0], parent=True),
     message:
         "figure: {wildcards.figure}"
     shell:
-        "reassess job draw-figure --bundle {params.bundle:q} --out {params.out:q}"
-        " --figure {wildcards.figure:q} > {log:q} 2>&1"
+        "exec reassess job draw-figure --bundle {params.bundle:q} --out {params.out:q}"
+        " --figure {wildcards.figure:q} --record {params.record:q} > {log:q} 2>&1"

@@ -6,7 +6,7 @@ localrules:
     fetch,
 
 
-fetch_job = JobRule(jobs.Fetch(GRID))
+fetch_job = JobRule(jobs.Fetch(GRID), AGAIN)
 
 
 rule fetch:
@@ -22,9 +22,8 @@ rule fetch:
         runtime=fetch_job.runtime,
     params:
         spec=fetch_job.spec,
-        config=CONFIG,
     message:
         "fetch: {wildcards.kind} {wildcards.org}/{wildcards.name}"
     shell:
-        "reassess job fetch --kind {wildcards.kind:q} --org {wildcards.org:q} --name {wildcards.name:q}"
-        " --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job fetch --kind {wildcards.kind:q} --org {wildcards.org:q} --name {wildcards.name:q}"
+        " --config {CONFIG:q} > {log:q} 2>&1"

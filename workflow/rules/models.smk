@@ -1,8 +1,8 @@
 # Base checkpoints; in the micro world also the tokenizer and the teachers.
 
-build_tokenizer_job = JobRule(jobs.BuildTokenizer(GRID))
-build_base_job = JobRule(jobs.BuildBase(GRID))
-build_teacher_job = JobRule(jobs.BuildTeacher(GRID))
+build_tokenizer_job = JobRule(jobs.BuildTokenizer(GRID), AGAIN)
+build_base_job = JobRule(jobs.BuildBase(GRID), AGAIN)
+build_teacher_job = JobRule(jobs.BuildTeacher(GRID), AGAIN)
 
 
 rule build_tokenizer:
@@ -18,11 +18,10 @@ rule build_tokenizer:
         runtime=build_tokenizer_job.runtime,
     params:
         spec=build_tokenizer_job.spec,
-        config=CONFIG,
     message:
         "tokenizer"
     shell:
-        "reassess job build-tokenizer --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job build-tokenizer --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule build_base:
@@ -41,11 +40,10 @@ rule build_base:
         runtime=build_base_job.runtime,
     params:
         spec=build_base_job.spec,
-        config=CONFIG,
     message:
         "base: {wildcards.model}"
     shell:
-        "reassess job build-base --model {wildcards.model:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job build-base --model {wildcards.model:q} --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule build_teacher:
@@ -64,8 +62,7 @@ rule build_teacher:
         runtime=build_teacher_job.runtime,
     params:
         spec=build_teacher_job.spec,
-        config=CONFIG,
     message:
         "teacher: {wildcards.family}"
     shell:
-        "reassess job build-teacher --family {wildcards.family:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job build-teacher --family {wildcards.family:q} --config {CONFIG:q} > {log:q} 2>&1"

@@ -10,4 +10,5 @@ rule figures:
 # Every cell trained and scored, nothing drawn.
 rule cells:
     input:
-        collect_job.input,
+        collect_job.every_input,
+        lambda wildcards: STALE(),

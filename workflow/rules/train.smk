@@ -1,6 +1,6 @@
 # Training: one job a cell. The reason to run again is the cell's resolved spec, not an edited comment.
 
-train_job = JobRule(jobs.Train(GRID))
+train_job = JobRule(jobs.Train(GRID), AGAIN)
 
 
 rule train:
@@ -22,9 +22,8 @@ rule train:
         gres=train_job.gres,
     params:
         spec=train_job.spec,
-        config=CONFIG,
     message:
         "train: {wildcards.cell} ({resources.gpu} GPUs, {resources.mem_mb} MB, {resources.runtime} min)"
     # exec: signals reach the trainer, which saves; a shell in between would die of them.
     shell:
-        "exec reassess job train --cell {wildcards.cell:q} --config {params.config:q} > {log:q} 2>&1"
+        "exec reassess job train --cell {wildcards.cell:q} --config {CONFIG:q} > {log:q} 2>&1"

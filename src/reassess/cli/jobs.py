@@ -40,7 +40,7 @@ def _action(job: type[AnyJob]) -> Callable[..., None]:
 
     def action(config: Path | None = None, **options: object) -> None:
         grid = None if config is None else Grid.load(config)
-        job(grid).run(job.key(**options))
+        job(grid).perform(job.key(**options))
 
     parameters = [_parameter(job, field) for field in fields(job.key)]
     if job.reads_config:

@@ -24,6 +24,9 @@ class DrawKey:
 
     bundle: Path = option("the folder of the bundle to draw from")
     out: Path = option("where to write")
+    record: Path | None = option(
+        "where to record what it was drawn from (default: nowhere)", default=None, kw_only=True
+    )
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class DrawJob(Job[DrawKeyT]):
 
     reads_config = False
     group = "draw"
+    follows = True
     in_rule: ClassVar[Sequence[str]] = ()  # of its key, what is a wildcard of its rule
 
     @classmethod
@@ -51,6 +55,20 @@ class DrawJob(Job[DrawKeyT]):
     def inputs(self, key: DrawKeyT) -> Sequence[Path]:
         """The tables of the bundle."""
         return [key.bundle / name for name in BUNDLE_FILES]
+
+    def record(self, key: DrawKeyT) -> Path | None:
+        """Where the key says, for want of a grid."""
+        if self._grid is None:
+            return key.record
+        return self.grid.paths.record(self.name, *(getattr(key, name) for name in self.in_rule))
+
+    def label(self, path: Path) -> str:
+        """Its name: a bundle's files are the same wherever it lies."""
+        return path.name
+
+    def manifests(self) -> dict[Path, Path]:
+        """No checkpoints are read."""
+        return {}
 
     def resources(self, key: DrawKeyT) -> Resources:
         """The scores are held in memory."""
@@ -75,7 +93,7 @@ class DrawFigure(DrawJob[FigureKey]):
     def needed(self) -> Iterator[FigureKey]:
         """Every figure."""
         folder = self.grid.paths.figure("all", "svg").parent
-        return (FigureKey(self.grid.paths.bundle, folder, name) for name in figure_names())
+        return (FigureKey(self.grid.paths.bundle, folder, figure=name) for name in figure_names())
 
     def outputs(self, key: FigureKey) -> Sequence[Path]:
         """A file for each format."""

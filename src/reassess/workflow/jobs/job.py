@@ -6,23 +6,28 @@ jobs (`reassess.workflow.jobs.JOBS`). A new job is one module here and one rule 
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from reassess.core.errors import ReassessError
+from reassess.core.files import Json
 from reassess.grid.cells import Cell
 from reassess.grid.costs import Estimate
 from reassess.grid.state import recording_failure
 from reassess.grid.study import Grid
+from reassess.workflow.records import Contents, Record
 from reassess.workflow.resources import Resources
 
+RECORDING = "REASSESS_RECORDING"  # set while a job keeps its record: its own processes keep none
 
-def option(help: str, default: object = MISSING) -> Any:
+
+def option(help: str, default: object = MISSING, kw_only: bool = False) -> Any:
     """Return a field of a key: a wildcard of the job's rule, and an option of its command."""
-    return field(metadata={"help": help}, default=default)
+    return field(metadata={"help": help}, default=default, kw_only=kw_only)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Job(ABC, Generic[KeyT]):
         imports: heavy modules that the fork server imports beforehand.
         reads_config: whether it needs the grid; otherwise a bundle is enough.
         group: its group in the cluster profiles, whose jobs run one after another.
+        follows: whether it runs again with the jobs that it reads from, before it is known whether
+            their results differ; for jobs that cost little.
     """
 
     name: ClassVar[str]
@@ -64,6 +71,7 @@ class Job(ABC, Generic[KeyT]):
     imports: ClassVar[Sequence[str]] = ()
     reads_config: ClassVar[bool] = True
     group: ClassVar[str | None] = None
+    follows: ClassVar[bool] = False
 
     def __init__(self, grid: Grid | None) -> None:
         """Take the grid; None only where the job does not read the config."""
@@ -119,6 +127,44 @@ class Job(ABC, Generic[KeyT]):
     def run(self, key: KeyT) -> None:
         """Do the job."""
 
+    def perform(self, key: KeyT) -> None:
+        """Do the job, and keep the record of what it was made from and what it made."""
+        path = self.record(key)
+        if path is None or RECORDING in os.environ:
+            self.run(key)
+            return
+        record = Record(self.spec_hash(key), inputs=self._contents(key, self.inputs(key)))
+        record.write(path)
+        os.environ[RECORDING] = "1"
+        try:
+            self.run(key)
+        finally:
+            del os.environ[RECORDING]
+        made = self._contents(key, [*self.outputs(key), *self.folders(key)])
+        replace(record, complete=True, outputs=made).write(path)
+
+    def _contents(self, key: KeyT, paths: Sequence[Path]) -> dict[str, Json]:
+        contents = Contents(self.manifests())
+        found = {self.label(path): contents.of(path) for path in paths}
+        return {label: content for label, content in found.items() if content is not None}
+
+    def manifests(self) -> dict[Path, Path]:
+        """By folder, the manifest of the checkpoint in it, for all checkpoints of the grid."""
+        return checkpoint_manifests(self.grid)
+
+    def record(self, key: KeyT) -> Path | None:
+        """Where a job's record is kept; None for nowhere."""
+        parts = [value for value in vars(key).values() if not isinstance(value, bool)]
+        return self.grid.paths.record(self.name, *map(str, parts))
+
+    def label(self, path: Path) -> str:
+        """The name of a file in records, the same wherever the grid's folders are."""
+        paths = self.grid.paths
+        for name, root in (("results", paths.results), ("scratch", paths.scratch)):
+            if path.is_relative_to(root):
+                return f"{name}/{path.relative_to(root).as_posix()}"
+        return f"{path.parent.name}/{path.name}"
+
     @classmethod
     def command(cls) -> str:
         """The name of its command: `reassess job NAME`."""
@@ -131,6 +177,16 @@ class Job(ABC, Generic[KeyT]):
 
 
 AnyJob: TypeAlias = Job[Any]  # of whichever key
+
+
+def checkpoint_manifests(grid: Grid) -> dict[Path, Path]:
+    """By folder, the manifest of the checkpoint in it: bases, teachers and trained cells."""
+    paths = grid.paths
+    return {
+        **{paths.base(name): paths.base_manifest(name) for name in grid.config.models},
+        **{paths.teacher(name): paths.teacher_manifest(name) for name in grid.config.teachers},
+        **{paths.checkpoint(cell): paths.train_manifest(cell) for cell in grid.trained},
+    }
 
 
 class CellJob(Job[CellKey]):

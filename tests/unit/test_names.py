@@ -187,6 +187,18 @@ def test_a_task_with_a_hostile_name_is_refused_in_any_folder(tmp_path, task):
     assert all(line.isprintable() for line in str(caught.value).split("\n"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a: &a [*a]", "a: " + "[" * 3000, f"a: {'9' * 5000}", "a: 2026-99-99", "include: .", "- 1"],
+    ids=lambda text: text[:20],
+)
+def test_a_task_file_that_is_none_is_explained(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ReassessError) as caught:
+        benchmarks_of("micro", [tmp_path])
+    assert str(tmp_path) in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["a\x1b[31m", "a\nb", "a\u202eb"])
 def test_what_is_shown_on_a_line_has_no_control_characters(tmp_path, text):
     tree = edited(DEFAULT, put("studies", "scale", "question"), text)

@@ -13,6 +13,7 @@ from textwrap import shorten
 
 import yaml
 
+from reassess.config.limits import check_size
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json
 
@@ -61,8 +62,11 @@ def _read(path: Path, included_by: tuple[Path, ...]) -> Json:
     except FileNotFoundError as error:
         by = included_by[-1] if included_by else path
         raise ReassessError(f"{by}: include: no file {path}") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ReassessError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ReassessError(f"{path} is not valid YAML: {error}") from error
+    check_size(content, path)
     if not isinstance(content, dict):
         raise ReassessError(f"{path}: task is missing: give a name")
     included = content.pop("include", [])

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from reassess.workflow.fork_server import forward
+from reassess.core.lifetime import end_with_owner
+from reassess.workflow.fork_server import JOB, forward
 
 
 def main() -> None:
-    """Run the command line."""
-    code = forward(sys.argv[1:])
+    """Run the command line. A job ends with the Snakemake or the launcher that started it."""
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are imported, for instance
+        code = 128 + signal.SIGINT
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code."""
+    if arguments[:1] == [JOB]:
+        end_with_owner()
+    code = forward(arguments)
     if code is None:
         from reassess.cli.main import act
 
-        code = act(sys.argv[1:])
-    sys.exit(code)
+        code = act(arguments)
+    return code
 
 
 if __name__ == "__main__":

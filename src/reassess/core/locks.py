@@ -10,15 +10,19 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from reassess.core.errors import ReassessError
+from reassess.core.lifetime import grace, is_alive
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+MARGIN = 30.0  # seconds that what is being ended may take beyond its time to save
 
 
 @contextmanager
@@ -36,26 +40,63 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def refused_if_held(path: Path, subject: str) -> Iterator[None]:
-    """Hold `path` locked, with the number of this process in it; do not wait.
+def refused_if_held(path: Path, subject: str) -> Iterator[TextIO]:
+    """Hold `path` locked, with the number and the host of this process in it.
+
+    Whoever inherits the open file holds the lock, too. So it may be held by what a killed process
+    has started: that is ending, and is waited for. Nobody else is.
 
     Args:
         path: the file to lock.
         subject: what is being run by the process that holds the lock, for the error's message.
 
+    Yields:
+        the open file.
+
     Raises:
         ReassessError: another process holds the lock, or the file system of `path` has none.
     """
     with _opened(path) as lock:
-        if not _taken(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            lock.seek(0)
-            raise ReassessError(
-                f"{subject} is being run by process {lock.read().strip()}; wait for it or end it"
-            )
+        if not _taken(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) and not _taken_over(lock, subject):
+            raise ReassessError(f"{subject} is being run by {_holder(lock)}; wait for it or end it")
         lock.truncate(0)
-        lock.write(str(os.getpid()))
+        lock.write(f"{os.getpid()} {socket.gethostname()}")
         lock.flush()
-        yield
+        try:
+            yield lock
+        finally:
+            lock.truncate(0)  # nobody's, as long as the next holder has not written
+
+
+def _taken_over(lock: TextIO, subject: str) -> bool:
+    """Wait for what a killed holder has left; False if it lives, or lives elsewhere."""
+    pid, host = _named(lock)
+    if pid is None or host != socket.gethostname() or is_alive(pid):
+        return False
+    print(f"{subject}: an earlier run was killed and is still ending; waiting", file=sys.stderr)
+    deadline = time.monotonic() + grace() + MARGIN
+    while not _taken(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _holder(lock: TextIO) -> str:
+    """Who holds a lock, in words."""
+    pid, host = _named(lock)
+    if pid is None:
+        return "another process"
+    where = f"host {host}" if host != socket.gethostname() else f"this host, {host}"
+    ended = host == socket.gethostname() and not is_alive(pid)
+    return f"process {pid} on {where}" + (", or by what it has left behind" if ended else "")
+
+
+def _named(lock: TextIO) -> tuple[int | None, str]:
+    """The process and the host that a lock's file names."""
+    lock.seek(0)
+    pid, _, host = lock.read().strip().partition(" ")
+    return (int(pid) if pid.isdecimal() else None), host
 
 
 def is_held(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,17 +14,22 @@ from pathlib import Path
 
 import yaml
 
+from reassess.core import lifetime
 from reassess.core.errors import ReassessError, unknown
-from reassess.core.locks import refused_if_held
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
 from reassess.workflow.fork_server import VARIABLE
 from reassess.workflow.notes import forget_interruption
+from reassess.workflow.signals import OrderlyEnd
+from reassess.workflow.supervision import LOCK, ending_on_signals, only_run
 
 PROFILES = Path("workflow/profiles")
+SERVE = [sys.executable, "-m", "reassess.cli.entry", "serve"]
 LOCAL = "default"  # the profile of one machine
 JOB_NAME = "reassess-"  # the names of Slurm jobs begin with this and the grid's name
+ENDING = 10.0  # seconds that the fork server may take beyond its jobs' time to save
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 LONGEST_JOB_NAME = 50  # what Snakemake's Slurm executor accepts as the beginning of a name
 
 
@@ -34,14 +39,31 @@ def run(
     """Make the targets (default: everything and the report); return the exit code.
 
     A cell that fails does not stop the others: the rest is drawn without it, and the report names
-    it.
+    it. SIGTERM, SIGINT and SIGHUP end everything that was started, after trainers have saved, and
+    so does the death of this process; a second signal ends it at once. The exit code is then 128
+    and the number of the signal.
 
     Raises:
         ReassessError: the config is wrong, there is no such profile, or another run of this grid is
             in progress.
     """
-    grid = Grid.load(config)
-    snakemake = Snakemake(grid, find_profile(profile), cores)
+    try:
+        grid = Grid.load(config)
+        folder = find_profile(profile)
+        _find_commands(profile)
+        with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
+            _remove_stale_locks(grid)
+            forget_interruption(grid)
+            snakemake = Snakemake(grid, folder, cores, lock, end)
+            return _make(grid, snakemake, targets, profile)
+    except KeyboardInterrupt:  # before anything was started
+        return 128 + signal.SIGINT
+    except Stopped as stop:
+        return stop.code
+
+
+def _find_commands(profile: str) -> None:
+    """Set what the rules find in their environment."""
     # The rules call `reassess` by name: find the one of this environment, activated or not.
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
@@ -50,13 +72,23 @@ def run(
         # Snakemake's Slurm executor queries Slurm at every start, needed or not, and waits ten
         # seconds for a controller that is not there.
         os.environ.setdefault("SLURM_CONF", os.devnull)
-    with refused_if_held(grid.paths.scratch / "run.lock", f"grid {grid.config.grid!r}"):
-        _remove_stale_lock()
-        forget_interruption(grid)
-        if targets:
-            with fork_server(profile):
-                return snakemake.make(targets)
+
+
+def _make(grid: Grid, snakemake: Snakemake, targets: Sequence[str], profile: str) -> int:
+    if not targets:
         return _everything(grid, snakemake, profile)
+    with fork_server(profile):
+        return snakemake.make(targets)
+
+
+def is_local(profile: Path) -> bool:
+    """Whether a profile's jobs are processes of this machine."""
+    return settings_of(profile).get("executor", "local") == "local"
+
+
+def settings_of(profile: Path) -> dict[str, object]:
+    """A profile's settings."""
+    return yaml.safe_load((profile / "config.yaml").read_text()) or {}
 
 
 def job_name(grid: Grid) -> str:
@@ -93,13 +125,35 @@ def _everything(grid: Grid, snakemake: Snakemake, profile: str) -> int:
     return code
 
 
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """A run was ended by a signal.
+
+    Attributes:
+        code: its exit code.
+    """
+
+    def __init__(self, number: int) -> None:
+        """Take the number of the signal."""
+        self.code = 128 + number
+
+
 @dataclass(frozen=True)
 class Snakemake:
-    """Snakemake's command line for a grid."""
+    """Snakemake's command line for a grid.
+
+    Attributes:
+        grid: what it makes.
+        profile: the folder of its profile.
+        cores: jobs at once.
+        lock: the descriptor of the run's lock, which each Snakemake shares.
+        end: what ends a Snakemake on a signal.
+    """
 
     grid: Grid
     profile: Path
     cores: int | None
+    lock: int
+    end: OrderlyEnd
 
     @property
     def _start(self) -> list[str]:
@@ -109,8 +163,7 @@ class Snakemake:
 
     @property
     def _job_names(self) -> list[str]:
-        settings = yaml.safe_load((self.profile / "config.yaml").read_text())
-        if settings.get("executor") != "slurm":
+        if settings_of(self.profile).get("executor") != "slurm":
             return []
         return ["--slurm-jobname-prefix", job_name(self.grid)]
 
@@ -119,13 +172,44 @@ class Snakemake:
         cores = ["--cores", str(self.cores)] if self.cores else []
         config = ["--config", f"config={self.grid.source}", *settings]
         command = [*self._start, "--logger", "reassess", *cores, *config, "--", *targets]
-        return subprocess.run(command).returncode
+        return self._run(command).returncode
 
     def ask(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on everything with some options, and capture what it prints."""
         config = ["--config", f"config={self.grid.source}"]
         command = [*self._start, *options, *config, "--", "all"]
-        return subprocess.run(command, capture_output=True, text=True)
+        return self._run(command, subprocess.PIPE)
+
+    def _run(
+        self, command: list[str], output: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Snakemake that dies with this process, out of reach of the terminal's signals.
+
+        Raises:
+            Stopped: this process has received a signal, or Snakemake was killed.
+        """
+        if self.end.received is not None:
+            raise Stopped(self.end.received)
+        me = os.getpid()
+        process = subprocess.Popen(
+            command,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: lifetime.die_with_parent(me),  # noqa: PLW1509 - no other threads
+            pass_fds=[self.lock],
+            env={**os.environ, LOCK: str(self.lock)},
+            stdout=output,
+            stderr=output,
+        )
+        printed, errors = process.communicate()
+        if self.end.received is None and process.returncode < 0:
+            number = -process.returncode
+            print(f"Snakemake was ended by {signal.Signals(number).name}", file=sys.stderr)
+            self.end.receive(number)
+        if self.end.received is not None:
+            self.end.wait()
+            raise Stopped(self.end.received)
+        return subprocess.CompletedProcess(command, process.returncode, printed, errors)
 
     def nothing_to_do(self) -> bool:
         """Return whether every file is up to date."""
@@ -167,17 +251,29 @@ def _summarise(grid: Grid) -> None:
         print(f"{name:8} {grid.paths.results / path}")
 
 
-def _remove_stale_lock() -> None:
-    """Remove Snakemake's own lock if a killed run left it.
+def _remove_stale_locks(grid: Grid) -> None:
+    """Remove the locks that a killed Snakemake has left on this grid's files, and no others.
 
-    Whoever holds our run lock is the only run there is.
+    Whoever makes this grid by this Snakefile holds the grid's lock (`supervision`), as this process
+    does now: so the Snakemake that wrote them has ended.
     """
-    locks = Path(".snakemake/locks")
-    if locks.is_dir() and any(locks.iterdir()):
+    stale = [lock for lock in sorted(SNAKEMAKE_LOCKS.glob("*.lock")) if _names(lock, grid)]
+    if stale:
         print(
             "an earlier run was killed and left its lock: removed; resuming from what it finished"
         )
-        shutil.rmtree(locks)
+    for lock in stale:
+        lock.unlink(missing_ok=True)
+
+
+def _names(lock: Path, grid: Grid) -> bool:
+    """Whether one of Snakemake's lock files names a file of this grid."""
+    folders = [Path.cwd() / folder for folder in (grid.paths.results, grid.paths.scratch)]
+    try:
+        files = [Path.cwd() / line for line in lock.read_text().splitlines()]
+    except FileNotFoundError:
+        return False
+    return any(file.is_relative_to(folder) for file in files for folder in folders)
 
 
 @contextmanager
@@ -194,9 +290,11 @@ def fork_server(profile: str = LOCAL) -> Iterator[None]:
         log = Path(folder) / "log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "reassess.cli.entry", "serve", address],
+                [*SERVE, address],
                 stdout=output,
                 stderr=output,
+                start_new_session=True,
+                env={**os.environ, lifetime.OWNER: lifetime.myself()},
             )
         os.environ[VARIABLE] = address
         try:
@@ -205,7 +303,7 @@ def fork_server(profile: str = LOCAL) -> Iterator[None]:
             del os.environ[VARIABLE]
             process.terminate()
             try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:  # it was started with signals ignored
+                process.wait(timeout=lifetime.grace() + ENDING)
+            except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,15 +1,32 @@
-"""Forwarding a SIGTERM that Snakemake receives to the training jobs below it."""
+"""The processes below this one, and how they are told to end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from reassess.core import lifetime
+
+# What ends a run: a scheduler or service manager, a terminal's Ctrl-C, a closed terminal.
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+REPEATED = 1.0  # seconds after which a signal is a second one; `timeout` sends each one twice
+LOOK = 0.2  # seconds between two looks at what still runs
+KILLING = 30.0  # seconds after which what SIGKILL does not end is given up
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that end a run, without those that its caller lets it ignore.
+
+    `nohup` ignores SIGHUP, and a shell SIGINT for what it runs in the background.
+    """
+    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def forward_to_trainers() -> None:
@@ -18,26 +35,117 @@ def forward_to_trainers() -> None:
     Slurm signals only the processes that it started itself. In a job's step that is a Snakemake,
     which on SIGTERM merely starts nothing more, and forwards the signal to nobody.
     """
+
+    def act(number: int) -> None:
+        if number == signal.SIGTERM:
+            terminate(trainers())
+
+    follow_signals(act)
+
+
+def follow_signals(act: Callable[[int], None]) -> None:
+    """Call a function in a thread for each signal received, beside whatever handlers are set."""
     if threading.current_thread() is not threading.main_thread():
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    # Beside whatever handler Snakemake sets.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_forward, args=(reader,), daemon=True).start()
+
+    def read() -> None:
+        while received := os.read(reader, 1):
+            act(received[0])
+
+    threading.Thread(target=read, daemon=True).start()
 
 
-def _forward(reader: int) -> None:
-    while received := os.read(reader, 1):
-        if received[0] == signal.SIGTERM:
-            terminate(trainers())
+class OrderlyEnd:
+    """The end of what runs below this process: first it may save, then it is killed.
+
+    Attributes:
+        received: the signal that began it; None before.
+        number: the signal that the processes receive.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[psutil.Process], bool],
+        number: int = signal.SIGTERM,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            tell: which of the processes receive the signal.
+            number: the signal that they receive.
+            then: what is done once none is left.
+        """
+        self.received: int | None = None
+        self._tell, self.number, self._then = tell, number, then
+        self._began = 0.0
+        self._at_once = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def receive(self, received: int) -> None:
+        """Begin, at a first signal; at a second one kill what is left."""
+        if self.received is None:
+            self.received, self._began = received, time.monotonic()
+            self._thread.start()
+        elif time.monotonic() - self._began > REPEATED:
+            self._at_once.set()
+
+    def wait(self) -> None:
+        """Wait until nothing is left, if it has begun."""
+        if self.received is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        told: set[psutil.Process] = set()
+        deadline = self._began + lifetime.grace()
+        while left := below():
+            if self._at_once.is_set() or time.monotonic() > deadline:
+                kill_below()
+                break
+            new = {process for process in left if process not in told and self._is_told(process)}
+            terminate(new, self.number)
+            told |= new
+            resume(left)
+            self._at_once.wait(LOOK)
+        self._then()
+
+    def _is_told(self, process: psutil.Process) -> bool:
+        with suppress(psutil.Error):
+            return self._tell(process)
+        return False  # it has ended meanwhile
 
 
-def terminate(processes: Sequence[psutil.Process]) -> None:
-    """Send SIGTERM to processes; some may have ended meanwhile."""
+def below() -> list[psutil.Process]:
+    """The processes below this one that have not ended."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def kill_below() -> None:
+    """Kill all processes below this one, those that are being started included."""
+    deadline = time.monotonic() + KILLING
+    while (left := below()) and time.monotonic() < deadline:
+        terminate(left, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def terminate(processes: Iterable[psutil.Process], number: int = signal.SIGTERM) -> None:
+    """Send a signal to processes; some may have ended meanwhile."""
     for process in processes:
         with suppress(psutil.Error):
-            process.terminate()
+            process.send_signal(number)
+
+
+def resume(processes: Iterable[psutil.Process]) -> None:
+    """Let processes continue that are stopped; those that are not do not notice."""
+    terminate(processes, signal.SIGCONT)
 
 
 def trainers() -> list[psutil.Process]:
@@ -45,8 +153,17 @@ def trainers() -> list[psutil.Process]:
     return [process for process in psutil.Process().children(recursive=True) if _trains(process)]
 
 
+def is_job(process: psutil.Process) -> bool:
+    """Whether a process is `reassess job`; the shell around it is not."""
+    return _runs(process, "job")
+
+
 def _trains(process: psutil.Process) -> bool:
+    return _runs(process, "train")
+
+
+def _runs(process: psutil.Process, word: str) -> bool:
     with suppress(psutil.Error):
         command = process.cmdline()
-        return "train" in command and any(Path(word).name == "reassess" for word in command)
+        return word in command and any(Path(part).name == "reassess" for part in command)
     return False

@@ -647,7 +647,7 @@ def test_other_rows_do_not_merge(unpacked, tmp_path):
 def test_the_commands_say_what_they_did(bundle, tmp_path):
     out = tmp_path / "study.zip"
     done = CliRunner().invoke(app, ["bundle", "--bundle", str(bundle), "--out", str(out)])
-    assert done.exit_code == 0 and "verify figures" in done.output
+    assert done.exit_code == 0 and "bundle verify" in done.output
     assert (
         CliRunner()
         .invoke(app, ["figures", "--bundle", str(out), "--out", str(tmp_path / "drawn")])

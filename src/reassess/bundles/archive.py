@@ -147,17 +147,27 @@ def _folder(path: Path) -> Path:
     return root
 
 
+def renamed(text: str, root: Path, path: Path) -> str:
+    """A text in which files of `path`, which the user knows, replace those of `root`.
+
+    Args:
+        text: of an error or a report.
+        root: a temporary folder.
+        path: the archive that was unpacked there, or the folder that was copied there.
+    """
+    for folder in (root.resolve(), root):
+        text = text.replace(f"{folder}/", f"{path}{'/' if path.is_dir() else '!'}")
+        text = text.replace(str(folder), str(path))
+    return text
+
+
 @contextmanager
 def _naming(root: Path, path: Path) -> Iterator[None]:
-    """Name files of `path`, which the user knows, in errors about files of `root`."""
+    """Name files of `path` in errors about files of `root`."""
     try:
         yield
     except ReassessError as error:
-        text = str(error)
-        for folder in (root.resolve(), root):
-            text = text.replace(f"{folder}/", f"{path}{'/' if path.is_dir() else '!'}")
-            text = text.replace(str(folder), str(path))
-        error.args = (text,)
+        error.args = (renamed(str(error), root, path),)
         raise
 
 

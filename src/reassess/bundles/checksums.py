@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from reassess.bundles.plain import plain_files, problem_of, same_name
+from reassess.bundles.plain import NAMED, plain_files, problem_of, same_name
 from reassess.core.errors import ReassessError
 from reassess.core.files import sha256_file, write_text
 
@@ -82,7 +82,8 @@ def require_whole(root: Path, path: Path) -> None:
     """
     wrong = tampered(root)
     if wrong:
-        raise ReassessError(f"{path} is not as it was packed: {'; '.join(wrong)}")
+        rest = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise ReassessError(f"{path} is not as it was packed: {'; '.join(wrong[:NAMED])}{rest}")
 
 
 def _read(root: Path) -> tuple[dict[str, str], list[str]]:

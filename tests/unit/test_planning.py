@@ -156,6 +156,15 @@ def test_new_weights_reach_those_that_start_from_them_and_times_in_a_manifest_do
     assert {f"train {STARTED}", f"evaluate {CELL}"} <= set(stale_jobs(grid))
 
 
+def test_scores_follow_a_checkpoint_that_is_made_again_for_another_cell(grid):
+    """Its weights may differ, and a bundle of old scores and new weights would be none."""
+    shutil.rmtree(grid.paths.checkpoint(CELL))
+    assert stale_jobs(grid) == {}
+    edit(grid.paths.train_manifest(STARTED))
+    assert {f"train {STARTED}", f"evaluate {STARTED}", f"evaluate {CELL}"} <= set(stale_jobs(grid))
+    assert f"train {CELL}" not in stale_jobs(grid)  # Snakemake makes what a job lacks
+
+
 def test_an_interrupted_job_runs_again_though_snakemake_has_forgotten_it(grid):
     task = task_of(grid, "prepare_rows")
 
@@ -204,7 +213,7 @@ def test_an_older_run_is_kept_but_for_what_is_drawn(grid):
     without_records(grid)
     assert kinds(grid) == {"collect", "draw_figure", "tabulate", "test_claims"}
     Planning(grid).adopt()
-    finish(grid, only=lambda task: task.job.follows)
+    finish(grid, only=lambda task: task.job.group)
     assert set(standings(grid).values()) == {"absent"}
     assert kinds(grid) == set()
 

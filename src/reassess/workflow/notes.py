@@ -1,4 +1,4 @@
-"""Snakemake's notes on incomplete files: removed for cells whose files are complete."""
+"""Snakemake's notes on incomplete files: removed for jobs that are finished."""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ import os
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from reassess.core.files import read_json
 from reassess.grid.study import Grid
-from reassess.workflow.jobs.evaluate import Evaluate
-from reassess.workflow.jobs.train import Train
+from reassess.workflow.planning import finished
 
 NOTES = Path(".snakemake/incomplete")
 
 
 def forget_interruption(grid: Grid, notes: Path = NOTES) -> None:
-    """Remove the notes that a cell's files may be incomplete, where they are complete.
+    """Remove the notes that a job's files may be incomplete, where the job is finished.
 
-    A Snakemake that was killed leaves such notes. Jobs on a cluster outlive it and finish their
-    cells; the next Snakemake would delete their files and make them again. A manifest or scores of
-    this very spec, which are written last and at once, show that everything is there.
+    A Snakemake that was killed leaves such notes. Jobs on a cluster outlive it and come to their
+    end; the next Snakemake would delete their files and make them again. Their records, written
+    last and at once, show that everything is there.
     """
-    if not notes.is_dir():
+    if not notes.is_dir() or not any(notes.iterdir()):
         return
-    for job in (Train(grid), Evaluate(grid)):
-        for key in job.needed():
-            last, *others = [*job.outputs(key), *job.folders(key)]
-            written = [note for path in (last, *others) if (note := note_of(notes, path)).is_file()]
-            complete = written and all(path.exists() for path in (last, *others))
-            if complete and read_json(last).get("spec_hash") == job.spec_hash(key):
-                for note in written:
-                    note.unlink(missing_ok=True)
+    for task in finished(grid):
+        for path in task.products:
+            note_of(notes, path).unlink(missing_ok=True)
 
 
 def note_of(notes: Path, path: Path) -> Path:

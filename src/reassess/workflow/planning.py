@@ -8,7 +8,7 @@ path is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,9 @@ from reassess.workflow.jobs.job import AnyJob, checkpoint_manifests
 from reassess.workflow.records import Content, Contents, Record, same, stated
 
 Standing = Literal["absent", "stale", "lacking", "current"]
+
+Name = tuple[object, ...]  # of a job: its kind and the parts of its key
+Reasons = Mapping[Name, str | None]  # by job, why it must run again, as far as is known
 
 
 class Task(NamedTuple):
@@ -35,7 +38,7 @@ class Task(NamedTuple):
         return [*self.job.outputs(self.key), *self.job.folders(self.key)]
 
     @property
-    def name(self) -> tuple[object, ...]:
+    def name(self) -> Name:
         """What tells tasks apart."""
         return (self.job.name, *vars(self.key).values())
 
@@ -54,8 +57,7 @@ class Planning:
         self._partial = partial
         self._contents = Contents(checkpoint_manifests(grid))
         self._records: dict[Path, Record | None] = {}
-        self._reasons: dict[tuple[object, ...], str | None] = {}
-        self._vouched: dict[tuple[object, ...], bool] = {}
+        self._vouched: dict[Name, bool] = {}
 
     # --- the answers -------------------------------------------------------------------------
 
@@ -66,19 +68,38 @@ class Planning:
         `lacking`: it is finished, but files below scratch are gone. They are made again once a job
         that runs needs them.
         """
+        return self._standing(task, self.reason(task))
+
+    def _standing(self, task: Task, reason: str | None) -> Standing:
         there = [path.exists() for path in task.products]
         if not any(there):
             return "absent"
-        if self.reason(task):
+        if reason:
             return "stale"
         return "current" if all(there) else "lacking"
 
     def reason(self, task: Task) -> str | None:
         """Why something that is there must be made again; None if it is finished."""
-        if task.name not in self._reasons:
-            own = self._own_reason(task) or self._damage(task)
-            self._reasons[task.name] = own or self._followed(task)
-        return self._reasons[task.name]
+        if task.name in self._reasons:
+            return self._reasons[task.name]
+        return self._own_reason(task)  # a drawing from another bundle
+
+    @cached_property
+    def _reasons(self) -> dict[Name, str | None]:
+        """By job: its own reason, and then those that follow from other jobs that run."""
+        reasons = {task.name: self._own_reason(task) for task in self.tasks}
+        waiting = [task for task in self.tasks if reasons[task.name] is None]
+        while waiting:
+            found = {
+                task.name: self._damage(task, reasons) or self._followed(task, reasons)
+                for task in waiting
+            }
+            reasons |= found
+            rest = [task for task in waiting if found[task.name] is None]
+            if len(rest) == len(waiting):
+                break
+            waiting = rest
+        return reasons
 
     def stale(self) -> dict[str, str]:
         """By job, why it must run again though its files are there."""
@@ -119,8 +140,8 @@ class Planning:
         return {path: task for task in self.tasks for path in task.products}
 
     @cached_property
-    def _readers(self) -> dict[tuple[object, ...], list[Task]]:
-        readers: dict[tuple[object, ...], list[Task]] = {}
+    def _readers(self) -> dict[Name, list[Task]]:
+        readers: dict[Name, list[Task]] = {}
         for task in self.tasks:
             for path in self._inputs(task):
                 if (maker := self._makers.get(path)) is not None:
@@ -173,30 +194,39 @@ class Planning:
             None,
         )
 
-    def _damage(self, task: Task) -> str | None:
+    def _damage(self, task: Task, reasons: Reasons) -> str | None:
         """Say what has changed below scratch: a reason only while something will read it."""
         record = self._record(task)
         if record is None:
             return None
         damaged = [path for path in task.products if not self._as_recorded(task, record, path)]
         readers = self._readers.get(task.name, ()) if damaged else ()
-        return f"{damaged[0]} has changed" if any(map(self._runs, readers)) else None
+        needed = any(self._runs(reader, reasons) for reader in readers)
+        return f"{damaged[0]} has changed" if needed else None
 
-    def _runs(self, task: Task) -> bool:
+    def _runs(self, task: Task, reasons: Reasons) -> bool:
         """Whether a job will run: it must, or it must make what another needs."""
-        standing = self.standing(task)
+        standing = self._standing(task, reasons[task.name])
+        if standing in ("stale", "current"):
+            return standing == "stale"
         readers = self._readers.get(task.name, [])
-        return standing == "stale" or (
-            standing != "current"
-            and (any(map(self._runs, readers)) or (standing == "absent" and not readers))
-        )
+        wanted = standing == "absent" and not readers  # a drawing
+        return wanted or any(self._runs(reader, reasons) for reader in readers)
 
-    def _followed(self, task: Task) -> str | None:
-        paths = self._inputs(task) if task.job.follows else ()
-        makers = [(path, self._makers[path]) for path in paths if path in self._makers]
-        again = (path for path, maker in makers if self.standing(maker) == "stale")
-        path = next(again, None)
-        return None if path is None else f"{path} is made again"
+    def _followed(self, task: Task, reasons: Reasons) -> str | None:
+        for path in self._inputs(task) if task.job.follows else ():
+            maker = self._makers.get(path)
+            followed = maker is not None and maker.job.name in task.job.follows
+            if maker is not None and followed and self._is_made_again(maker, task, reasons):
+                return f"{path} is made again"
+        return None
+
+    def _is_made_again(self, maker: Task, reader: Task, reasons: Reasons) -> bool:
+        """Whether a job is, for whatever reason but this reader."""
+        standing = self._standing(maker, reasons[maker.name])
+        readers = self._readers.get(maker.name, ()) if standing == "lacking" else ()
+        others = (other for other in readers if other.job.name != reader.job.name)
+        return standing == "stale" or any(self._runs(other, reasons) for other in others)
 
     def _as_recorded(self, task: Task, record: Record, path: Path) -> bool:
         """Whether a product is what the record says; one that is missing is."""

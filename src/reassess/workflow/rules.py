@@ -53,7 +53,7 @@ class Again:
 
     def stale(self) -> list[str]:
         """The files of the jobs before the bundle that must run again, needed or not."""
-        tasks = [task for task in self.planning.tasks if not task.job.follows]
+        tasks = [task for task in self.planning.tasks if task.job.group is None]
         stale = [task for task in tasks if self.standing(task) == "stale"]
         return [str(path) for task in stale for path in task.products]
 

@@ -33,7 +33,7 @@ class Collect(Job[CollectKey]):
     name = "collect"
     key = CollectKey
     group = "draw"
-    follows = True
+    follows = (Evaluate.name, Judge.name)
 
     def needed(self) -> Iterator[CollectKey]:
         """One."""

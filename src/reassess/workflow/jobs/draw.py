@@ -44,7 +44,7 @@ class DrawJob(Job[DrawKeyT]):
 
     reads_config = False
     group = "draw"
-    follows = True
+    follows = (Collect.name,)
     in_rule: ClassVar[Sequence[str]] = ()  # of its key, what is a wildcard of its rule
 
     @classmethod

@@ -23,6 +23,7 @@ class Evaluate(CellJob):
     """All benchmarks of a cell in one process."""
 
     name = "evaluate"
+    follows = ("train",)
     imports = ("reassess.evaluation.runner",)
 
     def needed(self) -> Iterator[CellKey]:

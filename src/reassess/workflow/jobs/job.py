@@ -62,8 +62,8 @@ class Job(ABC, Generic[KeyT]):
         imports: heavy modules that the fork server imports beforehand.
         reads_config: whether it needs the grid; otherwise a bundle is enough.
         group: its group in the cluster profiles, whose jobs run one after another.
-        follows: whether it runs again with the jobs that it reads from, before it is known whether
-            their results differ; for jobs that cost little.
+        follows: the jobs with which it runs again at once, before it is known whether what it reads
+            of them differs.
     """
 
     name: ClassVar[str]
@@ -71,7 +71,7 @@ class Job(ABC, Generic[KeyT]):
     imports: ClassVar[Sequence[str]] = ()
     reads_config: ClassVar[bool] = True
     group: ClassVar[str | None] = None
-    follows: ClassVar[bool] = False
+    follows: ClassVar[Sequence[str]] = ()
 
     def __init__(self, grid: Grid | None) -> None:
         """Take the grid; None only where the job does not read the config."""

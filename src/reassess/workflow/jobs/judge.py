@@ -21,6 +21,7 @@ class Judge(CellJob):
     """A second score beside the rule-based one; off by default."""
 
     name = "judge"
+    follows = (Evaluate.name,)
 
     def needed(self) -> Iterator[CellKey]:
         """Every cell, where the config names a judge."""

@@ -21,6 +21,7 @@ from reassess.grid.state import state_of
 from reassess.grid.study import Grid
 from reassess.workflow.fork_server import VARIABLE
 from reassess.workflow.notes import forget_interruption
+from reassess.workflow.planning import Planning, stale_jobs
 from reassess.workflow.signals import OrderlyEnd
 from reassess.workflow.supervision import LOCK, ending_on_signals, only_run
 
@@ -54,6 +55,7 @@ def run(
         with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
             _remove_stale_locks(grid)
             forget_interruption(grid)
+            Planning(grid).adopt()
             snakemake = Snakemake(grid, folder, cores, lock, end)
             return _make(grid, snakemake, targets, profile)
     except KeyboardInterrupt:  # before anything was started
@@ -115,7 +117,7 @@ def _everything(grid: Grid, snakemake: Snakemake, profile: str) -> int:
         code = 0
     else:
         with fork_server(profile):
-            code = snakemake.make(["all"])
+            code = _make_all(grid, snakemake)
             if code:
                 # Failed cells are data: draw what there is, and name what is missing.
                 print("some jobs failed; drawing the rest without them", flush=True)
@@ -123,6 +125,22 @@ def _everything(grid: Grid, snakemake: Snakemake, profile: str) -> int:
     _report(grid, snakemake)
     _summarise(grid)
     return code
+
+
+def _make_all(grid: Grid, snakemake: Snakemake) -> int:
+    """Make everything, until nothing is out of date; return the exit code.
+
+    What had to be made again may differ from what it was: then the results that read it are out of
+    date, which only shows afterwards.
+    """
+    before: dict[str, str] = {}
+    while True:
+        code = snakemake.make(["all"])
+        left = {} if code else stale_jobs(grid)
+        if not left or left == before:
+            return code
+        print(f"{len(left)} jobs are out of date: what they read has been made again and differs")
+        before = left
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong

@@ -54,7 +54,7 @@ $(UV): envs/uv.txt
 
 $(VENV)/.ready: $(UV) envs/torch.sh envs/torch.txt envs/cuda.txt envs/base.txt envs/zz_reassess_shim.pth pyproject.toml Makefile
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@# torch first and alone: no other lock may replace it (docs/decisions/0005-torch-outside-the-lock.md).
+	@# torch first and alone: no other lock may replace it (docs/decisions/0014-torch-by-hash.md).
 	envs/torch.sh $(UV) $(VENV)
 	$(call INSTALL,$(VENV)) envs/base.txt
 	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .

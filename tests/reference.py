@@ -59,7 +59,7 @@ class Part:
         for name, frame in tables.items():
             chosen = frame[frame["cell"].isin(self.grid.cells)]
             setattr(self, name, chosen.reset_index(drop=True).copy())
-        self.study = study_of(self.grid, self._hours(), whole_study["traces"])
+        self.study = study_of(self.grid, self._hours(), copy.deepcopy(whole_study["traces"]))
         del self.study["pool"]  # as an earlier version wrote it
 
     def _hours(self):

@@ -20,7 +20,10 @@ from reassess.core.files import canonical_json, read_json, sha256_text, write_js
 from reassess.training.engine import LOGGED as RECORDED
 from reassess.verify import VerifyReport, verify_contents, verify_scores
 from reassess.verify.histories import METRICS, OPTIONAL_PROBE, PROBE, TOTALS, scheduled
+from reassess.verify.items import Pool
+from reassess.verify.lengths import Lengths
 from reassess.worlds.micro import pool
+from reassess.worlds.micro.reader import MicroReader
 
 SFT, OTHER_SEED = (f"llava-w32/same-family/20/sft/seed{seed}" for seed in (1, 2))
 GRPO, DAPO, COLD = (f"llava-w32/same-family/20/{arm}/seed1" for arm in ("grpo", "dapo", "sft-grpo"))
@@ -30,18 +33,38 @@ QWEN = "qwen3vl-w32/same-family/2000/sft/seed1"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_pool():
-    """Pools are generated once for all tests."""
-    make_splits = pool.make_splits
+def derived_once():
+    """What is derived of the pool and of texts is derived once for all tests."""
+    make_splits, prompt_hashes, lengths = (
+        pool.make_splits, MicroReader.prompt_hashes, MicroReader.lengths,
+    )  # fmt: skip
+    known, ask = {}, Pool.ask
 
     @cache
     def made(*sizes, scenes):
         return make_splits(*sizes, json.loads(scenes))
 
+    def of_texts(reader, texts):
+        fresh = [text for text in texts if (id(reader), text) not in known]
+        known.update(
+            ((id(reader), text), ways) for text, ways in zip(fresh, lengths(reader, fresh))
+        )
+        return [known[id(reader), text] for text in texts]
+
+    def asked(one, cell):
+        if cell.id not in told:
+            told[cell.id] = ask(one, cell)
+        return told[cell.id]
+
+    told = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             pool, "make_splits", lambda *given: made(*given[:4], scenes=canonical_json(given[4]))
         )
+        patch.setattr(MicroReader, "lengths", of_texts)
+        once = cache(prompt_hashes)
+        patch.setattr(MicroReader, "prompt_hashes", lambda self, items: once(self, tuple(items)))
+        patch.setattr(Pool, "ask", asked)
         yield
 
 
@@ -116,7 +139,7 @@ def longer(part):
 
 def one_length(part):
     part.scores.loc[part.scores.index[0], "length"] += 1
-    return f"{BASE} combo combo-000000: length is 5, of the same text in"
+    return f"{BASE} combo combo-000000: length is 5, derived as 4"
 
 
 def truncated(part):
@@ -205,7 +228,7 @@ def history_of_another(part):
     kept = part.history[~part.rows("history", SFT)]
     other = part.history[part.rows("history", OTHER_SEED)].assign(cell=SFT, seed=1)
     part.history = pd.concat([kept, other], ignore_index=True)
-    return f"{SFT}: flops is"
+    return f"{SFT}: training_seconds is"
 
 
 def learning_rate(part):
@@ -630,6 +653,28 @@ def test_merged_bundles_are_compared_with_each_config(tmp_path, one_figure):
     differences = verify_contents(tmp_path / "merged").differences
     assert any("seed3: in the manifests, but no cell of the config" in one for one in differences)
     assert any("study.json.merged[1].config_hash" in one for one in differences)
+
+
+def answers(lengths, text="<think>so</think> \\boxed{7}"):
+    """Answers with one text, by a model whose tokenizer is not at hand."""
+    index = pd.MultiIndex.from_tuples([("iid", str(number)) for number in range(len(lengths))])
+    return pd.DataFrame(
+        {"completion": text, "length": lengths, "truncated": False, "extracted": "7"}, index=index
+    )
+
+
+def test_lengths_without_a_tokenizer_are_compared_with_each_other():
+    lengths = Lengths()
+    assert list(lengths.check("a", "qwen", answers([9] * 40), 2048, None)) == []
+    assert list(lengths.check("b", "qwen", answers([9] * 40), 2048, None)) == []
+    assert list(lengths.conclude()) == [] and lengths.notes == []
+    assert list(lengths.check("c", "qwen", answers([8] * 40), 2048, None)) == []
+    assert len(list(lengths.conclude())) == 40
+
+
+def test_lengths_beyond_the_budget_are_found_in_any_world():
+    report = list(Lengths().check("a", "qwen", answers([9, 0, 3000]), 2048, None))
+    assert [one.split(":")[0] for one in report] == ["a iid 1", "a iid 2"]
 
 
 # --- what the checks know of training ----------------------------------------------------------------

@@ -112,7 +112,8 @@ class Items:
         for name in sorted({*of} - seen):
             yield f"{name}: done by its manifest, but without answers"
         yield from self._pool_hashes()
-        self.notes += self._lengths.notes()
+        yield from self._lengths.conclude()
+        self.notes += self._lengths.notes
         if any(pool.splits is None for pool in self._pools.values()):
             self.notes.append(
                 "this world's pool is not generated: right answers and properties of items were "

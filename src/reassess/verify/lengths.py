@@ -42,19 +42,35 @@ class Answer:
         return None
 
 
+@dataclass(frozen=True)
+class Unusual:
+    """An answer in other tokens than those in which the tokenizer divides its text."""
+
+    cell: str
+    text: tuple[str, str]
+    states: bool
+    problem: str
+
+
 @dataclass
 class Lengths:
     """The lengths of texts so far, by family.
 
     A model mostly writes a text in the tokens in which its tokenizer would divide it, so that the
     text tells the length. Rarely it writes other tokens. Such a length is accepted if so few tokens
-    can make the text, if every answer with this text has it, and if the answer states nothing (a
-    model that writes noise), or else once in `EXCUSED` answers. Each is named in a note.
+    can make the text, and if the answer states nothing (a model that writes noise), or else once in
+    `EXCUSED` answers of a cell, and only if no answer with the same text has the usual length. Each
+    is named in a note. Without a tokenizer, answers with one text are compared with each other.
     """
 
-    known: dict[tuple[str, str], tuple[str, Answer]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
     tokens: dict[tuple[str, str], tuple[set[int], int]] = field(default_factory=dict)
-    unusual: list[str] = field(default_factory=list)
+    usual: set[tuple[str, str]] = field(default_factory=set)
+    unusual: list[Unusual] = field(default_factory=list)
+    first: dict[tuple[str, str], tuple[str, Answer]] = field(default_factory=dict)
+    repeated: int = 0
+    unlike: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def check(
         self, cell: str, family: str, rows: pd.DataFrame, budget: int, reader: Reader | None
@@ -69,45 +85,68 @@ class Lengths:
             reader: the family's tokenizer, where the world can make it.
         """
         wrong: list[str] = []
-        unusual: list[tuple[str, bool]] = []
+        self.rows[cell] = len(rows)
         self._count(family, rows["completion"], reader)
         columns = rows[["completion", "length", "truncated", "extracted"]]
         for place, text, length, truncated, extracted in columns.itertuples(name=None):
             answer = Answer(family, str(text), int(length), bool(truncated))
-            name, states = f"{cell} {' '.join(map(str, place))}", isinstance(extracted, str)
+            name, key = f"{cell} {' '.join(map(str, place))}", (family, answer.text)
             if problem := answer.impossible(budget):
                 wrong.append(f"{name}: {problem}")
             elif reader is None:
-                if problem := self._unlike(answer, name):
-                    unusual.append((f"{name}: {problem}", False))
-            elif answer.tokens not in self.tokens[family, answer.text][0]:
-                due = min(self.tokens[family, answer.text][0]) + (not answer.truncated)
-                problem = f"{name}: length is {length}, derived as {due} ({shown(text)})"
+                if isinstance(extracted, str):
+                    self._compare(name, key, answer)
+            elif answer.tokens in self.tokens[key][0]:
+                self.usual.add(key)
+            else:
+                due = min(self.tokens[key][0]) + (not answer.truncated)
+                problem = f"{name}: {answer.size}, derived as {due} ({shown(text)})"
                 if answer.tokens < self._fewest(answer, reader):
                     wrong.append(problem)
                 else:
-                    unusual.append((problem, states))
-            if states and reader is not None and (problem := self._unlike(answer, name)):
-                wrong.append(f"{name}: {problem}")
-        stating = [problem for problem, states in unusual if states]
-        if len(stating) > 1 + len(rows) // EXCUSED:
-            wrong += stating
-            stating = []
-        self.unusual += [*stating, *(problem for problem, states in unusual if not states)]
+                    states = isinstance(extracted, str)
+                    self.unusual.append(Unusual(cell, key, states, problem))
         yield from wrong[:LISTED]
         if len(wrong) > LISTED:
             yield f"{cell}: {len(wrong)} answers have a length that their texts do not"
 
-    def _unlike(self, answer: Answer, name: str) -> str | None:
-        """How a length differs from that of the same text elsewhere; None if it does not."""
-        key = answer.family, answer.text
-        ways = self.tokens.get(key)
-        if answer.text == "" or (ways is not None and len(ways[0]) > 1):
-            return None  # the text leaves it open
-        first, other = self.known.setdefault(key, (name, answer))
-        return (
-            None if answer == other else f"{answer.size}, of the same text in {first} {other.size}"
-        )
+    def _compare(self, name: str, key: tuple[str, str], answer: Answer) -> None:
+        """Compare an answer with the first one that has the same text."""
+        if key not in self.first:
+            self.first[key] = name, answer
+            return
+        self.repeated += 1
+        first, other = self.first[key]
+        if answer != other:
+            self.unlike.append(f"{name}: {answer.size}, of the same text in {first} {other.size}")
+
+    def conclude(self) -> Iterator[str]:
+        """Yield the unusual lengths that are not accepted, once every cell is known."""
+        if len(self.unlike) > 1 + self.repeated // EXCUSED:
+            yield from self.unlike
+        else:
+            self.notes += self.unlike
+        rare: dict[str, list[Unusual]] = {}
+        for one in self.unusual:
+            if one.states and one.text in self.usual:
+                yield one.problem
+            elif one.states:
+                rare.setdefault(one.cell, []).append(one)
+            else:
+                self.notes.append(one.problem)
+        for cell, found in rare.items():
+            problems = [one.problem for one in found]
+            if len(found) <= 1 + self.rows[cell] // EXCUSED:
+                self.notes += problems
+            else:
+                yield from problems[:LISTED]
+                if len(found) > LISTED:
+                    yield f"{cell}: {len(found)} answers have a length that their texts do not"
+        count = len(self.notes)
+        self.notes = [f"{one}; possible, if the model wrote other tokens" for one in self.notes]
+        if count > LISTED:
+            rest = f"and {count - LISTED} more lengths that their texts do not tell"
+            self.notes = [*self.notes[:LISTED], rest]
 
     def _count(self, family: str, texts: pd.Series, reader: Reader | None) -> None:
         if reader is None:
@@ -122,12 +161,3 @@ class Lengths:
             fewest = reader.fewest(answer.text)
             self.tokens[answer.family, answer.text] = ways, fewest
         return fewest
-
-    def notes(self) -> list[str]:
-        """The answers whose length the text does not tell."""
-        notes = [
-            f"{one}; possible, if the model wrote other tokens" for one in self.unusual[:LISTED]
-        ]
-        if len(self.unusual) > LISTED:
-            notes.append(f"and {len(self.unusual) - LISTED} more lengths that texts do not tell")
-        return notes

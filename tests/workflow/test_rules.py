@@ -18,6 +18,7 @@ from reassess.figures import figure_names
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import JOBS, jobs_of
 from reassess.workflow.notes import note_of
+from reassess.workflow.rules import CELL, any_of
 
 SNAKEMAKE = [
     sys.executable,
@@ -31,6 +32,7 @@ SNAKEMAKE = [
 
 # What Snakemake's linter says of rules here and is not heeded, and why.
 JUSTIFIED = {
+    "Shell command directly uses variable CONFIG from outside of the rule": "as a parameter, the spelling of the config's path would count as one of its rule",
     "Specify a conda environment or container for each rule.": "one pinned environment holds Snakemake and every job (envs/)",
 }
 
@@ -101,7 +103,79 @@ def test_every_name_that_reaches_a_shell_is_quoted():
     for name, body in rules():
         shell = body.partition("shell:")[2]
         for field in re.findall(r"{([^}]+)}", shell):
-            assert field.endswith(":q") or field == "params.partial", (name, field)
+            assert field.endswith(":q"), (name, field)
+
+
+def test_no_parameter_of_a_rule_is_a_path_of_the_config():
+    for name, body in rules():
+        assert "CONFIG" not in body.partition("params:")[2].partition("message:")[0], name
+
+
+def test_every_job_is_the_process_that_snakemake_started():
+    """A shell in between would die of a signal before the job has saved."""
+    for name, body in rules():
+        assert re.search(r'shell:\s+"exec reassess job ', body), name
+
+
+NASTY = [
+    "sft$(id>PWNED)",
+    "a b",
+    "a;b",
+    "a'b",
+    "../../evil",
+    "a\nb",
+    "-x",
+    "a`id`",
+    "a{b}",
+    "",
+    "é",
+    "a+b",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_what_is_no_name_matches_no_wildcard(name):
+    pattern = re.compile(any_of(["sft", name]))
+    assert pattern.fullmatch("sft")
+    assert not pattern.fullmatch(name)
+    assert not re.fullmatch(CELL, f"model/rows/12/{name}/seed1")
+    assert not re.fullmatch(CELL, f"{name}/base/seed1")
+    assert re.fullmatch(any_of([name]), "") is None
+
+
+def test_a_dot_in_a_name_is_a_dot():
+    assert re.fullmatch(any_of(["v1.5"]), "v1.5")
+    assert not re.fullmatch(any_of(["v1.5"]), "v1x5")
+
+
+@pytest.mark.parametrize("cell", ["m/base/seed1", "m/rows/12/sft/seed10", "m.a/r-b/5/s_c/seed0"])
+def test_cells_match_as_a_whole(cell):
+    assert re.fullmatch(CELL, cell)
+    for wrong in (
+        f"{cell}/more",
+        f"/{cell}",
+        f"x/{cell}",
+        cell.replace("/seed", "/../seed"),
+        f"{cell}\n",
+    ):
+        assert not re.fullmatch(CELL, wrong)
+
+
+def test_a_shell_runs_nothing_that_a_config_names(tmp_path):
+    """The second wall: as if the config had not been checked, and no pattern stood before it."""
+    from snakemake.utils import format
+
+    evil = "sft$(id>PWNED)`id>PWNED`;id>PWNED #'\"\n"
+    words = type("Words", (), {"__getattr__": lambda self, name: evil})()
+    for name, body in rules():
+        shell = "".join(re.findall(r'"(.*)"', body.partition("shell:")[2]))
+        command = shell.replace("exec reassess", "printf '%s\\0'").partition(" > ")[0]
+        names = dict.fromkeys(("wildcards", "params", "output", "input"), words)
+        written = format(command, **names, log=evil, CONFIG=evil)
+        done = subprocess.run(written, shell=True, cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, (name, done.stderr)
+        assert evil.encode() in done.stdout.split(b"\0"), (name, written)
+        assert list(tmp_path.iterdir()) == [], name
 
 
 def test_a_cell_can_be_asked_for_by_its_file(tmp_path):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Generic, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from snakemake.settings.types import RerunTrigger
-from snakemake.workflow import Workflow
 
 from reassess.config.names import NAME
 from reassess.grid.study import Grid
 from reassess.workflow.jobs.job import Job, KeyT
 from reassess.workflow.planning import Planning, Standing, Task
 from reassess.workflow.resources import Resources, gpu_option, gres_option
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 
 class Wildcards(Protocol):
@@ -59,8 +61,13 @@ class Again:
 
 
 def any_of(names: Iterable[str]) -> str:
-    """The pattern of exactly these names; of nothing if there are none."""
-    return "|".join(map(re.escape, sorted(names))) or r"(?!)"
+    """The pattern of exactly these names; of nothing if there are none.
+
+    What is no name matches nothing, whether or not the config was checked: wildcards reach shells,
+    ours and those of cluster executors.
+    """
+    safe = sorted(name for name in names if re.fullmatch(NAME, name))
+    return "|".join(map(re.escape, safe)) or r"(?!)"
 
 
 # A cell's id: of names, not of the cells there are, so that a wrong one is answered by name.

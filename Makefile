@@ -16,6 +16,8 @@ INSTALL = $(UV) pip install --quiet --python $(1) --require-hashes --no-deps --b
 # lm_eval and vLLM too (envs/README.md).
 SHIM = cp envs/zz_reassess_shim.pth "$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 CONFIG ?= config.yaml
+ROUNDS ?= 50
+SEED ?= 13
 # Whole runs come first, in the order of pyproject.toml, so that both processes end at about the
 # same time.
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -29,7 +31,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run full figures smoke verify setup setup-test setup-gpu setup-vllm setup-audit \
-  test test-fast test-vllm test-nix test-slurm test-slurm-scale cluster-up cluster-down \
+  test test-fast test-vllm test-nix test-chaos test-slurm test-slurm-scale cluster-up cluster-down \
   lint format doctor bench lock sbom audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
@@ -110,6 +112,10 @@ test-slurm: setup-test ## a grid through that Slurm, and the faults of shared cl
 test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour on two cores
 	$(PYTHON) tests/cluster/cluster.py up
 	REASSESS_SLEEPERS=2000 pytest -s tests/cluster -k sleeping; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
+
+test-chaos: setup-test ## kill small runs at random moments: ROUNDS=50 SEED=13; an hour on two cores
+	rm -f chaos.jsonl; REASSESS_CHAOS_ROUNDS=$(ROUNDS) REASSESS_CHAOS_SEED=$(SEED) REASSESS_CHAOS_RECORD=$(CURDIR)/chaos.jsonl pytest -n 2 tests/chaos; \
+	code=$$?; PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py chaos.jsonl; exit $$code
 
 test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed
 	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null

@@ -22,6 +22,7 @@ from reassess.cluster.doctor import examine_cluster
 from reassess.cluster.environment import examine
 from reassess.core import project
 from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
+from reassess.core.remedies import remedy
 from reassess.core.secrets import redact
 from reassess.core.text import printable
 from reassess.grid.study import Grid
@@ -195,8 +196,9 @@ def act(arguments: list[str]) -> int:
     except ReassessError as error:
         _report(f"error: {error}")
         return 1
-    except Exception:
-        _report(traceback.format_exc())
+    except Exception as error:
+        fix = remedy(error) if isinstance(error, OSError) else None
+        _report(f"error: {error}; {fix}" if fix else traceback.format_exc())
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reassess.core.errors import ReassessError
+from reassess.core.remedies import remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise ReassessError(
             f"cannot write {path}: {error.strerror or error}; nothing was left half-written"
+            + "".join(f"; {fix}" for fix in [remedy(error)] if fix)
         ) from error
     finally:
         if temporary is not None:

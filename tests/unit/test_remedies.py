@@ -1,0 +1,50 @@
+"""Errors of the file system come with what helps, whoever raised them."""
+
+import errno
+import os
+
+import pytest
+
+from reassess.core.errors import ReassessError
+from reassess.core.files import write_text
+from reassess.core.remedies import remedy
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda number: OSError(number, os.strerror(number)),
+        lambda number: OSError(f"Error writing bytes to file. Detail: [errno {number}] x"),
+        lambda number: RuntimeError(f"I/O error: {os.strerror(number)} (os error {number})"),
+    ],
+)
+def test_a_remedy_is_found_however_the_number_is_given(number, make):
+    said = remedy(make(number))
+    assert said and said == remedy(OSError(number, ""))
+    try:
+        try:
+            raise make(number)
+        except Exception as inner:
+            raise ValueError("outer") from inner
+    except ValueError as outer:
+        assert remedy(outer) == said
+
+
+def test_another_error_has_none():
+    assert remedy(ValueError("no errno 2 here: errno 2")) is None
+    assert remedy(FileNotFoundError(errno.ENOENT, "missing")) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG])
+def test_a_file_that_cannot_be_written_is_named_with_what_helps(tmp_path, monkeypatch, number):
+    def fail(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ReassessError) as caught:
+        write_text(tmp_path / "file.json", "{}")
+    said = str(caught.value)
+    assert str(tmp_path / "file.json") in said and os.strerror(number) in said
+    assert remedy(OSError(number, "")) in said
+    assert not list(tmp_path.iterdir())

@@ -604,6 +604,29 @@ def test_descriptions_that_say_otherwise_are_found(tmp_path):
     assert any("datapackage.json.scores.hash" in one for one in differences)
 
 
+def test_a_key_that_stands_twice_is_found(tmp_path):
+    path = Part().write(tmp_path) / "bundle/study.json"
+    path.write_text(
+        path.read_text().replace('"grid": "micro"', '"grid": "macro",\n  "grid": "micro"')
+    )
+    seal(tmp_path)
+    assert any("may stand in it twice" in one for one in verify_contents(tmp_path).differences)
+
+
+def test_cells_without_results_are_named(tmp_path):
+    part = Part()
+    for name in ("scores", "history", "predictions"):
+        setattr(part, name, getattr(part, name)[~part.rows(name, GRPO)])
+    place = part.manifests.index[part.rows("manifests", GRPO)][0]
+    empty = ["spec_hash", "rows_hash", "samples", "updates", "tokens", "flops", "seconds"]
+    for column in (*empty, "peak_memory_mb", "manifest"):
+        part.manifests.loc[place, column] = None
+    part.manifests.loc[place, ["status", "error"]] = "failed", "RuntimeError: out of memory"
+    report = verify_contents(part.write(tmp_path))
+    assert report.differences == []
+    assert f"1 cells have no results ({GRPO})" in report.notes
+
+
 # --- what is no difference ---------------------------------------------------------------------------
 
 

@@ -7,27 +7,30 @@ the study's terms from the config. Nothing is drawn, graded or trained.
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
 from reassess.verify.cells import check_cells, check_manifests, check_specs
 from reassess.verify.described import check_descriptions
 from reassess.verify.histories import check_histories
 from reassess.verify.items import Items
-from reassess.verify.report import VerifyReport
+from reassess.verify.report import LISTED, VerifyReport
 from reassess.verify.schema import check_files, check_tables
 from reassess.verify.stored import Stored, grids_of
 from reassess.verify.terms import check_terms
 
 AGREEMENT = "consistent with themselves, the config and the pool"
 LEAVES_OPEN = (
-    "that these models wrote these completions, and that these curves, times and weights are those "
-    "of the runs: whoever packed the bundle states them, and `verify train` trains again"
+    "that these models wrote these completions, that these curves, times and weights are those of "
+    "the runs, and that no cells were left out together with their part of the config: whoever "
+    "packed the bundle states that, and `verify train` trains again"
 )
 
 
@@ -52,7 +55,12 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
             report.unchecked.append("the values in the tables, until the tables are right")
             return report
         bundle = Bundle.load(folder)
-        _part(report, "the files beside the tables", lambda: check_descriptions(root))
+        _part(report, "the files beside the tables", lambda: check_descriptions(root, report.notes))
+        _part(report, "study.json", lambda: _as_written(folder / "study.json"))
+        failed = bundle.failed["cell"].tolist()
+        if failed:
+            named = f"{', '.join(failed[:LISTED])}{' ...' if len(failed) > LISTED else ''}"
+            report.notes.append(f"{len(failed)} cells have no results ({named})")
         report.checked = (
             f"{len(bundle.manifests)} cells, {len(bundle.scores)} scores, {len(bundle.history)} "
             "values of histories"
@@ -64,6 +72,14 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
             return report
         _check(report, Stored(folder, bundle, grids))
     return report
+
+
+def _as_written(path: Path) -> Iterator[str]:
+    """Yield whether a JSON file is spelled as a run writes it: no key twice, nothing unread."""
+    content = read_json(path)
+    written = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    if path.read_bytes() != written.encode("utf-8", "surrogatepass"):
+        yield f"{path.name}: not spelled as a run writes it: a key may stand in it twice"
 
 
 def _check(report: VerifyReport, stored: Stored) -> None:

@@ -44,7 +44,8 @@ def as_found():
 
     A job that writes its results ignores signals until its process ends.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
     folder, environment = Path.cwd(), dict(os.environ)
     yield
     for number, handler in handlers.items():

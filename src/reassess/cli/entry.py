@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 from reassess.core.lifetime import end_with_owner
-from reassess.workflow.fork_server import JOB, forward
+from reassess.workflow.fork_server import JOB, VARIABLE, forward
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def run(arguments: list[str]) -> int:
     if code is None:
         from reassess.cli.main import act
 
+        os.environ.pop(VARIABLE, None)  # what the job starts is for this process alone
         code = act(arguments)
     return code
 

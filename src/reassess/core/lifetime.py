@@ -15,13 +15,19 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 OWNER = "REASSESS_OWNER"  # the process that the process with this variable works for
 GRACE = "REASSESS_STOP_SECONDS"  # seconds in which what is to end may save
 DEFAULT_GRACE = 60.0
 POLL = 0.5  # seconds between two looks where the kernel reports no end
+KILLING = 30.0  # seconds after which what SIGKILL does not end is given up
 
 # prctl(2)
 PDEATHSIG, CHILD_SUBREAPER = 1, 36
@@ -92,18 +98,24 @@ def owner() -> Watched | None:
 
 
 def end_with_owner() -> None:
-    """Receive SIGTERM when the owner ends, and SIGKILL once there was time to save."""
+    """Receive SIGTERM when the owner ends, and SIGKILL once there was time to save.
+
+    What this process has started is killed with it.
+    """
     watched = owner()
     if watched is None:
         return
+    adopt_orphans()
     wake_at_death_of_parent()
     threading.Thread(target=_follow, args=(watched,), daemon=True).start()
 
 
 def _follow(watched: Watched) -> None:
     watched.wait()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(grace())
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace())
+    kill_below()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -125,6 +137,40 @@ def wake_at_death_of_parent() -> None:
 def adopt_orphans() -> None:
     """Become the parent of all descendants whose own parent ends, so that they can be found."""
     _prctl(CHILD_SUBREAPER, 1)
+
+
+def below() -> list[psutil.Process]:
+    """The processes below this one that have not ended."""
+    import psutil
+
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def kill_below() -> None:
+    """Kill all processes below this one, those that are being started included."""
+    deadline = time.monotonic() + KILLING
+    while (left := below()) and time.monotonic() < deadline:
+        terminate(left, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def terminate(processes: Iterable[psutil.Process], number: int = signal.SIGTERM) -> None:
+    """Send a signal to processes; some may have ended meanwhile."""
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def resume(processes: Iterable[psutil.Process]) -> None:
+    """Let processes continue that are stopped; those that are not do not notice."""
+    terminate(processes, signal.SIGCONT)
 
 
 def _prctl(option: int, value: int) -> bool:

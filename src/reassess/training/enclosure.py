@@ -26,7 +26,7 @@ from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
 from reassess.core.files import read_json, read_parquet, write_parquet
 from reassess.core.project import PACKAGE, ROOT
 from reassess.core.view import REQUEST, View, audited, enter
-from reassess.training.preemption import SIGNALS
+from reassess.training.preemption import heeded
 from reassess.training.preprocessed import PreprocessedRows
 from reassess.training.run import TrainingFiles, TrainingRun
 
@@ -158,7 +158,7 @@ def run_again(run: TrainingRun, view: View, environment: Mapping[str, str]) -> N
     def pass_on(number: int, frame: FrameType | None) -> None:
         job.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    before = {number: signal.signal(number, pass_on) for number in heeded()}
     try:
         code = job.wait()
     finally:

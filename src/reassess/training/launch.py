@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 
-from reassess.core import view
+import psutil
+
+from reassess.core import lifetime, view
 from reassess.core.compat import keep_head_with_norm
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.project import ROOT
 from reassess.training.layout import Layout
 from reassess.training.own_rows import only_rows
-from reassess.training.preemption import SIGNALS, ignore_signals
+from reassess.training.preemption import heeded, ignore_signals
 from reassess.training.run import SupportsFit, TrainingRun
 
 # Set in the processes of a job; its value is the micro-batch, or empty for the layout's own.
@@ -118,7 +121,12 @@ def _in_this_process(run: TrainingRun, method: SupportsFit) -> bool:
 
 
 def _in_processes(run: TrainingRun) -> bool:
-    """Train in the layout's processes; whether it fitted into memory."""
+    """Train in the layout's processes; whether it fitted into memory.
+
+    They end with this one, and none is left when it goes on, however their launcher has ended.
+    """
+    lifetime.adopt_orphans()
+    others = set(psutil.Process().children(recursive=True))
     out_of_memory, stopped = run.work / OUT_OF_MEMORY, run.work / STOPPED
     for mark in (out_of_memory, stopped):
         mark.unlink(missing_ok=True)
@@ -128,14 +136,20 @@ def _in_processes(run: TrainingRun) -> bool:
             **os.environ,
             WORKER: "" if run.micro_batch is None else str(run.micro_batch),
             "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SAVE_SECONDS),
+            lifetime.OWNER: lifetime.myself(),
         },
+        start_new_session=True,  # a terminal's signals reach it once, by this process
     )
+    told: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        job.send_signal(signal.SIGTERM)  # the only signal that the launcher passes to its workers
+        if not told:  # a second one would end the launcher before its workers
+            job.send_signal(signal.SIGTERM)  # the only signal that it passes to its workers
+        told.append(number)
 
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    before = {number: signal.signal(number, pass_on) for number in heeded()}
     code = job.wait()
+    _end_rest(others)
     if code == 0 and not stopped.is_file():
         ignore_signals()
         return True
@@ -150,6 +164,20 @@ def _in_processes(run: TrainingRun) -> bool:
             f"a process of cell {run.cell} failed (exit code {code}); its output is above"
         )
     return False
+
+
+def _end_rest(others: set[psutil.Process]) -> None:
+    """Let workers that have outlived their launcher save, and kill what has not ended then.
+
+    Args:
+        others: processes that this one had started before.
+    """
+    for act, seconds in ((psutil.Process.terminate, SAVE_SECONDS), (psutil.Process.kill, 10)):
+        rest = set(psutil.Process().children(recursive=True)) - others
+        for process in rest:
+            with suppress(psutil.Error):
+                act(process)
+        psutil.wait_procs(rest, timeout=seconds)
 
 
 def launcher(layout: Layout) -> list[str]:

@@ -1,9 +1,10 @@
 """Stopping a run without losing work: on a signal, or minutes after the last trainer checkpoint.
 
 A scheduler sends SIGTERM (or SIGUSR1, if configured) before it kills: at a time limit, a preemption
-or a cancellation. The run then finishes its update, writes a trainer checkpoint and exits with a
-code that means "resume later". Where several processes train, they agree after every update, so
-that none saves alone and waits forever. A second signal does not cut the save short.
+or a cancellation. A terminal sends SIGINT (Ctrl-C), and SIGHUP when it is closed. The run then
+finishes its update, writes a trainer checkpoint and exits with a code that means "resume later".
+Where several processes train, they agree after every update, so that none saves alone and waits
+forever. A second signal does not cut the save short.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+OF_TERMINALS = (signal.SIGINT, signal.SIGHUP)
 
 
 class PreemptionCallback(TrainerCallback):  # type: ignore[misc]
@@ -93,12 +95,22 @@ class PreemptionCallback(TrainerCallback):  # type: ignore[misc]
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may set handlers
             return
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        before = {number: signal.signal(number, handle) for number in heeded()}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals on which a run saves.
+
+    Those of a terminal may be ignored: SIGHUP under `nohup`, SIGINT in the background of a shell.
+    They stay so.
+    """
+    ignored = [one for one in OF_TERMINALS if signal.getsignal(one) is signal.SIG_IGN]
+    return [one for one in (*SIGNALS, *OF_TERMINALS) if one not in ignored]
 
 
 def ignore_signals() -> None:
@@ -108,7 +120,7 @@ def ignore_signals() -> None:
     failed one, which would be trained again.
     """
     if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
+        for number in heeded():
             # Not SIG_IGN, which every process started from here would inherit.
             signal.signal(number, lambda received, frame: None)
 

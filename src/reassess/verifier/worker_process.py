@@ -6,7 +6,6 @@ path.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import multiprocessing
 import os
@@ -20,12 +19,14 @@ from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Literal
 
 from pebble import ProcessExpired, ProcessPool
 
 from reassess.core.errors import ReassessError
+from reassess.core.lifetime import die_with_parent
 
 MEMORY = 2**30  # bytes of data that a worker may have
 START_SECONDS = 1800.0  # in which a living process must have started, on however busy a machine
@@ -33,7 +34,6 @@ START_SECONDS = 1800.0  # in which a living process must have started, on howeve
 OUT_OF_MEMORY = 77  # exit code
 # What a process does to itself; another one sends other signals.
 CRASHES = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 # The value of a call; or why there is none, or that it cannot even be imported.
 Outcome = tuple[Literal["done", "undecided", "lacking"], object]
@@ -209,15 +209,21 @@ def _warm_up(module: str) -> None:
 
 
 def end_with_owner() -> None:
-    """Let the kernel kill this process when the thread that started it ends; only Linux can.
+    """End this process with the one that started it.
 
-    Elsewhere a worker ends at the end of its pipe, or by its limit of CPU time.
+    On Linux the kernel kills it with the thread that started it, whatever it is busy with.
+    Elsewhere a thread waits for the end of its pipe, as it does here should the kernel fail to; in
+    the midst of C code the limit of CPU time comes first.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
-        owner = multiprocessing.parent_process()
-        if owner is not None and os.getppid() != owner.pid:
-            os._exit(1)  # it ended before
+    owner = multiprocessing.parent_process()
+    if owner is not None:
+        die_with_parent(owner.pid or 0)
+        threading.Thread(target=_follow, args=(owner,), daemon=True).start()
+
+
+def _follow(owner: BaseProcess) -> None:
+    owner.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _execute(module: str, function: str, arguments: tuple[str, ...], cpu_seconds: float) -> Outcome:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reassess.core import lifetime
-from reassess.workflow.signals import below, kill_below, resume
+from reassess.core.lifetime import below, kill_below, resume
 
 VARIABLE = "REASSESS_SERVER"
 JOB = "job"  # the command that is forked: `reassess job NAME`

@@ -6,19 +6,30 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from reassess.core import lifetime
+from reassess.core.lifetime import below, kill_below, resume, terminate
+
+__all__ = [
+    "ENDING",
+    "OrderlyEnd",
+    "follow_signals",
+    "forward_to_trainers",
+    "heeded",
+    "is_job",
+    "terminate",
+    "trainers",
+]
 
 # What ends a run: a scheduler or service manager, a terminal's Ctrl-C, a closed terminal.
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REPEATED = 1.0  # seconds after which a signal is a second one; `timeout` sends each one twice
 LOOK = 0.2  # seconds between two looks at what still runs
-KILLING = 30.0  # seconds after which what SIGKILL does not end is given up
 
 
 def heeded() -> list[signal.Signals]:
@@ -98,6 +109,11 @@ class OrderlyEnd:
         if self.received is not None:
             self._thread.join()
 
+    def leave(self) -> None:
+        """Wait as `wait` does; all that is left by now is told, as nothing is waited for."""
+        self._tell = lambda process: True
+        self.wait()
+
     def _run(self) -> None:
         told: set[psutil.Process] = set()
         deadline = self._began + lifetime.grace()
@@ -116,36 +132,6 @@ class OrderlyEnd:
         with suppress(psutil.Error):
             return self._tell(process)
         return False  # it has ended meanwhile
-
-
-def below() -> list[psutil.Process]:
-    """The processes below this one that have not ended."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def kill_below() -> None:
-    """Kill all processes below this one, those that are being started included."""
-    deadline = time.monotonic() + KILLING
-    while (left := below()) and time.monotonic() < deadline:
-        terminate(left, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-def terminate(processes: Iterable[psutil.Process], number: int = signal.SIGTERM) -> None:
-    """Send a signal to processes; some may have ended meanwhile."""
-    for process in processes:
-        with suppress(psutil.Error):
-            process.send_signal(number)
-
-
-def resume(processes: Iterable[psutil.Process]) -> None:
-    """Let processes continue that are stopped; those that are not do not notice."""
-    terminate(processes, signal.SIGCONT)
 
 
 def trainers() -> list[psutil.Process]:

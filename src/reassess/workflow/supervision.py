@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from reassess.core import lifetime
 from reassess.core.errors import ReassessError
+from reassess.core.lifetime import below, resume, terminate
 from reassess.core.locks import refused_if_held
 from reassess.grid.study import Grid
 from reassess.workflow.signals import (
     OrderlyEnd,
-    below,
     follow_signals,
     forward_to_trainers,
     heeded,
     is_job,
-    resume,
-    terminate,
 )
 
 LOCK = "REASSESS_RUN_LOCK"  # the descriptor by which a Snakemake has the lock of its `reassess run`
@@ -69,6 +67,7 @@ def supervise(grid: Grid, local: bool) -> None:
     os.environ[lifetime.OWNER] = lifetime.myself()
     lifetime.adopt_orphans()
     end = OrderlyEnd(is_job, then=lambda: _leave(end))
+    atexit.register(end.leave)
     if threading.current_thread() is threading.main_thread():
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -77,9 +76,10 @@ def supervise(grid: Grid, local: bool) -> None:
 
 
 def _leave(end: OrderlyEnd) -> None:
-    """Leave, if Snakemake does not by itself once its jobs have ended."""
-    time.sleep(LEAVING)
-    os._exit(128 + (end.received or signal.SIGTERM))
+    """Have this process leave, if Snakemake does not by itself once its jobs have ended."""
+    timer = threading.Timer(LEAVING, os._exit, [128 + (end.received or signal.SIGTERM)])
+    timer.daemon = True
+    timer.start()
 
 
 @contextmanager

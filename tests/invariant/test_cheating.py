@@ -16,6 +16,7 @@ from reassess.core.view import FORCED
 from reassess.data.pool import read_pool
 from reassess.data.questions import questions_of
 from reassess.evaluation.plugins import ask_elsewhere
+from reassess.grid.study import Grid
 from reassess.methods import find, source_of
 from reassess.training.enclosure import grid_folders
 
@@ -119,7 +120,7 @@ class Honest(Sft):
 
     name, citation = "honest", "a test"
 '''
-TRAINED = {"thief": THIEF, "early": EARLY, "greedy": GREEDY, "honest": HONEST}
+TRAINED = {"thief": THIEF, "greedy": GREEDY, "honest": HONEST}
 
 
 def forced(kind, monkeypatch):
@@ -128,14 +129,14 @@ def forced(kind, monkeypatch):
         monkeypatch.setenv(FORCED, "audit")
 
 
-def plugins_in(folder, texts):
+def plugins_in(folder, texts, name="plugins"):
     """A folder with plug-ins, which know where results lie."""
-    plugins = folder / "plugins"
+    plugins = folder / name
     plugins.mkdir()
     places = {"results": str(folder / "results"), "scratch": str(folder / "scratch")}
     names = {"split": "iid", "other": OTHER}
-    for name, text in texts.items():
-        (plugins / f"{name}.py").write_text((HEAD + text).format(**places, **names))
+    for file, text in texts.items():
+        (plugins / f"{file}.py").write_text((HEAD + text).format(**places, **names))
     return plugins
 
 
@@ -198,7 +199,14 @@ def test_a_method_that_looks_around_finds_nothing_and_fails_by_name(grid, kind, 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_method_that_reads_when_it_is_imported_finds_nothing(grid, kind, monkeypatch):
+    """Its folder is of another grid with the same files: every method of it would fail."""
     forced(kind, monkeypatch)
+    top = grid.paths.results.parents[1]
+    (folder := top / f"early-{kind}").mkdir()
+    places = {"results": str(top / "results"), "scratch": str(top / "scratch")}
+    plugins = plugins_in(top, {"early": EARLY}, name=f"plugins-{kind}")
+    options = {"methods": ["base", "early"], "plugins": [plugins]}
+    grid = Grid.load(tiny_config(folder, **options, **places))
     cell = cell_of(grid, "early")
     with pytest.raises(ReassessError, match=r"results/tiny/pool/iid\.parquet"):
         steps.train(grid, cell)

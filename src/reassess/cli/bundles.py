@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from reassess.bundles.checksums import is_packed, require_whole
 from reassess.cli.options import DEFAULT, Archive, ConfigFile, Out
-from reassess.figures import draw_figures
 from reassess.grid.study import Grid
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def pack(
     """Pack scores, answers, histories, manifests, config and figures into one checked archive."""
     from reassess.bundles.archive import opened
     from reassess.bundles.archive import pack as write
-    from reassess.bundles.checksums import is_packed, require_whole
 
     where = source or Grid.load(config).paths.bundle
     with opened(where) as root:
@@ -84,13 +83,9 @@ def pack(
 @bundles.command()
 def draw(bundle: Archive, out: Out = Path("redrawn"), figure: FigureNames = None) -> None:
     """Draw figures, tables and claims from a bundle; with --figure, only those figures."""
-    from reassess.bundles.archive import opened, redraw
+    from reassess.bundles.archive import redraw
 
-    if figure:
-        with opened(bundle) as root:
-            draw_figures(root / "bundle", out, figure)
-    else:
-        redraw(bundle, out)
+    redraw(bundle, out, figure or ())
     typer.echo(f"drawn into {out}")
 
 

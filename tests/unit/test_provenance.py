@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from reassess.cluster import environment as environment_checks
 from reassess.cluster.installed import RECORDS, examine_installed
 from reassess.core.errors import ReassessError
 from reassess.core.manifest import Manifest
@@ -344,3 +345,25 @@ def test_a_torch_of_another_hash_is_refused(lock_of_torch, build):
     lock.write_text(lock.read_text().replace(wanted, wanted[::-1]))
     done, found = setup()
     assert done.returncode != 0 and wanted in done.stderr and found == []
+
+
+@pytest.mark.parametrize("capability", ["avx2", "default"])
+def test_a_manifest_says_which_kernels_ran(capability):
+    """They change the last bits of results, on one and the same processor."""
+    code = "import torch; from reassess.core.manifest import hardware; print(hardware()['kernels'])"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": capability}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+    torch = pytest.importorskip("torch")
+    assert said.strip() in (capability.upper(), torch.backends.cpu.get_cpu_capability())
+
+
+def test_the_doctor_names_other_kernels(monkeypatch):
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    found = environment_checks._kernels()
+    assert not found.fine and "ATEN_CPU_CAPABILITY" in found.line() and "avx2" in found.line()
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    found = environment_checks._kernels()
+    assert not found.fine and "/proc" in found.line()

@@ -30,6 +30,7 @@ def examine(folder: Path | None = None) -> list[Finding]:
         *examine_installed(),
         _torchvision(),
         _threads(),
+        _kernels(),
         _disk(folder),
         _memory(),
         _git(folder),
@@ -94,6 +95,17 @@ def _threads() -> Finding:
         "bits of results"
     )
     return Finding(f"OMP_NUM_THREADS is {threads}", threads == "1", fix)
+
+
+def _kernels() -> Finding:
+    """Without /proc, torch falls back to its slowest kernels: other last bits, other weights."""
+    capability = os.environ.get("ATEN_CPU_CAPABILITY")
+    if capability:
+        what, fix = f"ATEN_CPU_CAPABILITY is {capability}", "`unset ATEN_CPU_CAPABILITY`"
+        return Finding(what, False, f"{fix}: it changes the last bits of results")
+    readable = not sys.platform.startswith("linux") or Path("/proc/cpuinfo").is_file()
+    fix = "mount /proc: without it torch uses other kernels, which change the last bits of results"
+    return Finding(f"/proc/cpuinfo is {'there' if readable else 'missing'}", readable, fix)
 
 
 def _disk(folder: Path) -> Finding:

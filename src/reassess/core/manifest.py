@@ -35,6 +35,7 @@ class Hardware(TypedDict):
     cores: int | None
     processor: NotRequired[str]  # the model's name, where the system has /proc/cpuinfo
     memory_mb: int  # MiB
+    kernels: NotRequired[str]  # the instructions torch uses, such as `AVX512`, if torch is loaded
     accelerators: list[str]  # names of the GPUs that torch sees, if torch is loaded
     visible_devices: str | None  # CUDA_VISIBLE_DEVICES
 
@@ -79,6 +80,8 @@ def hardware() -> Hardware:
         "accelerators": _accelerators(),
         "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
+    if "torch" in sys.modules:
+        description["kernels"] = sys.modules["torch"].backends.cpu.get_cpu_capability()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         names = [

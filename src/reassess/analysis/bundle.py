@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reassess.analysis.arms import ArmTraits, traits_of
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, read_parquet
+from reassess.core.tables import require_ordinary
 from reassess.grid.benchmarks import Role
 
 AXES = ["cell", "model", "tier", "family", "distribution", "size", "method", "kind", "seed"]
@@ -86,6 +87,7 @@ class Bundle:
         """
         frames = []
         for name, columns in (("scores", SCORES), ("history", HISTORY), ("manifests", MANIFESTS)):
+            require_ordinary(folder / f"{name}.parquet")
             frame = read_parquet(folder / f"{name}.parquet")
             known = [*columns, *(OPTIONAL_SCORES if name == "scores" else [])]
             lacking = [column for column in columns if column not in frame.columns]

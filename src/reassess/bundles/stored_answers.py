@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import replacing
+from reassess.core.files import MALFORMED, replacing
+from reassess.core.tables import require_ordinary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,7 @@ def _row_groups(path: Path) -> Iterator[pd.DataFrame]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    require_ordinary(path)
     try:
         with pq.ParquetFile(path) as file:
             lacking = [name for name in COLUMNS if name not in file.schema_arrow.names]
@@ -94,5 +96,5 @@ def _row_groups(path: Path) -> Iterator[pd.DataFrame]:
                 yield group.astype(dict.fromkeys(KEYS, str))  # older bundles have categories here
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, *MALFORMED) as error:
         raise ReassessError(f"{path} is not a readable parquet file ({error})") from error

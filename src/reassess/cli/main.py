@@ -23,6 +23,7 @@ from reassess.cluster.environment import examine
 from reassess.core import project
 from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
 from reassess.core.remedies import remedy
+from reassess.core.search_path import keep_out_working_folder
 from reassess.core.secrets import redact
 from reassess.core.text import printable
 from reassess.grid.study import Grid
@@ -188,6 +189,7 @@ def act(arguments: list[str]) -> int:
 
     Whatever an error quotes, a terminal is not steered by it, and no secret is in it.
     """
+    keep_out_working_folder()
     try:
         app(arguments, prog_name="reassess")
     except Interrupted as stop:

@@ -28,6 +28,10 @@ DISK_FULL = (  # in messages of errors that have no `errno`
     "os error 122",
     "file write failed",
 )
+# What libraries raise of a file whose parts do not fit each other, such as pandas' own metadata.
+MALFORMED = (
+    ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 
 
 @contextmanager
@@ -131,7 +135,7 @@ def read_json(path: Path) -> Json:
         content: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of text, numbers and depth
         raise ReassessError(
             f"{path} is not readable JSON ({error}); delete it and rerun to make it again"
         ) from error
@@ -151,7 +155,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         return pd.read_parquet(path, columns=columns)
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, *MALFORMED) as error:
         raise ReassessError(
             f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again"
         ) from error

@@ -13,7 +13,6 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
@@ -80,8 +79,7 @@ def font_file() -> str:
 
 def _save(make: Callable[[Bundle], Figure], bundle: Bundle, stem: Path) -> None:
     with mpl.rc_context():
-        mpl.rcdefaults()
-        sns.reset_orig()
+        mpl.rcdefaults()  # of matplotlib itself: the working folder may hold a matplotlibrc
         plt.style.use(STYLE)
         figure = make(bundle)
         failed = len(bundle.failed)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from reassess.core.search_path import keep_out_working_folder
+
 if TYPE_CHECKING:
     from reassess.verifier.worker_process import Worker
 
@@ -99,6 +101,7 @@ class Workers:
     def _take(self) -> Worker:
         from reassess.verifier.worker_process import Worker
 
+        keep_out_working_folder()
         with self._lock:
             if not self._idle:
                 self._all.append(Worker())

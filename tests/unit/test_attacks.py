@@ -1,0 +1,184 @@
+"""Attacks of a second round, each of which had worked: foreign input, and methods that cheat."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from reassess.core import tables
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json, read_parquet
+from reassess.core.tables import require_ordinary
+
+# --- the working folder may be the bundle's own -------------------------------------------------------
+
+SPAWNS = """
+import multiprocessing
+from reassess.verifier import math_worker
+from reassess.verifier.symbolic import value
+
+if __name__ == "__main__":
+    assert math_worker.run("value", r"\\frac{1}{2}") == "1/2"
+"""
+IMPORTED = ("multiprocessing", "pickle", "struct", "signal", "pebble", "reassess", "sympy")
+
+
+def test_no_process_imports_from_the_working_folder(tmp_path):
+    """A worker is started by `python -c`, whose first place of modules is the working folder."""
+    script, bundle, marker = tmp_path / "script.py", tmp_path / "bundle", tmp_path / "ran"
+    script.write_text(SPAWNS)
+    bundle.mkdir()
+    for name in IMPORTED:
+        (bundle / f"{name}.py").write_text(f"open({str(marker)!r}, 'a').write('{name} ')")
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [sys.executable, script], cwd=bundle, env=environment, capture_output=True, text=True
+    )
+    assert not marker.exists(), marker.read_text()
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
+def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path):
+    """matplotlib reads that file wherever it stands; `text.usetex` in it runs LaTeX on names."""
+    from synthetic import make_bundle
+
+    bundle = make_bundle(tmp_path / "study").paths.bundle
+    code = (
+        "import sys; from pathlib import Path; from reassess.figures import draw_figures; "
+        "draw_figures(Path(sys.argv[1]), Path(sys.argv[2]), ['capacity'])"
+    )
+    drawn = []
+    for name in ("clean", "hostile"):
+        folder = tmp_path / name
+        folder.mkdir()
+        if name == "hostile":
+            text = "text.usetex: True\nsavefig.facecolor: red\nlines.linewidth: 9\n"
+            (folder / "matplotlibrc").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-c", code, bundle, "out"], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-1000:]
+        drawn.append((folder / "out/capacity.svg").read_bytes())
+    assert drawn[0] == drawn[1]
+
+
+# --- files that no reader expects ---------------------------------------------------------------------
+
+JSON = {
+    "deep": "[" * 100_000 + "]" * 100_000,
+    "deep objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "a long number": '{"a": ' + "1" * 5000 + "}",
+    "another encoding": "\ufeff{}",
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_that_cannot_be_read_is_named(tmp_path, name):
+    path = tmp_path / "study.json"
+    path.write_text(JSON[name], encoding="utf-8")
+    with pytest.raises(ReassessError, match=r"study\.json"):
+        read_json(path)
+
+
+COLUMN = {"name": "a", "field_name": "a", "pandas_type": "unicode", "metadata": None}
+METADATA = {
+    "a list": "[]",
+    "no JSON": "{",
+    "deep": '{"index_columns": [], "columns": ' + "[" * 50_000 + "]" * 50_000 + "}",
+    "a range": '{"index_columns": [{"kind": "range", "start": 0, "stop": "x", "step": 0}], "columns": []}',
+    "an index": json.dumps({"index_columns": ["b"], "columns": [COLUMN], "column_indexes": []}),
+    "a type": json.dumps(
+        {
+            "index_columns": [],
+            "columns": [{**COLUMN, "numpy_type": "datetime64[ns, Evil]"}],
+            "column_indexes": [],
+        }
+    ),
+}
+
+
+def extension(name, metadata):
+    """A table whose column claims to be of an extension type."""
+    entries = {"ARROW:extension:name": name, "ARROW:extension:metadata": metadata}
+    return pa.table([pa.array([b"x"])], pa.schema([pa.field("a", pa.binary(), metadata=entries)]))
+
+
+TABLES = {
+    **{
+        name: pa.table({"a": ["x"]}).replace_schema_metadata({"pandas": text})
+        for name, text in METADATA.items()
+    },
+    "a period": extension("pandas.period", b"{}"),
+    "a zone": pa.table({"a": pa.array([1], pa.timestamp("us", tz="../../evil"))}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_that_cannot_be_read_are_named(tmp_path, name):
+    path = tmp_path / "scores.parquet"
+    pq.write_table(TABLES[name], path)
+    with pytest.raises(ReassessError, match=r"scores\.parquet"):
+        read_parquet(path)
+
+
+def test_a_pickle_in_a_table_is_not_loaded(tmp_path):
+    """Earlier versions of pyarrow did, for this extension type."""
+    import pickle
+
+    class Planted:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    path = tmp_path / "scores.parquet"
+    pq.write_table(extension("arrow.py_extension_type", pickle.dumps(Planted())), path)
+    assert isinstance(read_parquet(path), pd.DataFrame)
+    assert not (tmp_path / "ran").exists()
+
+
+LONG = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int8()), pa.array(["x" * 2**20]))
+BOMBS = {
+    "rows": pa.table({"a": pa.repeat(pa.scalar(None, pa.null()), 2**20)}),
+    "a long text": pa.table({"a": LONG}),
+    "no text": pa.table({"a": pa.array([b"\xff\xfe"]).view(pa.string())}),
+    "lists": pa.table({"a": [[1] * 10]}),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_small_files_that_unpack_to_large_tables_are_refused(tmp_path, monkeypatch, name):
+    """A gigabyte here, in a few kilobytes; the limit is lowered, since ten would take a while."""
+    path = tmp_path / "scores.parquet"
+    pq.write_table(BOMBS[name], path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 2**18
+    monkeypatch.setattr(tables, "LARGEST", 2**22)
+    with pytest.raises(ReassessError, match=r"scores\.parquet"):
+        require_ordinary(path)
+
+
+@pytest.mark.parametrize("table", ["scores", "history", "manifests", "predictions"])
+def test_every_table_of_a_bundle_is_checked(tmp_path, monkeypatch, table):
+    from synthetic import make_bundle
+
+    from reassess.analysis.bundle import Bundle
+    from reassess.bundles.stored_answers import answers_by_cell
+
+    folder = make_bundle(tmp_path).paths.bundle
+    Bundle.load(folder)
+    pq.write_table(pa.table({"a": [[1]]}), folder / f"{table}.parquet")
+    with pytest.raises(ReassessError, match=rf"{table}\.parquet has columns that hold several"):
+        list(answers_by_cell(folder / "predictions.parquet"))
+        Bundle.load(folder)
+
+
+def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypatch):
+    from reassess.cli.main import act
+
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.delenv("PYTHONSAFEPATH")
+    assert act(["grid", "--help"]) == 0
+    assert os.environ["PYTHONSAFEPATH"] == "1"

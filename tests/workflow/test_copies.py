@@ -13,6 +13,7 @@ from tiny import tiny_config
 from reassess.analysis.bundle import Bundle
 from reassess.core.files import write_text
 from reassess.grid.study import Grid
+from reassess.workflow.run import fork_server
 
 CELL = "llava-w32/same-family/12/sft/seed1"
 DRAWN = {"collect", "draw_figure", "tabulate", "test_claims", "all"}
@@ -87,8 +88,15 @@ def test_a_forced_job_has_its_inputs_made(run, tmp_path):
     assert planned(tmp_path, "--forcerun", "train") >= {"train", "prepare_rows", "build_base"}
 
 
+@pytest.fixture
+def server():
+    """A fork server: imports once, not in each job."""
+    with fork_server():
+        yield
+
+
 @pytest.mark.slow
-def test_a_failed_retraining_is_a_gap_and_trains_nothing_again(tmp_path, monkeypatch):
+def test_a_failed_retraining_is_a_gap_and_trains_nothing_again(tmp_path, monkeypatch, server):
     """Through the real rules: trained, changed so that it fails, drawn without it."""
     monkeypatch.chdir(tmp_path)
     tiny_config(tmp_path)

@@ -199,7 +199,7 @@ def act(arguments: list[str]) -> int:
         _report(f"error: {error}")
         return 1
     except Exception as error:
-        fix = remedy(error) if isinstance(error, OSError) else None
+        fix = remedy(error)
         _report(f"error: {error}; {fix}" if fix else traceback.format_exc())
         return 1
     except SystemExit as end:

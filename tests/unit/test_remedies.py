@@ -48,3 +48,18 @@ def test_a_file_that_cannot_be_written_is_named_with_what_helps(tmp_path, monkey
     assert str(tmp_path / "file.json") in said and os.strerror(number) in said
     assert remedy(OSError(number, "")) in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_reports_such_an_error_of_a_library_without_a_traceback(monkeypatch, capsys):
+    from reassess.cli import main
+
+    def fail(*_, **__):
+        raise RuntimeError("Error while serializing: I/O error: File too large (os error 27)")
+
+    monkeypatch.setattr(main, "app", fail)
+    assert main.act(["grid", "check"]) == 1
+    said = capsys.readouterr().err
+    assert "File too large" in said and "ulimit" in said and "Traceback" not in said
+    monkeypatch.setattr(main, "app", lambda *_, **__: [][0])
+    assert main.act(["grid", "check"]) == 1
+    assert "Traceback" in capsys.readouterr().err

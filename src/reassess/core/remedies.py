@@ -35,5 +35,5 @@ def remedy(error: BaseException) -> str | None:
         for one in (number, int(named[1]) if named else None):
             if one in _REMEDIES:
                 return _REMEDIES[one]
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__
     return None

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from processes import wait_until
 
 from reassess.core import tables
 from reassess.core.errors import ReassessError
@@ -182,3 +183,48 @@ def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypa
     monkeypatch.delenv("PYTHONSAFEPATH")
     assert act(["grid", "--help"]) == 0
     assert os.environ["PYTHONSAFEPATH"] == "1"
+
+
+# --- methods that cheat -------------------------------------------------------------------------------
+
+SERVER = """
+import sys
+from reassess.workflow.fork_server import serve
+serve(sys.argv[1], lambda: None, lambda arguments: print(open(arguments[1]).read()))
+"""
+INSIDE = """
+import os, sys
+from pathlib import Path
+from reassess.core.view import View, enter
+from reassess.workflow.fork_server import forward
+
+address, hidden, path = sys.argv[1:]
+sight = enter(View.of([Path(hidden)])) if hidden else None
+if sight is not None and sight.kind != "mounts":
+    sys.exit(77)
+os.environ["REASSESS_SERVER"] = address
+sys.exit(99 if forward(["job", path]) is None else 0)
+"""
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_fork_server_does_nothing_for_a_process_with_a_view(tmp_path, inside):
+    """Its forks see all files; the path of its socket stands in /proc/net/unix for everybody."""
+    address, hidden = tmp_path / "server", tmp_path / "results"
+    hidden.mkdir()
+    (hidden / "golds").write_text("the reference answers")
+    server = subprocess.Popen([sys.executable, "-c", SERVER, address])
+    try:
+        wait_until(address.exists, "the server")
+        done = subprocess.run(
+            [sys.executable, "-c", INSIDE, address, hidden if inside else "", hidden / "golds"],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        server.kill()
+        server.wait()
+    if done.returncode == 77:
+        pytest.skip("this machine allows no mount namespace")
+    assert done.returncode == (99 if inside else 0), done.stderr[-1000:]
+    assert ("the reference answers" in done.stdout) is not inside

@@ -203,7 +203,7 @@ class _Server:
         except OSError:  # it has hung up
             return
         client, user = _peer(connection)
-        if user != os.geteuid():
+        if user != os.geteuid() or not _sees_the_same(client):
             connection.close()
             return
         try:
@@ -274,6 +274,20 @@ def _peer(connection: socket.socket) -> tuple[int, int]:
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     pid, user, _ = struct.unpack("3i", found)
     return pid, user
+
+
+def _sees_the_same(client: int) -> bool:
+    """Whether a process has no view of the files that hides some (`reassess.core.mounts`).
+
+    A fork has this process's view, in which a method could do what its own does not allow.
+    """
+    namespace = Path("/proc/self/ns/mnt")
+    if not client or not namespace.exists():
+        return True
+    try:
+        return Path(f"/proc/{client}/ns/mnt").readlink() == namespace.readlink()
+    except OSError:
+        return False
 
 
 # --- in the fork ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from reassess.core.errors import Interrupted
 from reassess.core.files import read_json
 from reassess.training.engine import last_checkpoint
 from reassess.training.layout import Layout
-from reassess.training.preemption import PreemptionCallback, agreed, ignore_signals
+from reassess.training.preemption import PreemptionCallback, agreed, heeded, ignore_signals
 from reassess.training.rl import train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.rl_trainer import PreprocessedGrpoTrainer
@@ -124,6 +124,20 @@ def test_a_signal_that_comes_while_results_are_written_does_not_make_a_finished_
             os.kill(os.getpid(), signal.SIGTERM)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_terminals_signals_stop_a_run_too_unless_they_are_ignored(number):
+    """SIGHUP under `nohup`, SIGINT in the background: those stay ignored."""
+    before = signal.getsignal(number)
+    for ignored in (False, True):
+        signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        callback = PreemptionCallback(minutes=10)
+        with callback.handling_signals():
+            os.kill(os.getpid(), number)
+        assert callback.signalled is not ignored
+        assert (number in heeded()) is not ignored
+    signal.signal(number, before)
 
 
 def test_flags_of_a_single_process_are_its_own():

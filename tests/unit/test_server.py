@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,9 +17,9 @@ import psutil
 import pytest
 from processes import PATIENCE, wait_until
 
-from reassess.core.lifetime import GRACE
+from reassess.core.lifetime import GRACE, is_alive
 from reassess.workflow import run
-from reassess.workflow.fork_server import JOB, VARIABLE, forward
+from reassess.workflow.fork_server import FOLDER, JOB, VARIABLE, forward
 
 # A server of the same code whose action records what it was given instead of training.
 SERVER = """
@@ -230,12 +231,17 @@ def test_other_users_have_no_access(server, tmp_path, monkeypatch):
         assert not forks(process)
 
 
-def test_the_folder_of_the_socket_is_the_users_own(monkeypatch):
+@pytest.mark.parametrize("length", [1, 200])
+def test_the_folder_of_the_socket_is_the_users_own(tmp_path, monkeypatch, length):
+    """And its path is no longer than that of a socket may be."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * length)))
+    Path(tempfile.tempdir).mkdir()
     monkeypatch.setattr(run, "SERVE", ["sleep", "86400"])
     monkeypatch.setenv(GRACE, "0")
     monkeypatch.delenv(VARIABLE, raising=False)
     with run.fork_server():
         assert Path(os.environ[VARIABLE]).parent.stat().st_mode & 0o777 == 0o700
+        assert len(os.environ[VARIABLE]) < 108
 
 
 STARTER = f"""
@@ -250,7 +256,8 @@ server.wait()
 @pytest.mark.parametrize("words", [("wait",), ("save", "wait")])
 @pytest.mark.parametrize("number", [signal.SIGTERM, None], ids=["by a signal", "by death"])
 def test_a_server_takes_its_forks_with_it_after_they_have_saved(tmp_path, words, number):
-    address = tmp_path / "server"
+    address = tmp_path / f"{FOLDER}of-a-run/server"
+    address.parent.mkdir()
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(address)], stdout=subprocess.PIPE, text=True
     )
@@ -267,7 +274,8 @@ def test_a_server_takes_its_forks_with_it_after_they_have_saved(tmp_path, words,
     else:
         server.send_signal(number)
     assert client.wait(timeout=PATIENCE) == (75 if "save" in words else 137)
-    wait_until(lambda: not server.is_running() or server.status() == "zombie", "its end")
+    wait_until(lambda: not is_alive(server.pid), "its end")
+    assert address.parent.exists() == (number is not None)
     starter.kill()
     starter.wait()
 

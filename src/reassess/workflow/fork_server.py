@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -34,6 +35,7 @@ from reassess.core import lifetime
 from reassess.core.lifetime import below, kill_below, resume
 
 VARIABLE = "REASSESS_SERVER"
+FOLDER = "reassess-server-"  # the beginning of the name of the folder of a run's socket
 JOB = "job"  # the command that is forked: `reassess job NAME`
 STREAMS = 3  # standard input, output, error
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
@@ -123,6 +125,8 @@ def serve(address: str, warm_up: Callable[[], None], act: Callable[[list[str]], 
         _listen(listener, address)
         warm_up()
         _Server(listener, act, starter).run()
+    if starter.ended() and Path(address).parent.name.startswith(FOLDER):
+        shutil.rmtree(Path(address).parent, ignore_errors=True)  # nobody else will
     sys.stdout.flush()
     os._exit(0)  # the interpreter takes seconds to leave what was imported
 

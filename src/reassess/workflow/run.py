@@ -19,7 +19,7 @@ from reassess.core.errors import ReassessError, unknown
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
-from reassess.workflow.fork_server import VARIABLE
+from reassess.workflow.fork_server import FOLDER, VARIABLE
 from reassess.workflow.notes import forget_interruption
 from reassess.workflow.planning import Planning, stale_jobs
 from reassess.workflow.signals import OrderlyEnd
@@ -29,6 +29,7 @@ PROFILES = Path("workflow/profiles")
 SERVE = [sys.executable, "-m", "reassess.cli.entry", "serve"]
 LOCAL = "default"  # the profile of one machine
 JOB_NAME = "reassess-"  # the names of Slurm jobs begin with this and the grid's name
+LONGEST_FOLDER = 60  # bytes of a path; that of a socket has 107 at most
 ENDING = 10.0  # seconds that the fork server may take beyond its jobs' time to save
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 LONGEST_JOB_NAME = 50  # what Snakemake's Slurm executor accepts as the beginning of a name
@@ -294,6 +295,12 @@ def _names(lock: Path, grid: Grid) -> bool:
     return any(file.is_relative_to(folder) for file in files for folder in folders)
 
 
+def _place_for_socket() -> str | None:
+    """The folder for temporary files, or /tmp where its path is longer than a socket's may be."""
+    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER
+    return "/tmp" if long else None
+
+
 @contextmanager
 def fork_server(profile: str = LOCAL) -> Iterator[None]:
     """Run the fork server while the block runs, and give its socket to the jobs.
@@ -303,7 +310,7 @@ def fork_server(profile: str = LOCAL) -> Iterator[None]:
     if profile != LOCAL or os.environ.get(VARIABLE):
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="reassess-") as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDER, dir=_place_for_socket()) as folder:
         address = str(Path(folder) / "server")
         log = Path(folder) / "log"
         with log.open("w") as output:

@@ -14,6 +14,7 @@ from processes import complete_checkpoints, files_below, trainers_in, wait_for_e
 from tiny import SFT, tiny_config
 
 from reassess.bundles.archive import pack
+from reassess.bundles.checksums import write_sums
 from reassess.core.files import read_json, sha256_file
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
@@ -204,24 +205,28 @@ def test_training_again_gives_the_weights_of_the_bundle(finished, tmp_path):
     assert again.differences == []
     assert any("the same weights, bit by bit" in note for note in again.notes)
     assert verify_scores(archive).differences == []
-    shutil.copytree(folder / "results/tiny/bundle", tmp_path / "planted/bundle")
-    for name, column, change in (
-        (
-            "manifests",
+    curve = {"history": ("value", lambda value: value + 1e-6)}
+    weights = {
+        "manifests": (
             "manifest",
             lambda text: text.replace('"weights_hash":"', '"weights_hash":"0'),
-        ),
-        ("history", "value", lambda value: value + 1e-6),
-    ):
-        path = tmp_path / f"planted/bundle/{name}.parquet"
-        frame = pd.read_parquet(path)
-        chosen = frame["method"] == "sft"
-        if name == "history":
-            chosen &= (frame["metric"] == "loss") & (frame["step"] == 4)
-        assert chosen.any()
-        frame.loc[chosen, column] = frame.loc[chosen, column].map(change)
-        frame.to_parquet(path, index=False)
-    found = verify_train(tmp_path / "planted", [], keep=tmp_path / "again").differences
+        )
+    }
+    for name, planted in (("curve", curve), ("weights", {**weights, **curve})):
+        shutil.copytree(folder / "results/tiny/bundle", tmp_path / name / "bundle")
+        for table, (column, change) in planted.items():
+            path = tmp_path / name / f"bundle/{table}.parquet"
+            frame = pd.read_parquet(path)
+            chosen = frame["method"] == "sft"
+            if table == "history":
+                chosen &= (frame["metric"] == "loss") & (frame["step"] == 4)
+            assert chosen.any()
+            frame.loc[chosen, column] = frame.loc[chosen, column].map(change)
+            frame.to_parquet(path, index=False)
+        write_sums(tmp_path / name)
+    (found,) = verify_train(tmp_path / "curve", [], keep=tmp_path / "again").differences
+    assert "loss differs from update 4 " in found
+    found = verify_train(tmp_path / "weights", [], keep=tmp_path / "again").differences
     assert "other weights" in found[0]
     assert "loss differs from update 4 " in found[1] and len(found) == 2
 

@@ -155,7 +155,10 @@ def run_again(run: TrainingRun, view: View, environment: Mapping[str, str]) -> N
         },
     )
 
+    told: list[int] = []
+
     def pass_on(number: int, frame: FrameType | None) -> None:
+        told.append(number)
         job.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in heeded()}
@@ -164,7 +167,7 @@ def run_again(run: TrainingRun, view: View, environment: Mapping[str, str]) -> N
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if code == RESUME_ME:
+    if code == RESUME_ME or (told and code < 0):  # in the latter case before training began
         raise Interrupted(
             f"cell {run.cell} was stopped by a signal; run the same command again to resume"
         )

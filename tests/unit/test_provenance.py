@@ -367,3 +367,12 @@ def test_the_doctor_names_other_kernels(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     found = environment_checks._kernels()
     assert not found.fine and "/proc" in found.line()
+
+
+def test_what_nix_has_patched_is_not_compared(wheel, site, records, monkeypatch):
+    installed = install(wheel, site)
+    flip(site / "torch/lib/big, with a comma.so")
+    assert wrong([installed], records)
+    monkeypatch.setattr("reassess.cluster.installed.NIX", site)
+    (finding,) = examine_installed([installed], records)
+    assert finding.fine and "1 packages" in finding.what

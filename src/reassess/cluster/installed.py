@@ -19,6 +19,7 @@ from reassess.core.provenance import (
 )
 
 RECORDS = ROOT / "envs" / "records.json"
+NIX = Path("/nix/store")  # `flake.nix` lets autoPatchelf change libraries after they are installed
 SHOWN = 5  # of many files of one kind
 
 
@@ -42,6 +43,15 @@ def examine_installed(
         records: the file that `envs/records.py` writes.
     """
     installed = distributions() if installed is None else installed
+    in_nix = [one for one in installed if one.folder.is_relative_to(NIX)]
+    if in_nix:
+        what = (
+            f"{len(in_nix)} packages are in Nix's store, which pins and patches them: no comparison"
+        )
+        yield Finding(what, True)
+        installed = [one for one in installed if one not in in_nix]
+        if not installed:
+            return
     recorded = read_json(records)
     problems = [
         *_builds(installed, recorded),

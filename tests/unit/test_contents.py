@@ -1,6 +1,7 @@
 """A bundle that is consistent but false is found: the level `contents`, on a part of the reference run."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -21,6 +22,7 @@ from reassess.training.engine import LOGGED as RECORDED
 from reassess.verify import VerifyReport, verify_contents, verify_scores
 from reassess.verify.histories import METRICS, OPTIONAL_PROBE, PROBE, TOTALS, scheduled
 from reassess.verify.items import Pool
+from reassess.verify.versions import SpecsOf, present_versions
 from reassess.verify.lengths import Lengths
 from reassess.worlds.micro import pool
 from reassess.worlds.micro.reader import MicroReader
@@ -479,7 +481,16 @@ PLANTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+FAST = (swapped_labels, own_golds, longer, row_of_manifests, history_plus_one, another_spec)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        pytest.param(plant, marks=[] if plant in FAST else pytest.mark.slow, id=plant.__name__)
+        for plant in PLANTED
+    ],
+)
 def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
     monkeypatch.setattr("reassess.verify.report.LISTED", 10_000)
     part = Part()
@@ -547,6 +558,7 @@ def test_missing_sums_and_unlisted_files_are_differences(tmp_path):
     assert any(SUMS in one for one in verify_contents(tmp_path).differences)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -577,6 +589,7 @@ def outcome(path):
         return VerifyReport(unchecked=[str(error)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"train":1,"evaluate":2}', '{"evaluate":{},"train":{}}', "nan"]
 )
@@ -601,7 +614,7 @@ def test_descriptions_that_say_otherwise_are_found(tmp_path):
     assert any(
         "config.yaml.world.probe_items: stored as 900, derived as 100" in one for one in differences
     )
-    assert any("datapackage.json.scores.hash" in one for one in differences)
+    assert any("datapackage.json.resources[0].hash" in one for one in differences)
 
 
 def test_a_key_that_stands_twice_is_found(tmp_path):
@@ -630,16 +643,22 @@ def test_cells_without_results_are_named(tmp_path):
 # --- what is no difference ---------------------------------------------------------------------------
 
 
-def test_a_spec_of_another_version_is_a_note(tmp_path):
+def test_specs_of_an_earlier_version_are_derived_as_of_it(tmp_path):
     part = Part()
-    for cell in part.manifests["cell"]:
+    specs = SpecsOf(part.grid, replace(present_versions(part.grid), verifier=1))
+    for cell in part.grid.cells.values():
 
         def change(record):
-            record["evaluate"]["spec"]["verifier"] = 1
-            spec = record["evaluate"]["spec"]
-            record["evaluate"]["spec_hash"] = sha256_text(canonical_json(spec))
+            if record["train"]:
+                spec_hash = specs.train_hash(cell)
+                record["train"].update(spec=specs.train(cell), spec_hash=spec_hash)
+            spec_hash = specs.evaluation_hash(cell)
+            record["evaluate"].update(spec=specs.evaluation(cell), spec_hash=spec_hash)
 
-        part.edit_manifest(cell, change)
+        part.edit_manifest(cell.id, change)
+        part.manifests.loc[part.rows("manifests", cell.id), "spec_hash"] = specs.train_hash(cell)
+    for name, report in part.study["traces"].items():
+        report["spec_hash"] = specs.traces_hash(*name.split("/"))
     report = verify_contents(part.write(tmp_path))
     assert report.differences == []
     assert any("verifier 1, 2 here" in note for note in report.notes)
@@ -725,6 +744,7 @@ def test_the_schedule_is_that_of_transformers(name, warmup):
         schedule.step()
 
 
+@pytest.mark.slow
 def test_the_reference_run_is_consistent():
     report = verify_contents(REFERENCE.parent)
     assert (report.differences, report.unchecked) == ([], [])

@@ -89,16 +89,20 @@ def test_what_is_drawn_from_is_no_reason_to_train(folder, tmp_path):
 
 @pytest.mark.slow
 def test_snakemakes_notes_of_another_spelling_count_for_nothing(tmp_path):
-    """With notes, of a job that Snakemake ran: parameters, inputs, code."""
-    config = tiny_config(tmp_path)
+    """With notes, of jobs that Snakemake ran: parameters, inputs, code. In a folder of any name."""
+    tmp_path = tmp_path / "a (strange) place+, with 'quotes', \"others\", $HOME and ünicode"
+    tmp_path.mkdir()
+    config = tiny_config(tmp_path, results="re sults+(1)", scratch="$scratch 'ü'")
     done = snakemake(
         tmp_path, "--config", "config=tiny.yaml", "--", "build_tokenizer", "build_pool"
     )
     assert done.returncode == 0, done.stderr
-    for path in ("tiny.yaml", "./tiny.yaml", config):
-        for profile in ([], ["--profile", "none"]):
-            words = (*profile, "--config", f"config={path}", "--", "build_tokenizer", "build_pool")
-            assert UP_TO_DATE in plan(tmp_path, *words), words
+    for words in (
+        ["--profile", "none", "--config", "config=./tiny.yaml"],
+        ["--configfile", config],
+    ):
+        target = (*map(str, words), "--", "build_tokenizer", "build_pool")
+        assert UP_TO_DATE in plan(tmp_path, *target), words
     changed = yaml.safe_load(config.read_text())
     changed["world"]["seed"] = 7
     config.write_text(yaml.safe_dump(changed))

@@ -9,10 +9,10 @@ path is written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import jobs_of
@@ -26,18 +26,24 @@ Name = tuple[object, ...]  # of a job: its kind and the parts of its key
 Reasons = Mapping[Name, str | None]  # by job, why it must run again, as far as is known
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Task:
     """One job: its kind and its key."""
 
     job: AnyJob
     key: object
 
-    @property
+    @cached_property
     def products(self) -> list[Path]:
         """What it writes: files, then folders."""
         return [*self.job.outputs(self.key), *self.job.folders(self.key)]
 
-    @property
+    @cached_property
+    def inputs(self) -> list[Path]:
+        """What it reads."""
+        return list(self.job.inputs(self.key))
+
+    @cached_property
     def name(self) -> Name:
         """What tells tasks apart."""
         return (self.job.name, *vars(self.key).values())
@@ -87,8 +93,10 @@ class Planning:
     @cached_property
     def _reasons(self) -> dict[Name, str | None]:
         """By job: its own reason, and then those that follow from other jobs that run."""
-        reasons = {task.name: self._own_reason(task) for task in self.tasks}
-        waiting = [task for task in self.tasks if reasons[task.name] is None]
+        there = [task for task in self.tasks if any(path.exists() for path in task.products)]
+        reasons = dict.fromkeys((task.name for task in self.tasks), None)
+        reasons |= {task.name: self._own_reason(task) for task in there}
+        waiting = [task for task in there if reasons[task.name] is None]
         while waiting:
             found = {
                 task.name: self._damage(task, reasons) or self._followed(task, reasons)
@@ -117,7 +125,7 @@ class Planning:
                 continue
             record, present = self._record(task), self._present(task)
             if record is None:
-                inputs = {task.job.label(one): self._expected(one) for one in self._inputs(task)}
+                inputs = {task.job.label(one): self._expected(one) for one in task.inputs}
                 known = {label: content for label, content in inputs.items() if content}
                 spec_hash = task.job.spec_hash(task.key)
                 Record(spec_hash, complete=True, inputs=known, outputs=present).write(path)
@@ -143,13 +151,10 @@ class Planning:
     def _readers(self) -> dict[Name, list[Task]]:
         readers: dict[Name, list[Task]] = {}
         for task in self.tasks:
-            for path in self._inputs(task):
+            for path in task.inputs:
                 if (maker := self._makers.get(path)) is not None:
                     readers.setdefault(maker.name, []).append(task)
         return readers
-
-    def _inputs(self, task: Task) -> Sequence[Path]:
-        return task.job.inputs(task.key)
 
     def _record(self, task: Task) -> Record | None:
         path = task.job.record(task.key)
@@ -175,7 +180,7 @@ class Planning:
         return self._changed_input(task, record) or self._changed_output(task, record)
 
     def _changed_input(self, task: Task, record: Record) -> str | None:
-        present = {task.job.label(path): path for path in self._inputs(task)}
+        present = {task.job.label(path): path for path in task.inputs}
         if differing := sorted(set(present) ^ set(record.inputs)):
             return f"it was made from other files: {differing[0]}"
         for label, path in present.items():
@@ -214,7 +219,7 @@ class Planning:
         return wanted or any(self._runs(reader, reasons) for reader in readers)
 
     def _followed(self, task: Task, reasons: Reasons) -> str | None:
-        for path in self._inputs(task) if task.job.follows else ():
+        for path in task.inputs if task.job.follows else ():
             maker = self._makers.get(path)
             followed = maker is not None and maker.job.name in task.job.follows
             if maker is not None and followed and self._is_made_again(maker, task, reasons):
@@ -274,7 +279,7 @@ class Planning:
             return f"{missing[0]} is missing"
         spec_hash = task.job.spec_hash(task.key)
         if not spec_hash:  # a bundle, a drawing: cheap, if its inputs are there
-            complete = all(path.exists() for path in self._inputs(task))
+            complete = all(path.exists() for path in task.inputs)
             return "nothing says what it was made from" if complete else None
         if (said := self._stated(task)) is not None:
             return None if said == spec_hash else "it was made under another spec"

@@ -92,7 +92,7 @@ class Part:
         frames = {name: getattr(self, name) for name in TABLES if name != "predictions"}
         write_bundle(folder, frames, self.study)
         cells = [rows for _, rows in self.predictions.groupby("cell", sort=True)]
-        write_answers(folder / ANSWERS, cells, sampled=False)
+        write_answers(folder / ANSWERS, cells, sampled="sampled" in self.predictions)
         return seal(root)
 
 

@@ -18,18 +18,28 @@ from reassess.bundles.dictionary import TABLES
 from reassess.core.files import Json, read_json, sha256_file, write_json, write_text
 
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
+CONFIG, PAGE = "config.yaml", "ABOUT.md"
+PACKAGE, CRATE = "datapackage.json", "ro-crate-metadata.json"
+# SHA-256 of what `page_of` gave in earlier versions, of a grid called GRID.
+EARLIER_PAGES = frozenset({"f673ffeac3ad2930a43e2ea236979095d4c679ef4d96c22b4196deccd062a41e"})
 
 
 def describe(root: Path) -> None:
     """Write config, page, data dictionary and description beside everything else in `root`."""
     study = read_json(root / "bundle/study.json")
-    write_text(root / "config.yaml", yaml.safe_dump(study["config"], sort_keys=True))
-    write_text(root / "ABOUT.md", _about(study))
-    write_json(root / "datapackage.json", _data_package(root, study))
-    write_json(root / "ro-crate-metadata.json", _ro_crate(root, study))
+    write_text(root / CONFIG, config_of(study))
+    write_text(root / PAGE, page_of(study))
+    write_json(root / PACKAGE, package_of(root, study))
+    write_json(root / CRATE, crate_of(root, study))
 
 
-def _about(study: Json) -> str:
+def config_of(study: Json) -> str:
+    """The text of the config."""
+    return str(yaml.safe_dump(study["config"], sort_keys=True))
+
+
+def page_of(study: Json) -> str:
+    """The page on the use of a bundle."""
     return f"""\
 # Bundle of the grid `{study["grid"]}`
 
@@ -49,7 +59,7 @@ right.
 """
 
 
-def _data_package(root: Path, study: Json) -> Json:
+def package_of(root: Path, study: Json) -> Json:
     """The tables, as a Frictionless Data Package 2."""
     resources = [
         _table(root, name, meanings)
@@ -102,13 +112,13 @@ def _columns(path: Path) -> Iterator[tuple[str, str]]:
             yield field.name, "string"
 
 
-def _ro_crate(root: Path, study: Json) -> Json:
+def crate_of(root: Path, study: Json) -> Json:
     """The whole, as an RO-Crate 1.1: files, licence, and the software runs that made them."""
     manifests = Bundle.load(root / "bundle").manifests["manifest"].dropna().map(json.loads)
     evaluated = [manifest["evaluate"] for manifest in manifests]
     started = sorted(str(run["started"]) for run in evaluated if "started" in run)
     commits = sorted({str(run["code_commit"]) for run in evaluated if "code_commit" in run})
-    names = files_of(root)
+    names = [name for name in files_of(root) if name != CRATE]
     files = [
         {
             "@id": name,
@@ -132,12 +142,12 @@ def _ro_crate(root: Path, study: Json) -> Json:
         "@type": "CreateAction",
         "name": f"training and evaluation of the grid {study['grid']}",
         "instrument": [{"@id": program["@id"]} for program in software],
-        "object": {"@id": "config.yaml"},
+        "object": {"@id": CONFIG},
         "result": [{"@id": name} for name in names if name.startswith("bundle/")],
         **({"startTime": started[0], "endTime": started[-1]} if started else {}),
     }
     metadata = {
-        "@id": "ro-crate-metadata.json",
+        "@id": CRATE,
         "@type": "CreativeWork",
         "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},

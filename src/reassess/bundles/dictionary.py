@@ -67,3 +67,8 @@ MANIFESTS = {
     "manifest": "the manifests of training and evaluation, as JSON",
 }
 TABLES = {"scores": SCORES, "predictions": PREDICTIONS, "history": HISTORY, "manifests": MANIFESTS}
+# By table and column, the meanings that earlier versions wrote into their archives.
+EARLIER = {
+    ("manifests", "error"): ("of a failed cell: its error and the last lines of its log",),
+    ("manifests", "rows_hash"): ("SHA-256 of the ids of the rows trained on, in order",),
+}

@@ -11,7 +11,10 @@ from reassess.core.files import sha256_file, write_json
 from reassess.figures import draw_figures
 
 DRAWN = ("figures", "tables")  # folders of what is drawn from the bundle
+CLAIMS = ("claims.json", "claims.html")
 DRAWN_WITH = "drawn-with.json"
+# Figures and tables that archives of earlier versions lack, because they are newer.
+NEWER: frozenset[str] = frozenset()
 
 
 def draw_all(bundle: Path, root: Path) -> None:

@@ -29,6 +29,11 @@ SHARED = {  # of a study: by name, and the same in both if in both
     "arms": "arm",
     "traces": "trace",
 }
+PROTOCOL = (  # of a config: what results of one comparison have in common
+    ("world", "kind"),
+    ("world", "seed"),
+    ("evaluation", "max_new_tokens"),
+)
 LISTED = 5  # conflicts of one kind that are named
 
 
@@ -49,8 +54,8 @@ def merge(
 
     Raises:
         ReassessError: one of them is not as it was packed, they disagree on a cell (and `keep` does
-            not state whose counts), a model, an arm, a benchmark or a split of the pool, or their
-            cells were trained on different rows.
+            not state whose counts), the world, the token budget, a model, an arm, a benchmark or a
+            split of the pool, or their cells were trained on different rows.
     """
     notes: list[str] = []
     with opened(first) as first_root, opened(second) as second_root:
@@ -158,8 +163,16 @@ def study_of_both(left: Json, right: Json) -> Json:
     """The terms of both studies.
 
     Raises:
-        ReassessError: a model, arm, trace report or benchmark of one name differs.
+        ReassessError: the world or the token budget differs, or a model, arm, trace report or
+            benchmark of one name.
     """
+    for section, name in PROTOCOL:
+        values = [study["config"][section][name] for study in (left, right)]
+        if values[0] != values[1]:
+            raise ReassessError(
+                f"the bundles disagree on {section}.{name} ({values[0]!r}, {values[1]!r}): their "
+                "results cannot be compared"
+            )
     merged = dict(left)
     for kind, name in SHARED.items():
         merged[kind] = _union(name, left[kind], right[kind])

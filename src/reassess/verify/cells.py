@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -15,13 +16,13 @@ from reassess.grid.cells import Cell
 from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
 from reassess.training.settings import TrainedSettings
+from reassess.verify.fields import check_fields
 from reassess.verify.stored import Stored, differing, hash_of, shown
+from reassess.verify.versions import present_versions
 from reassess.worlds.base import Reader, world_of
 
 SHARED = ("rows_hash", *BUDGETS)  # columns that repeat fields of the training manifest
 SHIPPED = "reassess.methods."  # modules of methods whose trainers are known
-VERSIONS = ("version", "verifier", "predictions")  # keys of specs that other versions raise
-DEPENDING = ("rows", "start", "train")  # hashes of specs that have versions in them
 CONTENT = ":"  # in a hash of rows: it covers more than their ids
 
 
@@ -80,64 +81,45 @@ def _presence(table: str, held: set[str], due: set[str]) -> Iterator[str]:
 def check_specs(stored: Stored, notes: list[str]) -> Iterator[str]:
     """Yield specs that do not follow from the config, or whose hash is another one.
 
-    Specs whose version numbers are other ones were written by another version. That is a note, and
-    so are hashes of specs that depend on them.
+    Specs that have the version numbers of an earlier version are derived with those, which is a
+    note. All cells of a grid have the same ones: they were collected under one version.
     """
-    specs = [spec for grid, cell in stored.scored() for spec in _specs(stored, grid, cell)]
-    other = sorted({one for _, _, held, derived in specs for one in _versions(held, derived)})
-    if other:
-        notes.append(
-            f"written by another version of reassess ({', '.join(other)}): hashes of specs that "
-            "depend on it were not derived again"
-        )
-    loose = bool(other)
-    for cell_id, part, held, derived in specs:
-        yield from differing(
-            _comparable(held, loose), _comparable(derived, loose), f"{cell_id}: {part}.spec"
-        )
+    for grid, versions in zip(stored.grids, stored.versions, strict=True):
+        present = present_versions(grid).named()
+        other = {name: one for name, one in versions.named().items() if one != present[name]}
+        if other:
+            named = ", ".join(f"{name} {one}, {present[name]} here" for name, one in other.items())
+            notes.append(
+                f"written by another version of reassess ({named}): specs are derived as of it"
+            )
+        for name, one in other.items():
+            if not 1 <= one <= present[name]:
+                yield f"{name} {one}: this version knows 1 to {present[name]}, and no other"
     for grid, cell in stored.scored():
-        yield from _hashes(stored, grid, cell, loose)
+        for part, held, derived in _specs(stored, grid, cell):
+            yield from differing(held, derived, f"{cell.id}: {part}.spec")
+        yield from _hashes(stored, grid, cell)
 
 
-def _specs(stored: Stored, grid: Grid, cell: Cell) -> Iterator[tuple[str, str, object, Spec]]:
+def _specs(stored: Stored, grid: Grid, cell: Cell) -> Iterator[tuple[str, object, Spec]]:
     """Yield each spec that a cell's manifests should have: as it is stored, and as derived."""
-    record = stored.records[cell.id]
+    record, specs = stored.records[cell.id], stored.specs(grid)
     if grid.kind(cell) != "none":
-        yield cell.id, "train", record["train"].get("spec"), grid.specs.train(cell)
-    yield cell.id, "evaluate", record["evaluate"].get("spec"), grid.specs.evaluation(cell)
+        yield "train", record["train"].get("spec"), specs.train(cell)
+    yield "evaluate", record["evaluate"].get("spec"), specs.evaluation(cell)
 
 
-def _versions(held: object, derived: Spec, prefix: str = "") -> Iterator[str]:
-    """Yield the version numbers that are other ones in a stored spec."""
-    for name, value in derived.items():
-        other = held.get(name) if isinstance(held, dict) else None
-        if isinstance(value, dict):
-            yield from _versions(other, value, f"{prefix}{name}.")
-        elif name in VERSIONS and isinstance(other, int) and other != value:
-            yield f"{prefix}{name} {other}, {value} here"
-
-
-def _comparable(spec: object, loose: bool) -> object:
-    """A spec without what another version of reassess changes, if `loose`."""
-    if not loose or not isinstance(spec, dict):
-        return spec
-    return {
-        name: _comparable(value, loose)
-        for name, value in spec.items()
-        if name not in (*VERSIONS, *DEPENDING)
-    }
-
-
-def _hashes(stored: Stored, grid: Grid, cell: Cell, loose: bool) -> Iterator[str]:
+def _hashes(stored: Stored, grid: Grid, cell: Cell) -> Iterator[str]:
     """Yield hashes of specs that are not those of the specs beside them."""
     record, column = stored.records[cell.id], stored.rows[cell.id]["spec_hash"]
     evaluate, train = record["evaluate"], record["train"]
-    hashes = {"in the spec of its evaluation": (evaluate.get("spec") or {}).get("train")}
+    hashes = {
+        "derived from the config": stored.specs(grid).train_hash(cell),
+        "in the spec of its evaluation": (evaluate.get("spec") or {}).get("train"),
+    }
     if grid.kind(cell) == "none":
         if train:
             yield f"{cell.id}: has a manifest of training, but its arm trains nothing"
-        if not loose:
-            hashes["derived from the config"] = grid.specs.train_hash(cell)
     else:
         hashes["in the manifest of training"] = train.get("spec_hash")
         hashes["of the spec of training"] = hash_of(train.get("spec") or {})
@@ -166,6 +148,7 @@ def check_manifests(stored: Stored) -> Iterator[str]:
     for grid, cell in stored.scored():
         record = stored.records[cell.id]
         row = stored.rows[cell.id]
+        yield from check_fields(cell.id, record)
         yield from _same_fields(cell.id, row, record["train"])
         yield from _evaluated(cell.id, record)
         yield from _processors(grid, cell, record)
@@ -200,6 +183,12 @@ def _trained(grid: Grid, cell: Cell, train: Json) -> Iterator[str]:
     for name, value in derived.items():
         if train.get(name) != value:
             yield f"{cell.id}: {name} is {shown(train.get(name))}, derived as {shown(value)}"
+    layout = asdict(grid.world.layout(cell.model))
+    for name, value in train.get("layout", {}).items():
+        if name not in layout:
+            yield f"{cell.id}: layout.{name}: no part of a layout"
+        elif value != layout[name] and name != "micro_batch":  # halved where memory is short
+            yield f"{cell.id}: layout.{name} is {shown(value)}, derived as {shown(layout[name])}"
     spent, lasted = train.get("training_seconds"), train.get("seconds")
     if spent is not None and lasted is not None and spent > lasted and not train.get("resumed"):
         yield f"{cell.id}: {spent} seconds of training, in a job of {lasted} seconds"

@@ -7,16 +7,14 @@ the study's terms from the config. Nothing is drawn, graded or trained.
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_json
 from reassess.verify.cells import check_cells, check_manifests, check_specs
 from reassess.verify.described import check_descriptions
 from reassess.verify.histories import check_histories
@@ -55,8 +53,7 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
             report.unchecked.append("the values in the tables, until the tables are right")
             return report
         bundle = Bundle.load(folder)
-        _part(report, "the files beside the tables", lambda: check_descriptions(root, report.notes))
-        _part(report, "study.json", lambda: _as_written(folder / "study.json"))
+        _part(report, "the files beside the tables", lambda: check_descriptions(root))
         failed = bundle.failed["cell"].tolist()
         if failed:
             named = f"{', '.join(failed[:LISTED])}{' ...' if len(failed) > LISTED else ''}"
@@ -72,14 +69,6 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
             return report
         _check(report, Stored(folder, bundle, grids))
     return report
-
-
-def _as_written(path: Path) -> Iterator[str]:
-    """Yield whether a JSON file is spelled as a run writes it: no key twice, nothing unread."""
-    content = read_json(path)
-    written = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    if path.read_bytes() != written.encode("utf-8", "surrogatepass"):
-        yield f"{path.name}: not spelled as a run writes it: a key may stand in it twice"
 
 
 def _check(report: VerifyReport, stored: Stored) -> None:

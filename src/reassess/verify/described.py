@@ -1,84 +1,99 @@
-"""Whether the files around a bundle's tables describe those tables."""
+"""Whether the files around a bundle's tables describe those tables, and nothing else."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
 from reassess.bundles.checksums import files_of
-from reassess.bundles.description import describe
+from reassess.bundles.description import (
+    CONFIG,
+    CRATE,
+    EARLIER_PAGES,
+    PACKAGE,
+    PAGE,
+    config_of,
+    crate_of,
+    package_of,
+    page_of,
+)  # fmt: skip
+from reassess.bundles.dictionary import EARLIER, TABLES
+from reassess.bundles.drawings import CLAIMS, DRAWN, DRAWN_WITH
 from reassess.core.errors import ReassessError
-from reassess.core.files import Json, read_json
+from reassess.core.files import Json, read_json, sha256_text
 from reassess.verify.stored import differing
 
-CONFIG = "config.yaml"
-DESCRIBED = ("datapackage.json", "ro-crate-metadata.json")
-PAGE = "ABOUT.md"
-VARYING = ('"sha256"', '"contentSize"')
+DESCRIBED = (CONFIG, PAGE, PACKAGE, CRATE)
+FILES = {*DESCRIBED, *CLAIMS, DRAWN_WITH}
+FOLDERS = ("bundle", *DRAWN)
 
 
-def check_descriptions(root: Path, notes: list[str]) -> Iterator[str]:
-    """Yield what the config, the data dictionary and the description of an archive state wrongly.
+def check_descriptions(root: Path) -> Iterator[str]:
+    """Yield what the files around the tables of an archive state wrongly, and foreign files.
 
-    What they state in other words than this version is a note.
+    They must be what this version writes, to the letter, or what an earlier one wrote.
     """
-    with tempfile.TemporaryDirectory(prefix="reassess-describe-") as temporary:
-        again = Path(temporary)
-        for name in files_of(root):
-            if name not in (CONFIG, PAGE, *DESCRIBED):
-                (again / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(root / name, again / name)
-        describe(again)
-        yield from differing(_yaml(root / CONFIG), _yaml(again / CONFIG), CONFIG)
-        held, due = (_facts(read_json(place / DESCRIBED[0])) for place in (root, again))
-        yield from differing(held, due, DESCRIBED[0])
-        held, due = (_crate(read_json(place / DESCRIBED[1])) for place in (root, again))
-        yield from differing(held, due, DESCRIBED[1])
-        notes += [
-            f"{name} reads otherwise than this version would write it; only its facts were compared"
-            for name in (PAGE, *DESCRIBED)
-            if _lines(root / name) != _lines(again / name)
-        ]
+    names = files_of(root)
+    for name in names:
+        if name not in FILES and name.partition("/")[0] not in FOLDERS:
+            yield f"{name}: no file of a bundle"
+    lacking = sorted({*DESCRIBED} - {*names})
+    yield from (f"{name}: missing" for name in lacking)
+    if lacking:
+        return
+    study = read_json(root / "bundle/study.json")
+    yield from as_written(root / "bundle/study.json")
+    yield from _config(root, config_of(study))
+    page = _text(root / PAGE)
+    if page != page_of(study) and _hash_of_page(page, study) not in EARLIER_PAGES:
+        yield f"{PAGE}: not the page that this or an earlier version writes"
+    for name, due in ((PACKAGE, package_of(root, study)), (CRATE, crate_of(root, study))):
+        yield from as_written(root / name)
+        held = read_json(root / name)
+        yield from differing(_in_present_words(held), due, name)
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a description, without hashes and sizes of what describes."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return sorted(line for line in text.splitlines() if not any(one in line for one in VARYING))
+def as_written(path: Path) -> Iterator[str]:
+    """Yield whether a JSON file is spelled otherwise than a run writes it."""
+    content = read_json(path)
+    if _text(path) != json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n":
+        yield f"{path.name}: not spelled as a run writes it: a key may stand in it twice"
 
 
-def _yaml(path: Path) -> object:
+def _text(path: Path) -> str:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ReassessError(f"{path} is not readable YAML ({error})") from error
+        return path.read_bytes().decode("utf-8", "surrogatepass")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReassessError(f"{path} is not readable text ({error})") from error
 
 
-def _facts(package: Json) -> Json:
-    """By table, what the data dictionary states of its file and its columns."""
-    return {
-        table["name"]: {
-            "path": table["path"],
-            "bytes": table["bytes"],
-            "hash": table["hash"],
-            "columns": [[one["name"], one["type"]] for one in table["schema"]["fields"]],
-        }
-        for table in package["resources"]
-    } | {"version": package["version"]}
+def _config(root: Path, due: str) -> Iterator[str]:
+    held = _text(root / CONFIG)
+    if held == due:
+        return
+    try:
+        stored, derived = (yaml.safe_load(text) for text in (held, due))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ReassessError(f"{root / CONFIG} is not readable YAML ({error})") from error
+    differences = [*differing(stored, derived, CONFIG)]
+    yield from differences
+    if not differences:
+        yield f"{CONFIG}: the same values, spelled otherwise: with comments, or a key twice"
 
 
-def _crate(crate: Json) -> Json:
-    """By file, its hash and size; and the versions of the software that ran."""
-    graph = crate["@graph"]
-    files = {
-        one["@id"]: [one["sha256"], one["contentSize"]]
-        for one in graph
-        if one["@type"] == "File" and one["@id"] not in (CONFIG, PAGE, *DESCRIBED)
-    }
-    software = [one["softwareVersion"] for one in graph if one["@type"] == "SoftwareApplication"]
-    times = [[one.get("startTime"), one.get("endTime")] for one in graph if one["@id"] == "#run"]
-    return {"files": files, "software": sorted(software), "times": times}
+def _hash_of_page(page: str, study: Json) -> str:
+    return sha256_text(page.replace(f"`{study['grid']}`", "`GRID`", 1))
+
+
+def _in_present_words(package: Json) -> Json:
+    """A data dictionary in which this version's meanings replace those of earlier versions."""
+    changed = copy.deepcopy(package)
+    for table in changed.get("resources", []):
+        for column in table["schema"]["fields"]:
+            if column["description"] in EARLIER.get((table["name"], column["name"]), ()):
+                column["description"] = TABLES[table["name"]][column["name"]]
+    return changed

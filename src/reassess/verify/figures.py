@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from reassess.bundles.archive import opened
-from reassess.bundles.checksums import listed, tampered
-from reassess.bundles.drawings import DRAWN, DRAWN_WITH, draw_all, drawn_with
+from reassess.bundles.checksums import is_packed, tampered
+from reassess.bundles.drawings import (
+    CLAIMS,
+    DRAWN,
+    DRAWN_WITH,
+    NEWER,
+    draw_all,
+    drawn_with,
+)  # fmt: skip
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json
 from reassess.verify.differences import explain
 from reassess.verify.report import VerifyReport
 
-CLAIMS = ("claims.json", "claims.html")
-
 
 def verify_figures(path: Path) -> VerifyReport:
     """Redraw figures, tables and claims of a bundle and compare them with the stored ones.
 
-    A figure or table that this version draws and the archive's lists of files do not name came into
-    being after it was packed: that is a note, not a difference.
+    A figure or table that versions after the first draw (`NEWER`) may be missing: that is a note.
 
     Raises:
         ReassessError: the bundle is damaged or of a newer version, or no drawn file is stored
@@ -33,6 +36,8 @@ def verify_figures(path: Path) -> VerifyReport:
     )
     with opened(path) as root, tempfile.TemporaryDirectory(prefix="reassess-verify-") as temporary:
         report.add(tampered(root))
+        if is_packed(root) and not (root / DRAWN_WITH).is_file():
+            report.add([f"{DRAWN_WITH}: missing"])
         report.notes += changed_versions(root)
         fresh = Path(temporary)
         draw_all(root / "bundle", fresh)
@@ -40,8 +45,10 @@ def verify_figures(path: Path) -> VerifyReport:
         if not stored:
             raise ReassessError(f"{path}: nothing drawn is stored beside the bundle")
         drawn = _drawn_files(fresh)
-        newer = _newer_than(root, drawn)
-        report.notes += [f"{name} is newer than this archive, which lacks it" for name in newer]
+        newer = NEWER - {_stem(name) for name in stored}
+        report.notes += [
+            f"{name} is newer than this archive, which lacks it" for name in sorted(newer)
+        ]
         for name in sorted({*stored, *drawn}):
             if _stem(name) not in newer:
                 report.add(_difference(name, root / name, fresh / name))
@@ -59,30 +66,13 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _newer_than(root: Path, drawn: Iterable[str]) -> list[str]:
-    """The figures and tables of this version that an archive neither holds nor lists.
-
-    Without a list of files nothing is known of the archive's age, and everything must be stored.
-    """
-    files = {*listed(root), *_described(root)}
-    if not files:
-        return []
-    known = {_stem(name) for name in (*files, *_drawn_files(root))}
-    return sorted({_stem(name) for name in drawn if name.split("/")[0] in DRAWN} - known)
-
-
-def _described(root: Path) -> list[str]:
-    """The files that the description of an archive lists."""
-    path = root / "ro-crate-metadata.json"
-    graph = read_json(path)["@graph"] if path.is_file() else []
-    return [entity["@id"] for entity in graph if entity["@type"] == "File"]
-
-
 def changed_versions(root: Path) -> list[str]:
     """How the present versions, font and machine differ from those a bundle was drawn with."""
     if not (root / DRAWN_WITH).is_file():
         return ["what these files were drawn with is not recorded"]
     then, now = read_json(root / DRAWN_WITH), drawn_with()
+    if not isinstance(then, dict):
+        raise ReassessError(f"{root / DRAWN_WITH} is no JSON object")
     return [
         f"{name} was {then.get(name, 'not recorded')} when these files were drawn, "
         f"and is {now.get(name, 'absent')} here"

@@ -19,6 +19,7 @@ from reassess.verify.stored import Stored, shown
 
 Curves: TypeAlias = dict[str, "pd.Series[float]"]  # by metric, values by step
 
+NOTHING = pd.Series(dtype=float)
 TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
 OPTIONAL_PROBE = "probe_undecided"
@@ -59,6 +60,7 @@ def check_histories(stored: Stored) -> Iterator[str]:
             yield f"{cell.id}: {problem}"
     yield from _starts(stored, histories, trained)
     yield from _same_tokens(stored, trained)
+    yield from _weights(stored, trained)
 
 
 def _history(grid: Grid, cell: Cell, curves: Curves, train: Json) -> Iterator[str]:
@@ -120,7 +122,7 @@ def _probe(grid: Grid, curves: Curves) -> Iterator[str]:
     """Yield probe scores that are no share of the probe's items."""
     items = grid.config.world.probe_items
     for metric in (*PROBE, OPTIONAL_PROBE):
-        counts = curves.get(metric, pd.Series(dtype=float)) * items
+        counts = curves.get(metric, NOTHING) * items
         wrong = counts[(counts - counts.round()).abs() > ROUNDING * items]
         if not wrong.empty:
             yield (
@@ -128,7 +130,7 @@ def _probe(grid: Grid, curves: Curves) -> Iterator[str]:
                 f"{items} items"
             )
     longest = grid.config.evaluation.max_new_tokens
-    lengths = curves.get("probe_length", pd.Series(dtype=float))
+    lengths = curves.get("probe_length", NOTHING)
     if (lengths > longest).any():
         yield f"probe_length is {lengths.max()}, above the budget of {longest} tokens"
 
@@ -143,6 +145,11 @@ def _steps(cell: Cell, settings: TrainedSettings, curves: Curves) -> Iterator[st
     metrics |= dict.fromkeys(LOGGED, logged)
     if isinstance(settings, RlSettings):
         metrics |= dict.fromkeys(LOGGED_BY_RL, logged)
+    optional = {OPTIONAL_PROBE: scored, **dict.fromkeys(OPTIONAL_BY_RL, logged)}
+    for metric, due in optional.items():
+        wrong = sorted({*map(int, curves.get(metric, NOTHING).index)} - {*due})
+        if wrong:
+            yield f"{metric} is recorded at update {wrong[0]}"
     for metric, due in metrics.items():
         held = [int(step) for step in curves[metric].index] if metric in curves else []
         finite = metric not in ("loss", "grad_norm")  # a value that is not finite is left out
@@ -171,7 +178,7 @@ def _samples(settings: TrainedSettings, curves: Curves, cell: Cell) -> Iterator[
 
 def _learning_rate(settings: TrainedSettings, curves: Curves, rows: int) -> Iterator[str]:
     """Yield learning rates that the schedule does not give."""
-    for step, value in curves.get("learning_rate", pd.Series(dtype=float)).items():
+    for step, value in curves.get("learning_rate", NOTHING).items():
         due = scheduled(settings, rows, int(str(step)) - 1)
         if due is not None and abs(value - due) > 1e-6 * max(due, 1e-12) + 1e-15:
             yield f"learning_rate is {value} at update {step}, derived as {due}"
@@ -215,7 +222,7 @@ def _rewards(settings: RlSettings, curves: Curves) -> Iterator[str]:
         step = wrong.index[0]
         yield (f"reward is {curves['reward'][step]} at update {step}, its parts give {parts[step]}")
     yield from _of_batch(settings, curves)
-    lengths = curves.get("completion_length", pd.Series(dtype=float))
+    lengths = curves.get("completion_length", NOTHING)
     if (lengths > settings.max_completion_length).any():
         yield f"completion_length is {lengths.max()}, above {settings.max_completion_length}"
 
@@ -228,7 +235,7 @@ def _of_batch(settings: RlSettings, curves: Curves) -> Iterator[str]:
     of = dict.fromkeys(("reward_accuracy", "reward_format", "truncated_share"), rollouts)
     of |= {"completion_length": rollouts, "zero_variance_share": settings.prompts_per_step}
     for metric, count in of.items():
-        counts = curves.get(metric, pd.Series(dtype=float)) * count
+        counts = curves.get(metric, NOTHING) * count
         tolerance = OF_LENGTH * count if metric == "completion_length" else ROUNDING * count
         wrong = counts[(counts - counts.round()).abs() > tolerance]
         if not wrong.empty:
@@ -283,3 +290,33 @@ def _same_tokens(stored: Stored, trained: list[tuple[Grid, Cell, Curves]]) -> It
         first, other = known.setdefault(key, (cell.id, curves))
         if not curves["tokens"].equals(other["tokens"]):
             yield f"{cell.id}: tokens are others than those of {first}, which read the same rows"
+
+
+def _weights(stored: Stored, trained: list[tuple[Grid, Cell, Curves]]) -> Iterator[str]:
+    """Yield weights, and gradients, that cells trained otherwise cannot share.
+
+    Training with a gradient moves weights, and with another seed, data or model elsewhere. Rounded
+    weights may stay where they are; they are not compared.
+    """
+    known: dict[tuple[str, object], tuple[str, tuple[object, ...]]] = {}
+    for grid, cell, curves in trained:
+        gradient, rate = (curves.get(name, NOTHING) for name in ("grad_norm", "learning_rate"))
+        if not is_shipped(grid, cell) or not (gradient > 0).any() or not (rate > 0).any():
+            continue
+        train, settings = stored.records[cell.id]["train"], grid.arms[cell.arm].settings
+        seed = None if _of_one_batch(settings, cell) else cell.seed
+        trained_on = cell.model, cell.distribution, cell.size, grid.kind(cell), seed
+        shared: dict[str, object] = {"gradients": tuple(gradient)}
+        if grid.world.layout(cell.model).precision == "float32":
+            shared["weights"] = train.get("weights_hash")
+            if shared["weights"] == train.get("start_weights_hash"):
+                yield f"{cell.id}: its weights are those it started from, though it had a gradient"
+        for what, value in shared.items():
+            first, other = known.setdefault((what, value), (cell.id, trained_on))
+            if other != trained_on:
+                yield f"{cell.id}: the same {what} as {first}, which was trained otherwise"
+
+
+def _of_one_batch(settings: object, cell: Cell) -> bool:
+    """Whether every update has all rows equally often, whatever their order."""
+    return isinstance(settings, SftSettings) and settings.batch_size % (cell.size or 1) == 0

@@ -9,8 +9,8 @@ from typing import cast
 
 import pandas as pd
 
-from reassess.bundles.stored_answers import KEYS, answers_by_cell
-from reassess.core.files import Json
+from reassess.bundles.stored_answers import KEYS, SAMPLED, answers_by_cell
+from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item
 from reassess.data.pool import golds_hash, hashes_of
@@ -94,6 +94,7 @@ class Items:
         """Start with a bundle; pools are made as they are needed."""
         self._stored, self._pools = stored, dict[str, Pool]()
         self._lengths = Lengths()
+        self._texts: dict[str, Cell] = {}
         self.notes: list[str] = []
 
     def check(self) -> Iterator[str]:
@@ -150,6 +151,8 @@ class Items:
             pool.first = cell.id if made is None else ""
         yield from self._of_pool(cell, both, pool)
         yield from self._samples(grid, cell, both)
+        yield from self._judged(grid, cell, both)
+        self._alike(grid, cell, both)
         both = both[both.index.isin(pool.items.index)]
         method = grid.arms[cell.arm].method
         if method.respond is not Method.respond:
@@ -158,6 +161,16 @@ class Items:
         yield from self._prompts(grid, cell, both)
         family, budget = grid.family(cell.model), grid.config.evaluation.max_new_tokens
         yield from self._lengths.check(cell.id, family, both, budget, reader_of(grid, cell))
+
+    def _alike(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> None:
+        """Note a trained cell whose completions are all those of a cell with another seed."""
+        texts = both["completion"]
+        if grid.kind(cell) == "none" or texts.nunique() < 2:
+            return
+        key = sha256_text(canonical_json(texts.reset_index().to_numpy().tolist()))
+        first = self._texts.setdefault(key, cell)
+        if first.seed != cell.seed:
+            self.notes.append(f"{cell.id}: every completion is that of {first.id}")
 
     def _of_pool(self, cell: Cell, both: pd.DataFrame, pool: Pool) -> Iterator[str]:
         """Yield items that are missing or too many, and properties that are not the item's."""
@@ -176,12 +189,24 @@ class Items:
         """Yield numbers of further samples other than the protocol's."""
         due = grid.config.evaluation.samples
         if not due:
-            if "samples" in both and both["samples"].notna().any():
-                yield f"{cell.id}: has further samples, but the config draws none"
+            for column, what in (
+                ("samples", "further samples"),
+                (SAMPLED, "texts of further samples"),
+            ):
+                if column in both and both[column].notna().any():
+                    yield f"{cell.id}: has {what}, but the config draws none"
             return
         held = both["samples"] if "samples" in both else pd.Series(dtype=float)
         if len(held) != len(both) or not held.eq(due).all():
             yield f"{cell.id}: samples is not {due} throughout, as the config says"
+
+    def _judged(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
+        """Yield verdicts of a judge that the config does not name, or that it names in vain."""
+        judged = "judged" in both and both["judged"].notna().any()
+        if judged and not grid.config.evaluation.judge:
+            yield f"{cell.id}: has verdicts of a judge, but the config has none"
+        if "judged" not in both and grid.config.evaluation.judge:
+            yield f"{cell.id}: has no verdicts of the config's judge"
 
     def _prompts(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
         """Yield prompts that are not those of the items, by their hashes."""

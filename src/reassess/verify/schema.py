@@ -89,7 +89,9 @@ def _content(file: pq.ParquetFile, name: str) -> Iterator[str]:
         table = file.read()
         frame = table.to_pandas(ignore_metadata=True)
         yield from _missing(table, name)
+        yield from _unused(table)
         yield from _keys(frame, name)
+        yield from _order(frame, name)
         yield from _values(frame)
         return
     import pandas as pd
@@ -98,9 +100,12 @@ def _content(file: pq.ParquetFile, name: str) -> Iterator[str]:
     for number in range(file.num_row_groups):
         table = file.read_row_group(number)
         yield from _missing(table, name)
+        yield from _unused(table)
         keys.append(table.select(UNIQUE[name]).to_pandas(ignore_metadata=True))
     if keys:
-        yield from _keys(pd.concat(keys, ignore_index=True), name)
+        frame = pd.concat(keys, ignore_index=True)
+        yield from _keys(frame, name)
+        yield from _order(frame, name)
 
 
 def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
@@ -118,7 +123,7 @@ def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
         else:
             allowed = NUMBERS.get(column, ("text",))
             found = _type(schema.field(column).type)
-            if found not in (*allowed, "nothing"):
+            if found not in (*allowed, *(["nothing"] if column in MAY_LACK[name] else [])):
                 yield f"column {column} holds {found}, not {' or '.join(allowed)}"
 
 
@@ -145,7 +150,8 @@ def _metadata(schema: pa.Schema) -> Iterator[str]:
 
     metadata = dict(schema.metadata or {})
     pandas = metadata.pop(b"pandas", b"{}")
-    for key in metadata:
+    of_fields = [key for field in schema for key in field.metadata or {}]
+    for key in (*metadata, *(key for key in of_fields if not key.startswith(b"PARQUET:"))):
         yield f"has metadata of its own ({key.decode(errors='replace')!r})"
     try:
         described = json.loads(pandas)
@@ -165,6 +171,28 @@ def _missing(table: pa.Table, name: str) -> Iterator[str]:
         count = table[column].null_count
         if count and column not in MAY_LACK[name]:
             yield f"column {column} has {count} missing values"
+
+
+def _unused(table: pa.Table) -> Iterator[str]:
+    """Yield columns with values that no row has: pandas shows them as categories."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for column in table.column_names:
+        if pa.types.is_dictionary(table[column].type):
+            held = pa.chunked_array([chunk.dictionary for chunk in table[column].chunks])
+            used = pc.unique(table[column]).dictionary_decode().drop_null()
+            unused = set(held.to_pylist()) - set(used.to_pylist())
+            if unused:
+                yield f"column {column} has values that no row has ({sorted(map(repr, unused))[0]})"
+
+
+def _order(frame: pd.DataFrame, name: str) -> Iterator[str]:
+    """Yield whether rows stand in another order than a run writes them in."""
+    keys = UNIQUE[name]
+    plain = frame[keys].astype({key: object for key in keys if key != "step"})
+    if not plain.sort_values(keys, kind="stable").index.equals(plain.index):
+        yield f"its rows are not in the order of {', '.join(keys)}"
 
 
 def _keys(frame: pd.DataFrame, name: str) -> Iterator[str]:
@@ -192,6 +220,9 @@ def _values(frame: pd.DataFrame) -> Iterator[str]:
     if {"samples", "sampled_correct"} <= set(frame):
         cells = frame.loc[frame["sampled_correct"] > frame["samples"], "cell"].unique()
         yield from (f"{cell}: more samples are right than drawn" for cell in cells)
+    if "undecided" in frame:
+        for row in frame[frame["undecided"].eq(True) & frame["correct"]].itertuples():
+            yield f"{row.cell} {row.benchmark} {row.item}: undecided, and yet right"
     if "status" in frame:
         for row in frame[~frame["status"].isin(STATES)].itertuples():
             yield f"{row.cell}: status is {row.status!r}, not {' or '.join(STATES)}"

@@ -15,8 +15,9 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.grid.cells import Cell
 from reassess.grid.foreign import load_foreign
-from reassess.grid.specs import Spec
+from reassess.grid.specs import Spec, Specs
 from reassess.grid.study import Grid
+from reassess.verify.versions import SpecsOf, Versions, stored_versions
 
 LONGEST = 120  # characters of a value in a message
 
@@ -55,6 +56,22 @@ class Stored:
         frame = frame.astype(object).where(frame.notna(), None)
         return {str(row["cell"]): dict(row) for row in frame.to_dict("records")}
 
+    @cached_property
+    def versions(self) -> list[Versions]:
+        """By grid, the version numbers that its specs were made with."""
+        return [stored_versions(grid, self.records) for grid in self.grids]
+
+    @cached_property
+    def _specs(self) -> list[Specs]:
+        pairs = zip(self.grids, self.versions, strict=True)
+        return [SpecsOf(grid, versions) for grid, versions in pairs]
+
+    def specs(self, grid: Grid) -> Specs:
+        """The specs of one of the grids, as the version that made them derives them."""
+        return next(
+            specs for one, specs in zip(self.grids, self._specs, strict=True) if one is grid
+        )
+
     def grids_of(self, cell: str) -> list[Grid]:
         """The grids that have a cell."""
         return [grid for grid in self.grids if cell in grid.cells]
@@ -66,12 +83,16 @@ class Stored:
             if row["status"] == "done" and grids:
                 yield self._owner(cell, row, grids), grids[0].cells[cell]
 
-    @staticmethod
-    def _owner(cell: str, row: Mapping[Hashable, Any], grids: list[Grid]) -> Grid:
-        of_spec = [
-            grid for grid in grids if grid.specs.train_hash(grid.cells[cell]) == row["spec_hash"]
-        ]
-        return (of_spec or grids)[0]
+    def _owner(self, cell: str, row: Mapping[Hashable, Any], grids: list[Grid]) -> Grid:
+        if len(grids) == 1:
+            return grids[0]
+        scored = self.records[cell].get("evaluate", {}).get("spec_hash")
+
+        def fits(grid: Grid) -> tuple[bool, bool]:
+            specs, of = self.specs(grid), grid.cells[cell]
+            return specs.train_hash(of) == row["spec_hash"], specs.evaluation_hash(of) == scored
+
+        return max(grids, key=fits)
 
     @property
     def answers(self) -> Path:
@@ -83,15 +104,21 @@ def _record(cell: str, text: object) -> Json:
     if not isinstance(text, str):
         return {}
     try:
-        content = json.loads(text)
-    except ValueError as error:
+        content = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise ReassessError(f"{cell}: manifest is no JSON ({error})") from error
     parts = [content.get(name) for name in ("train", "evaluate")] if _is_json(content) else []
     if not parts or not all(map(_is_json, parts)):
         raise ReassessError(f"{cell}: manifest has no entries train and evaluate")
     if canonical_json(content) != text:
         raise ReassessError(f"{cell}: manifest is no canonical JSON, as a run writes it")
+    if {*content} != {"train", "evaluate"}:
+        raise ReassessError(f"{cell}: manifest has other entries than train and evaluate")
     return dict(content)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _is_json(value: object) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import reduce
+from math import inf
 
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
 from reassess.core.files import Json
 from reassess.grid.study import Grid
-from reassess.verify.stored import Stored, differing
+from reassess.verify.stored import Stored, differing, shown
 from reassess.worlds.base import world_of
 
 NOT_DERIVED = ("arm_order", "traces", "costs", "pool")  # checked by themselves
@@ -73,7 +74,7 @@ def _traces(stored: Stored, size_of: Size) -> Iterator[str]:
     for key in sorted({*reports} & {*expected}):
         where, report = f"study.json.traces.{key}", dict(reports[key])
         parts = {name: report.pop(name, None) for name in SHARES}
-        yield from differing(report, _report(*expected[key]), where)
+        yield from differing(report, _report(stored, *expected[key]), where)
         yield from _shares(parts, expected[key], where)
         grid, _, distribution = expected[key]
         due = size_of(grid, grid.world.train_split(distribution))
@@ -83,7 +84,7 @@ def _traces(stored: Stored, size_of: Size) -> Iterator[str]:
             yield f"{where}.kept: {parts['kept']}, but a cell trained on {used[key]} rows"
 
 
-def _report(grid: Grid, family: str, distribution: str) -> Json:
+def _report(stored: Stored, grid: Grid, family: str, distribution: str) -> Json:
     """What a report on traces states that follows from the config."""
     settings = grid.config.distributions[distribution]
     sampled = settings.source == "teacher"
@@ -91,7 +92,7 @@ def _report(grid: Grid, family: str, distribution: str) -> Json:
         "samples_per_prompt": settings.samples if sampled else 1,
         "temperature": settings.temperature if sampled else None,
         "source": settings.source,
-        "spec_hash": grid.specs.traces_hash(family, distribution),
+        "spec_hash": stored.specs(grid).traces_hash(family, distribution),
     }
     return report
 
@@ -107,6 +108,14 @@ def _shares(parts: Json, of: tuple[Grid, str, str], where: str) -> Iterator[str]
         yield f"{where}.yield: stored as {parts['yield']!r}, derived as {kept / prompts!r}"
     if isinstance(parts["tokens"], int) is not sampled:
         yield f"{where}.tokens: {parts['tokens']!r}, of {'sampled' if sampled else 'given'} traces"
+    for name in ("tokens", "undecided"):
+        if parts[name] is not None and (type(parts[name]) is not int or parts[name] < 0):
+            yield f"{where}.{name}: {shown(parts[name])} is no number of {name}"
+
+
+def _is_amount(value: object) -> bool:
+    """Whether a value is a number that something can have taken or cost."""
+    return type(value) in (int, float) and 0 <= value < inf  # type: ignore[operator]
 
 
 # --- costs ----------------------------------------------------------------------------------------
@@ -124,6 +133,9 @@ def _costs(stored: Stored) -> Iterator[str]:
     for rule, hours in costs.items():
         if {*hours} != HOURS:
             yield f"study.json.costs.{rule}: has the entries {', '.join(sorted(hours))}"
+        for name, value in hours.items():
+            if not _is_amount(value) and not (value is None and name == "estimated_hours"):
+                yield f"study.json.costs.{rule}.{name}: {shown(value)} is no number of {name}"
     for rule, jobs in (("train", _trained(stored)), ("evaluate", _evaluated(stored))):
         if jobs is None:
             continue

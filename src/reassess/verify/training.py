@@ -26,7 +26,8 @@ from reassess.core.project import ROOT
 from reassess.grid.foreign import load_foreign
 from reassess.verify.report import VerifyReport
 
-HARDWARE = ("machine", "processor", "accelerators")  # of a manifest, what can change weights
+# Of a manifest, what can change weights; earlier versions did not state the kernels.
+HARDWARE = ("machine", "processor", "kernels", "accelerators")
 SOFTWARE = ("torch", "transformers", "trl", "numpy", "accelerate", "peft")
 # Of a training manifest: what cell and data decide, and what follows from the weights too.
 ALWAYS = ("rows", "rows_hash", "row_ids_hash", "updates", "order_seed", "sampling_seed")
@@ -255,12 +256,15 @@ def _other_machine(then: Json, now: Json) -> Iterator[str]:
     consequence = "weights cannot be expected to be identical"
     for name in HARDWARE:
         before, after = then["hardware"].get(name), now.get("hardware", {}).get(name)
-        if before != after:
+        if before != after and name in then["hardware"]:
             yield f"another kind of machine: {name} was {before}, is {after}; {consequence}"
     for name, before in then["versions"].items():
         after = now.get("versions", {}).get(name)
         if before != after and name in SOFTWARE:
             yield f"{name} was {before}, is {after}; {consequence}"
+    builds = [one.get("environment", {}).get("torch") for one in (then, now)]
+    if all(builds) and builds[0] != builds[1]:
+        yield f"another build of torch: {builds[0]} was installed, {builds[1]} is; {consequence}"
 
 
 def _changed(then: Json, now: Json, prefix: str = "") -> Iterator[str]:

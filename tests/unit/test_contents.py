@@ -648,7 +648,7 @@ def test_specs_of_an_earlier_version_are_derived_as_of_it(tmp_path):
     specs = SpecsOf(part.grid, replace(present_versions(part.grid), verifier=1))
     for cell in part.grid.cells.values():
 
-        def change(record):
+        def change(record, cell=cell):
             if record["train"]:
                 spec_hash = specs.train_hash(cell)
                 record["train"].update(spec=specs.train(cell), spec_hash=spec_hash)

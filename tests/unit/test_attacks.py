@@ -9,12 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import steps
 from processes import wait_until
+from tiny import tiny_grid
 
 from reassess.core import tables
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, read_parquet
 from reassess.core.tables import require_ordinary
+from reassess.core.view import FORCED
 
 # --- the working folder may be the bundle's own -------------------------------------------------------
 
@@ -228,3 +231,39 @@ def test_a_fork_server_does_nothing_for_a_process_with_a_view(tmp_path, inside):
         pytest.skip("this machine allows no mount namespace")
     assert done.returncode == (99 if inside else 0), done.stderr[-1000:]
     assert ("the reference answers" in done.stdout) is not inside
+
+
+FORGER = """
+import json
+
+from reassess.methods.sft import Sft
+
+class Forger(Sft):
+    name, citation = "forger", "a test"
+
+    def fit(self, run):
+        outcome = super().fit(run)
+        for name in ("scores.json", "judged.json"):
+            run.files.manifest.with_name(name).write_text(json.dumps({"spec_hash": "as it should be"}))
+        return outcome
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["mounts", "audit"])
+def test_a_method_that_writes_its_own_scores_fails_by_name(tmp_path, monkeypatch, kind):
+    """A run that was stopped before the evaluation would have taken them for its own."""
+    if kind == "audit":
+        monkeypatch.setenv(FORCED, "audit")
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "forger.py").write_text(FORGER)
+    grid = tiny_grid(tmp_path, methods=["base", "forger"], plugins=[plugins])
+    steps.build_before_cells(grid)
+    cell = next(cell for cell in grid.cells.values() if cell.arm == "forger")
+    if kind == "audit":  # a file of another spec, which mounts would cover
+        grid.paths.cell(cell.id).mkdir(parents=True)
+        grid.paths.scores(cell.id).write_text('{"spec_hash": "an older one, as it is"}')
+    with pytest.raises(ReassessError, match=r"wrote .*judged\.json, .*scores\.json"):
+        steps.train(grid, cell)
+    assert [path.name for path in grid.paths.cell(cell.id).iterdir()] == ["failed.json"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from reassess.core import view
+from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json
 from reassess.core.locks import exclusive
 from reassess.grid.cells import Cell
@@ -100,11 +103,12 @@ class Train(CellJob):
             record = self.record(CellKey(cell.id))
             kept = (record.parent,) if record is not None else ()
             sees = enclosure.view_of(self.grid.config, run.files, kept)
-            if self._may_know_more(cell):
-                enclosure.run_again(run, sees, {RECORDING: "1"})
-                return
-            with enclosure.seen(sees):
-                launch.train(run, method)
+            with _writing_no_results(cell, run.files.manifest.parent, enclosure.WRITTEN):
+                if self._may_know_more(cell):
+                    enclosure.run_again(run, sees, {RECORDING: "1"})
+                    return
+                with enclosure.seen(sees):
+                    launch.train(run, method)
 
     def _sources(self, cell: Cell) -> Json:
         """Of the cell's method if it is a plug-in, and of every other plug-in that is loaded."""
@@ -123,6 +127,34 @@ class Train(CellJob):
 
         sources = self._sources(cell)
         return bool("plugin" in sources or (sources and enclosure.is_own_process()))
+
+
+@contextmanager
+def _writing_no_results(cell: Cell, folder: Path, written: Collection[str]) -> Iterator[None]:
+    """Check that training writes nothing else to its cell's folder, where scores belong later.
+
+    Raises:
+        ReassessError: it has; names the files. They are removed with all that training wrote.
+    """
+    before = _changed(folder)
+    yield
+    after = {path: time for path, time in _changed(folder).items() if path.name not in written}
+    if others := sorted(path for path, time in after.items() if before.get(path) != time):
+        for path in (*(folder / name for name in written), *others):
+            if path.is_dir() and not path.is_symlink():
+                rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        named = ", ".join(map(str, others))
+        raise ReassessError(
+            f"the method of cell {cell.id} wrote {named}, which is no part of training; removed"
+        )
+
+
+def _changed(folder: Path) -> dict[Path, int]:
+    """When each entry of a folder was changed last, which a process cannot set as it likes."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return {path: path.lstat().st_ctime_ns for path in entries if not path.name.startswith(".")}
 
 
 def training_run(grid: Grid, cell: Cell) -> TrainingRun:

@@ -3,8 +3,10 @@
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
+import pytest
 from processes import PATIENCE
 from snakemake.persistence.file import FilePersistence
 from synthetic import grid_in, write_cell
@@ -95,3 +97,37 @@ def test_a_process_that_has_ended_does_not_stop_the_others_from_being_signalled(
     ended.wait()
     signals.terminate(processes)
     assert lives.wait(timeout=PATIENCE) == -signal.SIGTERM
+
+
+BUSY = """
+import time
+from reassess.workflow import supervision
+
+supervision.LEAVING = {leaving}
+with supervision.ending_on_signals(local=True) as end:
+    print("ready", flush=True)
+    while {condition}:
+        time.sleep(0.05)
+supervision.os.write(1, b"left")
+time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("leaving", "condition", "signals_sent", "code", "output"),
+    [
+        (0.2, "True", 1, 143, ""),  # busy with something that no signal interrupts
+        (86400, "True", 2, 143, ""),  # so, until a second one
+        (0.5, "end.received is None", 1, 0, "left"),  # it leaves by itself, and lives on
+    ],
+)
+def test_a_run_that_has_nothing_below_it_leaves(leaving, condition, signals_sent, code, output):
+    text = BUSY.format(leaving=leaving, condition=condition)
+    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    if signals_sent == 2:
+        time.sleep(1.5)  # within a second it would be the same signal, sent twice
+        process.send_signal(signal.SIGTERM)
+    assert process.communicate()[0] == output
+    assert process.returncode == code

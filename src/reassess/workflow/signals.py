@@ -81,14 +81,14 @@ class OrderlyEnd:
         self,
         tell: Callable[[psutil.Process], bool],
         number: int = signal.SIGTERM,
-        then: Callable[[], None] = lambda: None,
+        then: Callable[[int], None] = lambda code: None,
     ) -> None:
         """Prepare it.
 
         Args:
             tell: which of the processes receive the signal.
             number: the signal that they receive.
-            then: what is done once none is left.
+            then: what is done once none is left, with 128 and the number of the signal received.
         """
         self.received: int | None = None
         self._tell, self.number, self._then = tell, number, then
@@ -97,12 +97,14 @@ class OrderlyEnd:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def receive(self, received: int) -> None:
-        """Begin, at a first signal; at a second one kill what is left."""
+        """Begin, at a first signal; at a second one kill what is left, or leave if nothing is."""
         if self.received is None:
             self.received, self._began = received, time.monotonic()
             self._thread.start()
         elif time.monotonic() - self._began > REPEATED:
             self._at_once.set()
+            if not self._thread.is_alive():
+                os._exit(128 + self.received)
 
     def wait(self) -> None:
         """Wait until nothing is left, if it has begun."""
@@ -126,7 +128,7 @@ class OrderlyEnd:
             told |= new
             resume(left)
             self._at_once.wait(LOOK)
-        self._then()
+        self._then(128 + (self.received or 0))
 
     def _is_told(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):

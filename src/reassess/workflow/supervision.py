@@ -24,7 +24,7 @@ from reassess.workflow.signals import (
 )
 
 LOCK = "REASSESS_RUN_LOCK"  # the descriptor by which a Snakemake has the lock of its `reassess run`
-LEAVING = 30.0  # seconds in which a Snakemake must end once its jobs have
+LEAVING = 30.0  # seconds in which a process must leave once all below it has ended
 
 _held = ExitStack()  # until the process ends
 
@@ -66,7 +66,7 @@ def supervise(grid: Grid, local: bool) -> None:
         return
     os.environ[lifetime.OWNER] = lifetime.myself()
     lifetime.adopt_orphans()
-    end = OrderlyEnd(is_job, then=lambda: _leave(end))
+    end = OrderlyEnd(is_job, then=_Leaving().begin)
     atexit.register(end.leave)
     if threading.current_thread() is threading.main_thread():
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -75,11 +75,23 @@ def supervise(grid: Grid, local: bool) -> None:
         follow_signals(lambda number: end.receive(number) if number in numbers else None)
 
 
-def _leave(end: OrderlyEnd) -> None:
-    """Have this process leave, if Snakemake does not by itself once its jobs have ended."""
-    timer = threading.Timer(LEAVING, os._exit, [128 + (end.received or signal.SIGTERM)])
-    timer.daemon = True
-    timer.start()
+class _Leaving:
+    """What makes this process leave some time after all below it has ended."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._timer: threading.Timer | None = None
+
+    def begin(self, code: int) -> None:
+        """Leave with an exit code, unless the process has by then, or `stop` is called."""
+        self._timer = threading.Timer(LEAVING, os._exit, [code])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Do not leave."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 @contextmanager
@@ -96,7 +108,8 @@ def ending_on_signals(local: bool) -> Iterator[OrderlyEnd]:
     if local:
         lifetime.adopt_orphans()
     me = os.getpid()
-    end = OrderlyEnd(lambda process: is_job(process) or process.ppid() == me)
+    leaving = _Leaving()  # this process may be busy with what no signal interrupts
+    end = OrderlyEnd(lambda process: is_job(process) or process.ppid() == me, then=leaving.begin)
 
     def handle(number: int, frame: object) -> None:
         if end.received is None:
@@ -112,6 +125,7 @@ def ending_on_signals(local: bool) -> Iterator[OrderlyEnd]:
         yield end
     finally:
         end.wait()
+        leaving.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 

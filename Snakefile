@@ -84,9 +84,7 @@ onstart:
 
 onsuccess:
     if AGAIN and TRAINS and (stale := stale_jobs(GRID)):
-        print(
         print(f"{len(stale)} jobs are out of date: run again")
-        )
 
 
 # A cluster job's own Snakemake is started with hooks off, and is what the scheduler signals.

@@ -18,6 +18,9 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, read_parquet
 from reassess.core.tables import require_ordinary
 from reassess.core.view import FORCED
+from reassess.data.pool import read_pool
+from reassess.evaluation import runner
+from reassess.methods import find
 
 # --- the working folder may be the bundle's own -------------------------------------------------------
 
@@ -188,6 +191,40 @@ def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypa
     assert os.environ["PYTHONSAFEPATH"] == "1"
 
 
+def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
+    from synthetic import make_bundle
+
+    from reassess.bundles.archive import pack
+    from reassess.cli.main import act
+
+    packed = tmp_path / "packed"
+    pack(make_bundle(tmp_path / "study").paths.bundle, packed)
+    with (packed / "config.yaml").open("a") as config:
+        config.write("# changed")
+    words = ["bundle", "draw", "--bundle", str(packed), "--out", str(tmp_path / "drawn")]
+    assert act([*words, "--figure", "capacity"]) == 1
+    assert not (tmp_path / "drawn").exists()
+
+
+@pytest.mark.parametrize("name", ["1e3", "0o7", "1.5e3", "null", "on", "1_0", "2024-01-01"])
+def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch, name):
+    """pyyaml writes YAML 1.1, and configs are read as YAML 1.2."""
+    from synthetic import make_bundle
+
+    from reassess.analysis.bundle import Bundle
+    from reassess.config.load import load_config
+    from reassess.verify import training
+
+    bundle = Bundle.load(make_bundle(tmp_path).paths.bundle)
+    methods = bundle.study["config"]["methods"]
+    methods[name] = {"uses": "sft"}
+    read = []
+    monkeypatch.setattr(training, "_run", lambda config, files: read.append(load_config(config)))
+    again = training.TrainedAgain(bundle, tmp_path, tmp_path / "again", trust=False)
+    again.run(["llava-w32/same-family/2000/sft/seed1"])
+    assert sorted(read[0].methods) == sorted(methods)
+
+
 # --- methods that cheat -------------------------------------------------------------------------------
 
 SERVER = """
@@ -267,3 +304,37 @@ def test_a_method_that_writes_its_own_scores_fails_by_name(tmp_path, monkeypatch
     with pytest.raises(ReassessError, match=r"wrote .*judged\.json, .*scores\.json"):
         steps.train(grid, cell)
     assert [path.name for path in grid.paths.cell(cell.id).iterdir()] == ["failed.json"]
+
+
+HISTORIAN = """
+from pathlib import Path
+
+from reassess.methods import Method
+
+class Historian(Method):
+    name, kind, citation = "historian", "none", "a test"
+
+    def respond(self, questions, seed):
+        return [Path({path!r}).read_text()] * len(questions)
+"""
+
+
+@pytest.mark.parametrize("kind", ["mounts", "audit"])
+def test_a_plugin_that_is_asked_sees_no_history_of_the_project(tmp_path, monkeypatch, kind):
+    """Bundles that were committed hold answers."""
+    if kind == "audit":
+        monkeypatch.setenv(FORCED, "audit")
+    plugins, history = tmp_path / "plugins", tmp_path / "project" / ".git"
+    for folder in (plugins, history):
+        folder.mkdir(parents=True)
+    (history / "golds").write_text("the reference answers")
+    (plugins / "historian.py").write_text(HISTORIAN.format(path=str(history / "golds")))
+    grid = tiny_grid(tmp_path, plugins=[plugins])
+    steps.build_pool(grid)
+    items = read_pool(grid.paths.pool("iid"), grid.world.item_type)
+    method = find("historian", [plugins])
+    monkeypatch.setattr(runner, "ROOT", history.parent)
+    with pytest.raises(ReassessError, match="'historian'"):
+        runner._told(
+            method(method.Settings()), items, [item.asked() for item in items], grid.world, [1]
+        )

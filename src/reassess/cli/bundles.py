@@ -9,6 +9,7 @@ import typer
 
 from reassess.bundles.checksums import is_packed, require_whole
 from reassess.cli.options import DEFAULT, Archive, ConfigFile, Out
+from reassess.core.text import printable
 from reassess.grid.study import Grid
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def merge(
     from reassess.bundles.merge import merge as put_together
 
     for note in put_together(first, second, out, keep, sign):
-        typer.echo(f"note: {note}")
+        typer.echo(f"note: {printable(note, lines=False)}")
     typer.echo(f"merged into {out}")
 
 

@@ -18,6 +18,7 @@ from lm_eval.tasks import TaskManager
 
 from reassess.config.schema import Config, Evaluation
 from reassess.core.errors import ReassessError
+from reassess.core.project import ROOT
 from reassess.data.items import Item
 from reassess.data.pool import read_pool
 from reassess.data.questions import AskedItem, questions_of
@@ -115,7 +116,8 @@ def _told(
         return Told(None, None)
     if source_of(type(method)) is None:
         return ask(method, questions, asked, seeds)
-    return ask_elsewhere(method, questions, asked, seeds, grid_folders(world.config))
+    hidden = [*grid_folders(world.config), ROOT / ".git"]  # whose history has committed results
+    return ask_elsewhere(method, questions, asked, seeds, hidden)
 
 
 def _grading(respond: Responder[Item]) -> Responder[Item]:

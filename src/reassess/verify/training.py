@@ -14,14 +14,13 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.bundles.stored_answers import ANSWERS, answers_by_cell
 from reassess.core.errors import ReassessError, unknown
-from reassess.core.files import Json, read_json, read_parquet, write_text
+from reassess.core.files import Json, read_json, read_parquet, write_json
 from reassess.core.project import ROOT
 from reassess.grid.foreign import load_foreign
 from reassess.verify.report import VerifyReport
@@ -149,8 +148,9 @@ class TrainedAgain:
         numbers = {cell: self._grid_of(cell) for cell in cells}
         for number in sorted(set(numbers.values())):
             grid = self._grids[number]
-            config = self._folder / f"config-{number}.yaml"
-            write_text(config, yaml.safe_dump(grid.config.model_dump(mode="json")))
+            # JSON, which is YAML: a name such as `1e3` is a number in one version of YAML.
+            config = self._folder / f"config-{number}.json"
+            write_json(config, grid.config.model_dump(mode="json"))
             of_grid = [grid.cell(cell).id for cell in cells if numbers[cell] == number]
             _run(config, [grid.paths.scores(cell) for cell in of_grid])
 

@@ -1,6 +1,7 @@
 """A second round of attacks on `verify contents`: what a changed bundle may try beside the first."""
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from test_contents import (
 from reassess.bundles.archive import pack
 from reassess.bundles.drawings import DRAWN_WITH
 from reassess.bundles.merge import merge
+from reassess.bundles.zips import unpack
 from reassess.core.errors import ReassessError
 from reassess.core.files import canonical_json, read_json, sha256_text, write_json
 from reassess.verify import verify_contents, verify_figures, verify_scores
@@ -491,3 +493,16 @@ def test_bundles_of_other_budgets_are_not_merged(tmp_path, one_figure):
         pack(part.write(tmp_path / f"{name}-tables") / "bundle", tmp_path / name)
     with pytest.raises(ReassessError, match="disagree on evaluation.max_new_tokens"):
         merge(tmp_path / "first", tmp_path / "second", tmp_path / "both", keep="first")
+
+
+@pytest.mark.parametrize("of_entry", [True, False])
+def test_a_comment_in_a_zip_file_is_refused(tmp_path, of_entry):
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        entry = zipfile.ZipInfo("bundle/study.json")
+        if of_entry:
+            entry.comment = b"as preregistered"
+        else:
+            archive.comment = b"as preregistered"
+        archive.writestr(entry, "{}")
+    with pytest.raises(ReassessError, match="comment"):
+        unpack(tmp_path / "bundle.zip", tmp_path / "out")

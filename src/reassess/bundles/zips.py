@@ -52,6 +52,8 @@ def unpack(path: Path, into: Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            if archive.comment:
+                raise ReassessError(f"{path} has a comment, which no checksum covers; refused")
             left = LARGEST
             for name, entry in _files(path, archive.infolist()).items():
                 left -= _copy(path, archive, entry, into / name, left)
@@ -117,6 +119,8 @@ def _problem_of(entry: zipfile.ZipInfo) -> str | None:
         return "encrypted"
     if kind not in (0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG):
         return "a link or device, or not what its name says"
+    if entry.comment:
+        return "with a comment, which no checksum covers"
     return "a folder with content" if entry.is_dir() and entry.file_size else None
 
 

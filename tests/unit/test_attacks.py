@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import steps
 from processes import wait_until
+from synthetic import make_bundle
 from tiny import tiny_grid
 
 from reassess.core import tables
@@ -21,6 +22,8 @@ from reassess.core.view import FORCED
 from reassess.data.pool import read_pool
 from reassess.evaluation import runner
 from reassess.methods import find
+from reassess.verify import verify_scores
+from reassess.verify.overall import verify_all
 
 # --- the working folder may be the bundle's own -------------------------------------------------------
 
@@ -52,8 +55,6 @@ def test_no_process_imports_from_the_working_folder(tmp_path):
 
 def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path):
     """matplotlib reads that file wherever it stands; `text.usetex` in it runs LaTeX on names."""
-    from synthetic import make_bundle
-
     bundle = make_bundle(tmp_path / "study").paths.bundle
     code = (
         "import sys; from pathlib import Path; from reassess.figures import draw_figures; "
@@ -169,8 +170,6 @@ def test_small_files_that_unpack_to_large_tables_are_refused(tmp_path, monkeypat
 
 @pytest.mark.parametrize("table", ["scores", "history", "manifests", "predictions"])
 def test_every_table_of_a_bundle_is_checked(tmp_path, monkeypatch, table):
-    from synthetic import make_bundle
-
     from reassess.analysis.bundle import Bundle
     from reassess.bundles.stored_answers import answers_by_cell
 
@@ -192,8 +191,6 @@ def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypa
 
 
 def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
-    from synthetic import make_bundle
-
     from reassess.bundles.archive import pack
     from reassess.cli.main import act
 
@@ -209,8 +206,6 @@ def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
 @pytest.mark.parametrize("name", ["1e3", "0o7", "1.5e3", "null", "on", "1_0", "2024-01-01"])
 def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch, name):
     """pyyaml writes YAML 1.1, and configs are read as YAML 1.2."""
-    from synthetic import make_bundle
-
     from reassess.analysis.bundle import Bundle
     from reassess.config.load import load_config
     from reassess.verify import training
@@ -338,3 +333,33 @@ def test_a_plugin_that_is_asked_sees_no_history_of_the_project(tmp_path, monkeyp
         runner._told(
             method(method.Settings()), items, [item.asked() for item in items], grid.world, [1]
         )
+
+
+# --- values that no level expects ---------------------------------------------------------------------
+
+CHOICES = ("", "x", "null", "[1]", "[]", '{"a": 1}', "1" * 5000, "[" * 3000)
+NESTED = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize("answer", CHOICES, ids=range(len(CHOICES)))
+def test_an_answer_that_is_no_list_of_options_is_named(tmp_path, answer):
+    folder = make_bundle(tmp_path).paths.bundle
+    path = folder / "predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[7, ["answer", "answer_kind"]] = answer, "choice"
+    frame.to_parquet(path)
+    with pytest.raises(ReassessError, match=r"'choice'"):
+        verify_scores(folder)
+    outcome = verify_all(folder)
+    assert not outcome.passed
+    assert "'choice'" in outcome.text()
+
+
+def test_a_manifest_that_is_too_deep_is_a_difference(tmp_path):
+    folder = make_bundle(tmp_path).paths.bundle
+    path = folder / "manifests.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[3, "manifest"] = NESTED
+    frame.to_parquet(path)
+    outcome = verify_all(folder)
+    assert not outcome.levels["contents"].passed

@@ -96,5 +96,5 @@ def _row_groups(path: Path) -> Iterator[pd.DataFrame]:
                 yield group.astype(dict.fromkeys(KEYS, str))  # older bundles have categories here
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowException, *MALFORMED) as error:
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
         raise ReassessError(f"{path} is not a readable parquet file ({error})") from error

@@ -28,9 +28,9 @@ DISK_FULL = (  # in messages of errors that have no `errno`
     "os error 122",
     "file write failed",
 )
-# What libraries raise of a file whose parts do not fit each other, such as pandas' own metadata.
+# What is raised of content whose parts do not fit each other, or are not of the expected shape.
 MALFORMED = (
-    ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError,
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         return pd.read_parquet(path, columns=columns)
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowException, *MALFORMED) as error:
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
         raise ReassessError(
             f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again"
         ) from error

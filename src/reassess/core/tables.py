@@ -50,7 +50,7 @@ def require_ordinary(path: Path) -> None:
                 size += _size(batch)
                 if size > LARGEST:
                     raise _too_large(path)
-    except (pa.ArrowException, *MALFORMED) as error:
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
         raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
 
 

@@ -15,6 +15,7 @@ from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.core.errors import ReassessError
+from reassess.core.files import MALFORMED
 from reassess.verify.cells import check_cells, check_manifests, check_specs
 from reassess.verify.described import check_descriptions
 from reassess.verify.histories import check_histories
@@ -85,10 +86,6 @@ def _check(report: VerifyReport, stored: Stored) -> None:
     for name, part in parts.items():
         _part(report, name, part)
     report.notes += items.notes
-
-
-# What reading JSON of another shape than expected raises.
-MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def _part(report: VerifyReport, name: str, part: Callable[[], Iterable[str]]) -> None:

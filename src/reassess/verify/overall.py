@@ -10,6 +10,7 @@ from reassess.bundles.archive import opened
 from reassess.bundles.checksums import files_of, tampered
 from reassess.bundles.signing import Signature, check
 from reassess.core.errors import ReassessError
+from reassess.core.files import MALFORMED
 from reassess.core.text import printable
 from reassess.verify.contents import verify_contents
 from reassess.verify.figures import verify_figures
@@ -100,3 +101,6 @@ def _level(run: Callable[[], VerifyReport]) -> VerifyReport:
         return run()
     except ReassessError as error:
         return VerifyReport(checked="this level", unchecked=[str(error)])
+    except MALFORMED as error:
+        problem = f"not as this version writes it ({type(error).__name__}: {error})"
+        return VerifyReport(checked="this level", unchecked=[problem])

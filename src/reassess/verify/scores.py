@@ -15,6 +15,7 @@ from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.bundles.stored_answers import ANSWERS, KEYS, SAMPLED, answers_by_cell
 from reassess.core.errors import ReassessError
+from reassess.core.files import MALFORMED
 from reassess.verifier import Verdict, grade_all
 from reassess.verify.report import LISTED, VerifyReport
 from reassess.verify.second_grader import SecondGrader, name_of
@@ -147,7 +148,18 @@ def _texts(sampled: object) -> list[str]:
 
 
 def _graded(answers: Sequence[Answer]) -> list[Verdict]:
-    return grade_all(*([answer[part] for answer in answers] for part in range(3)))
+    """Verdicts on answers.
+
+    Raises:
+        ReassessError: a right answer is none of its kind, such as a choice without options.
+    """
+    try:
+        return grade_all(*([answer[part] for answer in answers] for part in range(3)))
+    except MALFORMED as error:
+        kinds = ", ".join(sorted({repr(answer[2]) for answer in answers}))
+        raise ReassessError(
+            f"a right answer is none of its kind ({kinds}): {type(error).__name__}: {error}"
+        ) from error
 
 
 @dataclass

@@ -33,6 +33,8 @@ BASE = "llava-w32/base/seed1"
 RANDOM, BLANK = "llava-w64/random-choice/seed1", "llava-w64/blank-image/seed1"
 QWEN = "qwen3vl-w32/same-family/2000/sft/seed1"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def derived_once():
@@ -481,16 +483,7 @@ PLANTED = [
 ]  # fmt: skip
 
 
-FAST = (swapped_labels, own_golds, longer, row_of_manifests, history_plus_one, another_spec)
-
-
-@pytest.mark.parametrize(
-    "plant",
-    [
-        pytest.param(plant, marks=[] if plant in FAST else pytest.mark.slow, id=plant.__name__)
-        for plant in PLANTED
-    ],
-)
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
     monkeypatch.setattr("reassess.verify.report.LISTED", 10_000)
     part = Part()
@@ -558,7 +551,6 @@ def test_missing_sums_and_unlisted_files_are_differences(tmp_path):
     assert any(SUMS in one for one in verify_contents(tmp_path).differences)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -589,7 +581,6 @@ def outcome(path):
         return VerifyReport(unchecked=[str(error)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"train":1,"evaluate":2}', '{"evaluate":{},"train":{}}', "nan"]
 )
@@ -744,13 +735,11 @@ def test_the_schedule_is_that_of_transformers(name, warmup):
         schedule.step()
 
 
-@pytest.mark.slow
 def test_the_reference_run_is_consistent():
     report = verify_contents(REFERENCE.parent)
     assert (report.differences, report.unchecked) == ([], [])
 
 
-@pytest.mark.slow
 def test_a_bundle_of_this_version_is_consistent(tmp_path, one_figure):
     """Every kind of arm, run by the real jobs at the smallest size, with further samples."""
     methods = ("base", "blank-image", "random-choice", "sft", "grpo", "dapo", "sft-grpo")

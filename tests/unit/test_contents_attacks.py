@@ -29,6 +29,7 @@ from reassess.core.files import canonical_json, read_json, sha256_text, write_js
 from reassess.verify import verify_contents, verify_figures, verify_scores
 
 __all__ = ["derived_once"]  # a fixture for every test here
+pytestmark = pytest.mark.slow
 TRAINED = [SFT, OTHER_SEED, GRPO, DAPO, COLD]
 
 

@@ -311,6 +311,7 @@ def asked_in(folder, text, monkeypatch, kind="audit"):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_method_that_answers_from_the_answers_fails(tmp_path, monkeypatch, name, kind):

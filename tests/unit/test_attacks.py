@@ -53,6 +53,7 @@ def test_no_process_imports_from_the_working_folder(tmp_path):
     assert done.returncode == 0, done.stderr[-1000:]
 
 
+@pytest.mark.slow
 def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path):
     """matplotlib reads that file wherever it stands; `text.usetex` in it runs LaTeX on names."""
     bundle = make_bundle(tmp_path / "study").paths.bundle
@@ -190,6 +191,7 @@ def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypa
     assert os.environ["PYTHONSAFEPATH"] == "1"
 
 
+@pytest.mark.slow
 def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
     from reassess.bundles.archive import pack
     from reassess.cli.main import act
@@ -314,6 +316,7 @@ class Historian(Method):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mounts", "audit"])
 def test_a_plugin_that_is_asked_sees_no_history_of_the_project(tmp_path, monkeypatch, kind):
     """Bundles that were committed hold answers."""
@@ -341,6 +344,7 @@ CHOICES = ("", "x", "null", "[1]", "[]", '{"a": 1}', "1" * 5000, "[" * 3000)
 NESTED = "[" * 100_000 + "]" * 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", CHOICES, ids=range(len(CHOICES)))
 def test_an_answer_that_is_no_list_of_options_is_named(tmp_path, answer):
     folder = make_bundle(tmp_path).paths.bundle

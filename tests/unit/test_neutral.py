@@ -160,6 +160,7 @@ def test_numbers_are_the_same_read_back(values):
     assert back["x"].tolist() == values
 
 
+@pytest.mark.slow
 def test_a_hostile_error_and_label_reach_no_table_or_figure_as_they_are(tmp_path):
     make_bundle(tmp_path)
     folder = tmp_path / "results/micro/bundle"

@@ -117,8 +117,9 @@ def test_a_frozen_tower_keeps_its_weights_and_costs_fewer_flops(fresh, rows, tmp
 class Run:
     """What `launch.train` uses of a training run."""
 
-    def __init__(self, layout, settings):
+    def __init__(self, layout, settings, rows):
         self.base, self.settings, self.micro_batch = layout, settings, None
+        self.row_ids = rows.ids
 
     @property
     def layout(self):
@@ -164,7 +165,7 @@ def test_a_run_that_does_not_fit_continues_in_smaller_micro_batches(
             model, options = copy.deepcopy(fresh[0]), {"order_seed": 2, "layout": run.layout}
             return train_sft(model, fresh[1], rows, SFT, work=tmp_path / "work", **options)
 
-    run = Run(Layout(), SFT)
+    run = Run(Layout(), SFT, rows)
     launch.train(run, Method())
     assert splits == [(8, 1), (4, 2), (2, 4)]
     history, resumed = run.outcome
@@ -175,17 +176,17 @@ def test_a_run_that_does_not_fit_continues_in_smaller_micro_batches(
     assert "micro-batches of 8" in message and "8 rows an update" in message
 
 
-def test_one_row_that_does_not_fit_is_explained_and_other_errors_pass():
+def test_one_row_that_does_not_fit_is_explained_and_other_errors_pass(rows):
     class TooLarge:
         def fit(self, run):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(ReassessError, match=r"one row.*gradient_checkpointing"):
-        launch.train(Run(Layout(micro_batch=4), SFT), TooLarge())
+        launch.train(Run(Layout(micro_batch=4), SFT, rows), TooLarge())
 
     class Broken:
         def fit(self, run):
             raise RuntimeError("no such kernel")
 
     with pytest.raises(RuntimeError, match="no such kernel"):
-        launch.train(Run(Layout(), SFT), Broken())
+        launch.train(Run(Layout(), SFT, rows), Broken())

@@ -16,7 +16,7 @@ from synthetic import grid_in, make_bundle
 from reassess import verifier
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import pack
-from reassess.bundles.checksums import SUMS, tampered
+from reassess.bundles.checksums import tampered
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json

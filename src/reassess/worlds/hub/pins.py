@@ -65,7 +65,8 @@ class Pins:
             if not isinstance(repositories, dict):
                 raise ReassessError(f"{path}: {kind}s: expected names of repositories and pins")
             for repo, pin in repositories.items():
-                pinned[kind, repo] = _pin(f"{path}: {kind}s.{printable(repo, lines=False)}", repo, pin)
+                place = f"{path}: {kind}s.{printable(repo, lines=False)}"
+                pinned[kind, repo] = _pin(place, repo, pin)
         return cls(path, pinned)
 
     def of(self, kind: Kind, repo: str) -> Pin:

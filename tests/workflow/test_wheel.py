@@ -66,6 +66,7 @@ def test_a_folder_from_init_plans_and_runs_jobs_of_the_grid(installed, tmp_path)
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
         "config",
         "config.yaml",
+        "results",  # the record of what was made
         "scratch",
         "workflow",
     ]

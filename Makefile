@@ -113,7 +113,7 @@ test-slurm-scale: setup-test ## 2,000 jobs through that Slurm; takes an hour on 
 	$(PYTHON) tests/cluster/cluster.py up
 	REASSESS_SLEEPERS=2000 pytest -s tests/cluster -k sleeping; code=$$?; $(PYTHON) tests/cluster/cluster.py down; exit $$code
 
-test-chaos: setup-test ## kill small runs at random moments: ROUNDS=50 SEED=13; an hour on two cores
+test-chaos: setup-test ## kill small runs at random moments: ROUNDS=50 SEED=13
 	rm -f chaos.jsonl; REASSESS_CHAOS_ROUNDS=$(ROUNDS) REASSESS_CHAOS_SEED=$(SEED) REASSESS_CHAOS_RECORD=$(CURDIR)/chaos.jsonl pytest -n 2 tests/chaos; \
 	code=$$?; PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py chaos.jsonl; exit $$code
 

@@ -485,6 +485,11 @@ PLANTED = [
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
+    require_named(plant, tmp_path, monkeypatch)
+
+
+def require_named(plant, tmp_path, monkeypatch):
+    """Plant a change in a part of the reference run; it must be found, and named as it says."""
     monkeypatch.setattr("reassess.verify.report.LISTED", 10_000)
     part = Part()
     named = plant(part)

@@ -41,6 +41,14 @@ def grace() -> float:
         return DEFAULT_GRACE
 
 
+def not_ignored(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Those signals that the caller of this process does not let it ignore.
+
+    `nohup` ignores SIGHUP, and a shell SIGINT for what it runs in the background; they stay so.
+    """
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def myself() -> str:
     """This process, as the value of `OWNER` for those that work for it."""
     return f"{_namespace()} {os.getpid()} {_start_of(os.getpid())}"

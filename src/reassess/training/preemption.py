@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import TrainerCallback
 
+from reassess.core import lifetime
+
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
@@ -104,13 +106,8 @@ class PreemptionCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def heeded() -> list[signal.Signals]:
-    """The signals on which a run saves.
-
-    Those of a terminal may be ignored: SIGHUP under `nohup`, SIGINT in the background of a shell.
-    They stay so.
-    """
-    ignored = [one for one in OF_TERMINALS if signal.getsignal(one) is signal.SIG_IGN]
-    return [one for one in (*SIGNALS, *OF_TERMINALS) if one not in ignored]
+    """The signals on which a run saves; those of a terminal may be ignored, and stay so."""
+    return [*SIGNALS, *lifetime.not_ignored(OF_TERMINALS)]
 
 
 def ignore_signals() -> None:

@@ -33,11 +33,8 @@ LOOK = 0.2  # seconds between two looks at what still runs
 
 
 def heeded() -> list[signal.Signals]:
-    """The signals that end a run, without those that its caller lets it ignore.
-
-    `nohup` ignores SIGHUP, and a shell SIGINT for what it runs in the background.
-    """
-    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    """The signals that end a run, without those that its caller lets it ignore."""
+    return lifetime.not_ignored(ENDING)
 
 
 def forward_to_trainers() -> None:

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
+
 STALLED = 600  # seconds without any progress after which a wait fails
 LONGEST = 4 * 3600  # seconds after which it fails whatever progresses
 PATIENCE = 1800  # seconds for a process that leaves nothing to watch
@@ -26,6 +28,14 @@ def trainers_in(folder):
         for pid in listed
         if os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(folder)
     ]
+
+
+def command_of(process):
+    """The words that a process (of psutil) was started with; none if it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def files_below(folder):

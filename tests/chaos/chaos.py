@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from processes import files_below, wait_until
+from processes import command_of, files_below, wait_until
 from tiny import SFT, tiny_config, tiny_settings
 
 from reassess.core.files import read_json, read_parquet
@@ -210,24 +210,17 @@ def processes_of(mark: str) -> list[psutil.Process]:
 def _of_kind(target: str, first: "subprocess.Popen[bytes]", mark: str) -> list[psutil.Process]:
     """The processes that a target's name stands for."""
     everyone = processes_of(mark)
-    servers = {one.pid for one in everyone if "serve" in _command(one)}
+    servers = {one.pid for one in everyone if "serve" in command_of(one)}
     belongs = {
         "run": lambda one: one.pid == first.pid,
         "group": lambda one: True,
-        "snakemake": lambda one: "--snakefile" in _command(one),
+        "snakemake": lambda one: "--snakefile" in command_of(one),
         "server": lambda one: one.pid in servers and _parent(one) not in servers,
-        "job": lambda one: "job" in _command(one)[:6],
+        "job": lambda one: "job" in command_of(one)[:6],
         "trainer": lambda one: _parent(one) in servers,  # the fork that does a job's work
-        "maths worker": lambda one: any("multiprocessing" in word for word in _command(one)),
+        "maths worker": lambda one: any("multiprocessing" in word for word in command_of(one)),
     }
     return list(filter(belongs[target], everyone))
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def _parent(process: psutil.Process) -> int:
@@ -275,7 +268,7 @@ def _send(process: psutil.Process, name: str) -> None:
 
 
 def _name(process: psutil.Process) -> str:
-    return " ".join(Path(word).name for word in _command(process)[:8]) or "a process that has ended"
+    return " ".join(Path(word).name for word in command_of(process)[:8]) or "a process that has ended"
 
 
 def _end_of(

@@ -16,7 +16,7 @@ import processes
 import psutil
 import steps
 import yaml
-from processes import complete_checkpoints, files_below, wait_for_end
+from processes import command_of, complete_checkpoints, files_below, wait_for_end
 from tiny import tiny_config
 
 from reassess.core.files import read_json
@@ -194,7 +194,7 @@ class Run:
 def snakemake_of(process):
     """The Snakemake that a `reassess run` has started."""
     children = psutil.Process(process.pid).children()
-    return next(child for child in children if "snakemake" in child.cmdline())
+    return next(child for child in children if "snakemake" in command_of(child))
 
 
 def prepare(folder):

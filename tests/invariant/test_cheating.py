@@ -20,6 +20,8 @@ from reassess.grid.study import Grid
 from reassess.methods import find, source_of
 from reassess.training.enclosure import grid_folders
 
+pytestmark = pytest.mark.slow  # each starts processes that import torch
+
 KINDS = ("mounts", "audit")
 OTHER = "llava-w32/same-family/12/grpo/seed1"  # a cell whose answers lie beside
 HEAD = """
@@ -171,7 +173,6 @@ def found_by(grid, cell):
     return (grid.paths.work(cell.id) / "found.txt").read_text()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_method_that_looks_around_finds_nothing_and_fails_by_name(grid, kind, monkeypatch):
     forced(kind, monkeypatch)
@@ -196,7 +197,6 @@ def test_a_method_that_looks_around_finds_nothing_and_fails_by_name(grid, kind, 
     assert not grid.paths.train_manifest(cell.id).exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_method_that_reads_when_it_is_imported_finds_nothing(grid, kind, monkeypatch):
     """Its folder is of another grid with the same files: every method of it would fail."""
@@ -213,13 +213,11 @@ def test_a_method_that_reads_when_it_is_imported_finds_nothing(grid, kind, monke
     assert found_by(grid, cell) == ""
 
 
-@pytest.mark.slow
 def test_a_method_that_trains_on_rows_of_others_fails_by_name(grid):
     with pytest.raises(ReassessError, match=r"4 rows that are not its cell's, first 'probe-"):
         steps.train(grid, cell_of(grid, "greedy"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_honest_method_trains_as_without_a_view(grid, kind, monkeypatch):
     """In a process of its own, with the weights that `sft` gets in this one."""
@@ -241,7 +239,6 @@ def test_an_honest_method_trains_as_without_a_view(grid, kind, monkeypatch):
     assert not any("iid" in path for path in opened)
 
 
-@pytest.mark.slow
 def test_a_shipped_method_trains_in_a_view_in_a_process_of_its_own(tmp_path):
     """The command's manifest says by what the rest was hidden; its record is kept."""
     places = {"results": str(tmp_path / "results"), "scratch": str(tmp_path / "scratch")}
@@ -311,7 +308,6 @@ def asked_in(folder, text, monkeypatch, kind="audit"):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_method_that_answers_from_the_answers_fails(tmp_path, monkeypatch, name, kind):
@@ -367,7 +363,6 @@ def test_a_plugins_own_settings_and_seed_reach_it(tmp_path, monkeypatch):
     assert told.completions == {1: [f"1 {item.question}" for item in items]}
 
 
-@pytest.mark.slow
 def test_a_plugin_without_a_model_is_scored(tmp_path):
     text = RESPONDS.replace("{code}", "return [f'Answer: {{one.choices[0]}}' for one in questions]")
     plugins = plugins_in(tmp_path, {"cheat": text})

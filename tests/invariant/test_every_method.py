@@ -96,7 +96,7 @@ def train_start(grid, cell):
         steps.train(grid, start)
 
 
-@pytest.mark.parametrize("name", [*TRAINED, "plugin"])
+@pytest.mark.parametrize("name", [*TRAINED, pytest.param("plugin", marks=pytest.mark.slow)])
 def test_every_method_trains_scores_and_leaves_a_valid_manifest(grid, name):
     cell = cell_of(grid, name)
     train_start(grid, cell)

@@ -38,6 +38,7 @@ if __name__ == "__main__":
 IMPORTED = ("multiprocessing", "pickle", "struct", "signal", "pebble", "reassess", "sympy")
 
 
+@pytest.mark.slow
 def test_no_process_imports_from_the_working_folder(tmp_path):
     """A worker is started by `python -c`, whose first place of modules is the working folder."""
     script, bundle, marker = tmp_path / "script.py", tmp_path / "bundle", tmp_path / "ran"
@@ -205,8 +206,7 @@ def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
     assert not (tmp_path / "drawn").exists()
 
 
-@pytest.mark.parametrize("name", ["1e3", "0o7", "1.5e3", "null", "on", "1_0", "2024-01-01"])
-def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch, name):
+def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch):
     """pyyaml writes YAML 1.1, and configs are read as YAML 1.2."""
     from reassess.analysis.bundle import Bundle
     from reassess.config.load import load_config
@@ -214,11 +214,13 @@ def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch, n
 
     bundle = Bundle.load(make_bundle(tmp_path).paths.bundle)
     methods = bundle.study["config"]["methods"]
-    methods[name] = {"uses": "sft"}
+    names = ("1e3", "0o7", "1.5e3", "null", "on", "1_0", "2024-01-01")
+    methods |= dict.fromkeys(names, {"uses": "sft"})
     read = []
     monkeypatch.setattr(training, "_run", lambda config, files: read.append(load_config(config)))
     again = training.TrainedAgain(bundle, tmp_path, tmp_path / "again", trust=False)
     again.run(["llava-w32/same-family/2000/sft/seed1"])
+    assert len(methods) > len(names)
     assert sorted(read[0].methods) == sorted(methods)
 
 
@@ -359,6 +361,7 @@ def test_an_answer_that_is_no_list_of_options_is_named(tmp_path, answer):
     assert "'choice'" in outcome.text()
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_too_deep_is_a_difference(tmp_path):
     folder = make_bundle(tmp_path).paths.bundle
     path = folder / "manifests.parquet"

@@ -279,6 +279,7 @@ def test_figures_drawn_again_in_another_process_have_the_same_bytes(made, tmp_pa
     assert drawn == {f"{name}.{kind}" for name in figure_names() for kind in ("svg", "pdf", "png")}
 
 
+@pytest.mark.slow
 def test_drawing_needs_no_torch(made, tmp_path):
     code = (
         "import sys; from pathlib import Path; from reassess.figures import draw_figures;"

@@ -54,6 +54,7 @@ def torch_without_cuda():
         pytest.skip("a CUDA build of torch needs no declaration")
 
 
+@pytest.mark.slow
 def test_every_process_of_the_environment_imports_torchvision():
     """Of programs other than ours too: `lm_eval`, `accelerate`, `trl`."""
     done = run(TRANSFORMS)

@@ -14,6 +14,8 @@ from reassess.core.errors import Interrupted
 from reassess.core.lifetime import is_alive
 from reassess.training import launch
 
+pytestmark = pytest.mark.slow  # each starts processes that import torch
+
 # Stands for torch's launcher, which starts its workers in sessions of their own. Its arguments are
 # a folder, and the module that it would start.
 LAUNCHER = """

@@ -347,6 +347,7 @@ def test_a_torch_of_another_hash_is_refused(lock_of_torch, build):
     assert done.returncode != 0 and wanted in done.stderr and found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capability", ["avx2", "default"])
 def test_a_manifest_says_which_kernels_ran(capability):
     """They change the last bits of results, on one and the same processor."""

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -134,7 +135,11 @@ def connected(environment):
 
 
 def forks(process):
-    return [one for one in psutil.Process(process.pid).children() if one.status() != "zombie"]
+    living = []
+    for one in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # ended since it was listed
+            living += [one] if one.status() != psutil.STATUS_ZOMBIE else []
+    return living
 
 
 def request(**changes):

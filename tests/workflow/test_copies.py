@@ -15,6 +15,8 @@ from reassess.core.files import write_text
 from reassess.grid.study import Grid
 from reassess.workflow.run import fork_server
 
+pytestmark = pytest.mark.slow  # each plans a whole grid with Snakemake
+
 CELL = "llava-w32/same-family/12/sft/seed1"
 DRAWN = {"collect", "draw_figure", "tabulate", "test_claims", "all"}
 LONGER = {"sft": {"max_steps": 7, "batch_size": 4}}
@@ -52,7 +54,6 @@ def test_a_changed_setting_is_seen_though_nothing_tells_snakemake(run, tmp_path)
     assert planned(tmp_path) == {"train", "evaluate", *DRAWN}
 
 
-@pytest.mark.slow
 def test_results_without_scratch_have_nothing_to_do(run, tmp_path):
     shutil.rmtree("scratch")
     assert planned(tmp_path) == set()
@@ -64,25 +65,21 @@ def test_results_without_scratch_have_nothing_to_do(run, tmp_path):
     assert f"train: {CELL} " not in said
 
 
-@pytest.mark.slow
 def test_a_pool_with_other_content_reaches_the_drawings(run, tmp_path):
     perform(task_of(run, "build_pool"), "another world")
     assert planned(tmp_path) >= {"train", "evaluate", "build_base", *DRAWN}
 
 
-@pytest.mark.slow
 def test_an_edited_pool_is_made_again_alone(run, tmp_path):
     run.paths.pool("train").write_text("edited")
     assert planned(tmp_path) == {"build_pool", "all"}
 
 
-@pytest.mark.slow
 def test_a_lost_figure_is_drawn_alone(run, tmp_path):
     run.paths.figure("main", "svg").unlink()
     assert planned(tmp_path) == {"draw_figure", "all"}
 
 
-@pytest.mark.slow
 def test_a_forced_job_has_its_inputs_made(run, tmp_path):
     shutil.rmtree("scratch")
     assert planned(tmp_path, "--forcerun", "train") >= {"train", "prepare_rows", "build_base"}
@@ -95,7 +92,6 @@ def server():
         yield
 
 
-@pytest.mark.slow
 def test_a_failed_retraining_is_a_gap_and_trains_nothing_again(tmp_path, monkeypatch, server):
     """Through the real rules: trained, changed so that it fails, drawn without it."""
     monkeypatch.chdir(tmp_path)

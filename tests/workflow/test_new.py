@@ -1,6 +1,7 @@
 """Adding things: one file each, from `reassess new`, and nothing else is edited."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def extended(copy):
     return copy
 
 
+def unconcerned():
+    """The tests of the lowest packages alone, which know of nothing that can be added."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        packages = set(re.findall(r"reassess\.(\w+)", path.read_text()))
+        if packages and packages <= {"core", "verifier"}:
+            yield str(path.relative_to(ROOT))
+
+
 @pytest.mark.slow
 def test_the_fast_tier_passes_with_one_of_each_added_and_nothing_edited(extended):
     status = subprocess.run(
@@ -63,7 +72,9 @@ def test_the_fast_tier_passes_with_one_of_each_added_and_nothing_edited(extended
     )
     edited = {line[3:] for line in status.stdout.splitlines() if not line.startswith("??")}
     assert edited <= {"workflow/schemas/config.schema.json"}  # generated, by `reassess new` itself
-    done = in_copy(extended, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider")
+    left_out = [f"--ignore={path}" for path in unconcerned()]
+    assert left_out
+    done = in_copy(extended, "-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", *left_out)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 

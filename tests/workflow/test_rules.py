@@ -41,6 +41,7 @@ def snakemake(folder, *words):
     return subprocess.run([*SNAKEMAKE, *words], cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_lint_finds_nothing_but_what_is_justified():
     done = subprocess.run([*SNAKEMAKE, "--lint"], cwd=ROOT, capture_output=True, text=True)
     findings = re.findall(r"^ +\* (.*?):?$", done.stdout + done.stderr, re.MULTILINE)
@@ -178,6 +179,7 @@ def test_a_shell_runs_nothing_that_a_config_names(tmp_path):
         assert list(tmp_path.iterdir()) == [], name
 
 
+@pytest.mark.slow
 def test_a_cell_can_be_asked_for_by_its_file(tmp_path):
     config = tiny_config(tmp_path, methods=["base", "sft", "sft-grpo"])
     wanted = "results/tiny/cells/llava-w32/same-family/12/sft-grpo/seed1/scores.json"

@@ -10,6 +10,8 @@ from tiny import tiny_config
 
 from reassess.grid.study import Grid
 
+pytestmark = pytest.mark.slow  # each plans a whole grid with Snakemake
+
 UP_TO_DATE = "Nothing to be done"
 
 
@@ -46,7 +48,6 @@ def spellings(folder):
     yield "--configfile", str(folder / "tiny.yaml")
 
 
-@pytest.mark.slow
 def test_a_finished_grid_has_nothing_to_do_under_every_spelling(folder):
     for words in spellings(folder):
         assert UP_TO_DATE in plan(folder, *words), words
@@ -63,7 +64,6 @@ def test_a_moved_folder_has_nothing_to_do(folder, monkeypatch):
     assert UP_TO_DATE in plan(moved, "--config", "config=tiny.yaml")
 
 
-@pytest.mark.slow
 def test_another_working_folder_has_nothing_to_do(folder, tmp_path):
     places = {name: str(folder / name) for name in ("results", "scratch")}
     elsewhere = tmp_path / "elsewhere"
@@ -73,7 +73,6 @@ def test_another_working_folder_has_nothing_to_do(folder, tmp_path):
     assert UP_TO_DATE in plan(tmp_path, "--config", "config=elsewhere/tiny.yaml")
 
 
-@pytest.mark.slow
 def test_what_is_drawn_from_is_no_reason_to_train(folder, tmp_path):
     shutil.copytree(folder / "results/tiny/bundle", tmp_path / "bundle")
     for words in (
@@ -87,7 +86,6 @@ def test_what_is_drawn_from_is_no_reason_to_train(folder, tmp_path):
     assert UP_TO_DATE in plan(folder, "--config", "config=tiny.yaml", "bundle=results/tiny/bundle/")
 
 
-@pytest.mark.slow
 def test_snakemakes_notes_of_another_spelling_count_for_nothing(tmp_path):
     """With notes, of jobs that Snakemake ran: parameters, inputs, code. In a folder of any name."""
     tmp_path = tmp_path / "a (strange) place+, with 'quotes', \"others\", $HOME and ünicode"

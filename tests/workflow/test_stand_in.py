@@ -31,6 +31,7 @@ def rules_of(text):
     return set(re.findall(r"^(\w+) +\d+$", text, re.MULTILINE)) - {"total"}
 
 
+@pytest.mark.slow
 def test_the_papers_grid_is_planned_by_its_config_file(tmp_path):
     """By the option that users of Snakemake know: its own --configfile."""
     done = subprocess.run(

@@ -11,7 +11,7 @@ import time
 
 import psutil
 import pytest
-from processes import files_below, wait_for_end, wait_until
+from processes import command_of, files_below, wait_for_end, wait_until
 from tiny import tiny_config
 
 from reassess.core.lifetime import GRACE
@@ -162,7 +162,7 @@ class Run:
 
     def having(self, word):
         """The process with a word in its command line, or the topmost of several."""
-        found = [one for one in self.tree() if any(word in part for part in one.cmdline())]
+        found = [one for one in self.tree() if any(word in part for part in command_of(one))]
         return next(one for one in found if one.parent() not in found)
 
     def wait(self, condition, what):

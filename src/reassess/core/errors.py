@@ -17,6 +17,10 @@ class Interrupted(ReassessError):  # noqa: N818 - nothing went wrong
     """
 
 
+class AlreadyRecorded(ReassessError):  # noqa: N818 - the name says what differs
+    """A failure of which a job's own process has left the record (`failed.json`) already."""
+
+
 RESUME_ME = 75  # EX_TEMPFAIL of sysexits.h: a temporary failure, to be tried again
 
 

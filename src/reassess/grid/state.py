@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from reassess.core.errors import Interrupted, ReassessError
+from reassess.core.errors import AlreadyRecorded, Interrupted, ReassessError
 from reassess.core.files import write_json
 from reassess.core.secrets import redact
 from reassess.grid.cells import Cell
@@ -52,6 +52,8 @@ def recording_failure(grid: Grid, cell: Cell, action: str) -> Iterator[None]:
         yield
     except Interrupted:
         raise  # no failure: the job resumes when it is called again
+    except AlreadyRecorded:
+        raise
     except Exception as error:
         try:
             write_json(

@@ -22,7 +22,7 @@ from types import FrameType
 
 from reassess.config.schema import Config
 from reassess.core import lifetime
-from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
+from reassess.core.errors import RESUME_ME, AlreadyRecorded, Interrupted, ReassessError
 from reassess.core.files import read_json, read_parquet, write_parquet
 from reassess.core.project import PACKAGE, ROOT
 from reassess.core.view import REQUEST, View, audited, enter
@@ -171,8 +171,7 @@ def run_again(run: TrainingRun, view: View, environment: Mapping[str, str]) -> N
         raise Interrupted(
             f"cell {run.cell} was stopped by a signal; run the same command again to resume"
         )
+    if code and failure.is_file():
+        raise AlreadyRecorded(str(read_json(failure)["error"]).removeprefix("ReassessError: "))
     if code:
-        reason = f"its process ended with exit code {code}"
-        if failure.is_file():
-            reason = str(read_json(failure)["error"]).removeprefix("ReassessError: ")
-        raise ReassessError(reason)
+        raise ReassessError(f"its process ended with exit code {code}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,9 +153,16 @@ def _writing_no_results(cell: Cell, folder: Path, written: Collection[str]) -> I
 
 
 def _changed(folder: Path) -> dict[Path, int]:
-    """When each entry of a folder was changed last, which a process cannot set as it likes."""
+    """When each entry of a folder was changed last, which a process cannot set as it likes.
+
+    What a view covers is left out: it cannot be written, and has other times there.
+    """
     entries = folder.iterdir() if folder.is_dir() else ()
-    return {path: path.lstat().st_ctime_ns for path in entries if not path.name.startswith(".")}
+    return {
+        path: path.lstat().st_ctime_ns
+        for path in entries
+        if not (path.name.startswith(".") or os.path.ismount(path))
+    }
 
 
 def training_run(grid: Grid, cell: Cell) -> TrainingRun:

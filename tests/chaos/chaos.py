@@ -12,7 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +27,7 @@ from tiny import SFT, tiny_config, tiny_settings
 from reassess.core.files import read_json, read_parquet
 from reassess.grid.study import Grid
 from reassess.methods import find
+from reassess.workflow.fork_server import FOLDER
 
 MARK = "REASSESS_CHAOS_ROUND"  # in the environment of every process of a round
 METHODS = ("base", "sft", "grpo", "sft-grpo")
@@ -38,6 +41,8 @@ TARGETS = ("run", "snakemake", "server", "job", "trainer", "group", "maths worke
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGSTOP")
 LONGEST_DELAY = 14.0  # seconds after the first job of a cell has begun
 SUSPENDED = 3.0  # seconds for which a stopped process stands still
+TRACEBACK = "Traceback (most recent call last)"
+REFUSED = "is being run by"  # in the message of a run that finds its grid's lock held
 GONE = 300  # seconds without any change after which processes that remain are orphans
 
 
@@ -51,6 +56,11 @@ class Plan:
     signal: str
     delay: float
     afterwards: str  # what follows a SIGSTOP
+
+    @property
+    def kills(self) -> bool:
+        """Whether a process ends without having a say in it."""
+        return "SIGKILL" in (self.signal, self.afterwards if self.signal == "SIGSTOP" else "")
 
     @classmethod
     def of(cls, seed: int) -> "Plan":
@@ -79,6 +89,9 @@ class Outcome:
     broken_files: list[str] = field(default_factory=list)
     other_weights: list[str] = field(default_factory=list)
     trained_twice: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    left_behind: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
     output: str = ""
 
     @property
@@ -89,6 +102,9 @@ class Outcome:
             *(f"broken file: {one}" for one in self.broken_files),
             *(f"other weights: {one}" for one in self.other_weights),
             *(f"trained twice: {one}" for one in self.trained_twice),
+            *(f"traceback: {one}" for one in self.tracebacks),
+            *(f"left behind: {one}" for one in self.left_behind),
+            *(f"wrong lock: {one}" for one in self.locked),
         ]
         if self.rerun_exit != 0:
             problems.append(f"the rerun ended with {self.rerun_exit}")
@@ -150,22 +166,31 @@ def play(plan: Plan, prepared: Path, folder: Path, expected: dict[str, str]) -> 
     shutil.copytree(prepared, folder, symlinks=True)
     outcome = Outcome(plan)
     mark = f"{plan.seed}-{os.getpid()}-{time.time_ns()}"
-    first = _start(folder, "tiny.yaml", mark, "first")
+    temporary = Path(tempfile.mkdtemp(prefix="chaos-"))  # short enough for a socket's path
+    environment = {**os.environ, MARK: mark, "TMPDIR": str(temporary)}
+    first = _start(folder, "tiny.yaml", environment, "first")
     other = None
     if plan.scenario == "two runs":
-        other = _start(folder, "tiny.yaml", mark, "other")
+        other = _start(folder, "tiny.yaml", environment, "other")
     elif plan.scenario == "two grids":
-        other = _start(folder, "other.yaml", mark, "other")
+        other = _start(folder, "other.yaml", environment, "other")
     _strike(plan, first, mark, folder, outcome)
     outcome.first_exit = _end_of(first, mark, folder, outcome)
     if other is not None:
         outcome.other_exit = _end_of(other, mark, folder, outcome)
     _nothing_remains(mark, folder, outcome)
+    outcome.left_behind = _servers_left(plan, temporary)
+    shutil.rmtree(temporary)
+    logs = {path.name: path.read_text() for path in sorted(folder.glob("*.log"))}
+    outcome.tracebacks = [
+        name for name, text in logs.items() if TRACEBACK in text and not plan.kills
+    ]
+    outcome.locked = _locks_that_are_wrong(plan, logs)
     before = _finished_cells(folder)
     outcome.finished_before = len(before)
     rerun = finish(folder)
     outcome.rerun_exit = rerun.returncode
-    outcome.output = (folder / "first.log").read_text() + rerun.stdout + rerun.stderr
+    outcome.output = "".join(logs.values()) + rerun.stdout + rerun.stderr
     if plan.scenario == "two grids":
         again = finish(folder, "other.yaml")
         outcome.rerun_exit = outcome.rerun_exit or again.returncode
@@ -182,7 +207,23 @@ def play(plan: Plan, prepared: Path, folder: Path, expected: dict[str, str]) -> 
     return outcome
 
 
-def _start(folder: Path, config: str, mark: str, log: str) -> "subprocess.Popen[bytes]":
+def _servers_left(plan: Plan, temporary: Path) -> list[str]:
+    """Folders of fork servers that nobody has removed, where somebody has lived who could."""
+    if plan.target == "group" and plan.kills:
+        return []
+    return [path.name for path in temporary.glob(f"{FOLDER}*")]
+
+
+def _locks_that_are_wrong(plan: Plan, logs: Mapping[str, str]) -> list[str]:
+    """One of two runs of a grid is refused; one of two grids is not."""
+    refused = [name for name, text in logs.items() if REFUSED in text]
+    expected = 1 if plan.scenario == "two runs" else 0
+    return [] if len(refused) == expected else [f"refused: {refused or 'none'}"]
+
+
+def _start(
+    folder: Path, config: str, environment: Mapping[str, str], log: str
+) -> "subprocess.Popen[bytes]":
     with (folder / f"{log}.log").open("wb") as output:
         return subprocess.Popen(
             command(config, bundle_of(config)),
@@ -190,7 +231,7 @@ def _start(folder: Path, config: str, mark: str, log: str) -> "subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, MARK: mark},
+            env=environment,
             start_new_session=True,
         )
 
@@ -268,7 +309,9 @@ def _send(process: psutil.Process, name: str) -> None:
 
 
 def _name(process: psutil.Process) -> str:
-    return " ".join(Path(word).name for word in command_of(process)[:8]) or "a process that has ended"
+    return (
+        " ".join(Path(word).name for word in command_of(process)[:8]) or "a process that has ended"
+    )
 
 
 def _end_of(

@@ -78,6 +78,20 @@ def test_a_finished_grid_has_nothing_to_do(finished):
     assert times_of_results(folder) == before
 
 
+def test_a_lost_figure_is_drawn_again_and_nothing_else_is_made(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder, symlinks=True)
+    lost = folder / "results/tiny/figures/capacity.svg"
+    before = times_of_results(folder)
+    content = lost.read_bytes()
+    lost.unlink()
+    assert run(folder).returncode == 0
+    assert lost.read_bytes() == content
+    after = times_of_results(folder)
+    changed = {path for path in before if after[path] != before[path]}
+    assert {path.stem for path in changed} <= {"capacity", "report"}
+
+
 def times_of_results(folder):
     """The times of all results; records are notes, which follow the times of what they name."""
     return {

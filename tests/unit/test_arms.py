@@ -4,6 +4,7 @@ import importlib
 import json
 from collections import Counter
 from dataclasses import asdict
+from itertools import permutations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -157,8 +158,24 @@ def test_the_arm_that_stands_for_a_method_starts_at_the_base_and_is_paid_for_ans
     )
     traits = traits_of(study, {})
     by_variant = sorted((one.variant, name) for name, one in traits.items() if one.kind == "rl")
-    assert [name for _, name in by_variant] == ["plain", "again", "half", "continued"]
+    assert [name for _, name in by_variant] == ["again", "plain", "half", "continued"]
     assert traits["tuned"].kind == "sft" and traits["tuned"].variant == 0
+
+
+def test_the_order_of_arms_decides_for_no_arm():
+    """Exchanged in a bundle, it would choose afterwards which arm a claim is about."""
+    arms = {
+        "sft": arm("sft", start="base", learning_rate=2e-3),
+        "sft-low": arm("sft", start="base", learning_rate=1e-4),
+        "another": arm("sft", start="base", learning_rate=1e-5),
+    }
+    for order in permutations(arms):
+        traits = traits_of({"arm_order": order, "arms": arms}, dict.fromkeys(arms, "sft"))
+        assert {name: one.variant for name, one in traits.items()} == {
+            "sft": 0,
+            "sft-low": 1,
+            "another": 2,
+        }
 
 
 def test_a_cold_start_is_found_through_the_chain_of_starts():
@@ -178,12 +195,12 @@ def test_a_cold_start_is_found_through_the_chain_of_starts():
 
 def test_arms_beyond_the_known_ones_get_a_style_each_and_keep_their_name():
     study = study_of(
-        plain=arm("grpo", start="base", format_weight=0.1),
+        grpo=arm("grpo", start="base", format_weight=0.1),
         longer=arm("grpo", start="base", format_weight=0.1),
         third=arm("grpo", start="base", format_weight=0.3),
         new=arm("dr-grpo", start="base", format_weight=0.1),
     )
     styles = styles_of(traits_of(study, {}))
-    assert styles["plain"] == STYLES["grpo"]
+    assert styles["grpo"] == STYLES["grpo"]
     assert [styles[name].label for name in ("longer", "third", "new")] == ["longer", "third", "new"]
     assert not {styles[name] for name in ("longer", "third", "new")} & set(STYLES.values())

@@ -1,7 +1,9 @@
 """What an arm is, whatever it is called: its method, where it starts, what its reward looks at.
 
 Claims and figures choose arms by these traits. An arm's name is free (`uses:` in the config names
-its method file), so a name decides nothing: a bundle with renamed arms gives the same numbers.
+its method file), so a name decides nothing where traits do: a bundle with renamed arms gives the
+same numbers. Among arms with the same traits the one that is called as its method stands for it.
+The order of arms never decides: no hash covers it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reassess.core.files import Json
+from reassess.core.files import Json, canonical_json
 from reassess.methods import Kind
 
 BASE = "base"  # as `start`: the base model, no arm
@@ -27,7 +29,7 @@ class ArmTraits:
         format_weight: the share of the reward that form alone earns; None without a reward.
         variant: its number among the arms of its method; 0 stands for the method. Those that
             start from the base model come first, then those whose reward looks at the answer
-            most, then those named first in the config.
+            most, then the one that is called as its method, then by settings and name.
     """
 
     name: str
@@ -91,13 +93,15 @@ def _starts(settings: Mapping[str, Json], name: str) -> Iterator[str]:
 def _variants(settings: Mapping[str, Json]) -> dict[str, int]:
     """The number of each arm among those of its method."""
 
-    def place(name: str) -> tuple[bool, float]:
+    def place(name: str) -> tuple[bool, float, bool, str, str]:
         content = settings[name]
-        return content.get("start", BASE) != BASE, float(content.get("format_weight") or 0)
+        continues = content.get("start", BASE) != BASE
+        weight = float(content.get("format_weight") or 0)
+        return continues, weight, name != content["method"], canonical_json(content), name
 
     count: dict[str, int] = {}
     variants = {}
-    for name in sorted(settings, key=place):  # stable: ties stay in the order of the config
+    for name in sorted(settings, key=place):
         method = settings[name]["method"]
         variants[name] = count.get(method, 0)
         count[method] = variants[name] + 1

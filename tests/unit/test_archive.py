@@ -21,8 +21,9 @@ from reassess.bundles.archive import opened, pack, redraw
 from reassess.bundles.checksums import SUMS, listed, require_whole, tampered, write_sums
 from reassess.bundles.collect import FRAMES
 from reassess.bundles.dictionary import TABLES
-from reassess.bundles.drawings import DRAWN_WITH
+from reassess.bundles.drawings import DRAWN_WITH, draw_all, drawn_with
 from reassess.bundles.merge import conflicts, merge
+from reassess.bundles.plain import plain_files
 from reassess.cli.main import act, app
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json
@@ -50,6 +51,37 @@ def unpacked(archive, tmp_path):
     with zipfile.ZipFile(archive) as opened_archive:
         opened_archive.extractall(tmp_path / "study")
     return tmp_path / "study"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The folder of what has been drawn, by the hash of what it was drawn from."""
+    return tmp_path_factory.mktemp("drawn")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Draw nothing, for a test of tables only."""
+    monkeypatch.setattr(
+        "reassess.bundles.archive.draw_all",
+        lambda bundle, root: write_json(root / DRAWN_WITH, drawn_with()),
+    )
+
+
+@pytest.fixture
+def drawn_once(drawn, monkeypatch):
+    """Draw equal bundles once for all tests that ask for this: drawing takes seconds each time."""
+
+    def draw_or_copy(bundle, root):
+        content = [bundle.joinpath(name).read_bytes() for name in plain_files(bundle)]
+        folder = drawn / hashlib.sha256(b"".join(content)).hexdigest()
+        if not folder.is_dir():
+            draw_all(bundle, folder)
+        shutil.copytree(folder, root, dirs_exist_ok=True)
+        write_json(root / DRAWN_WITH, drawn_with())
+
+    for module in ("reassess.bundles.archive", "reassess.verify.figures"):
+        monkeypatch.setattr(f"{module}.draw_all", draw_or_copy)
 
 
 def test_the_same_bundle_gives_the_same_archive(bundle, archive, tmp_path):
@@ -154,12 +186,13 @@ def test_the_crate_lists_every_file_and_what_made_them(unpacked):
     assert graph["./"]["license"]["@id"].endswith("Apache-2.0")
 
 
-def test_a_laptop_redraws_the_same_bytes(archive, unpacked, tmp_path):
+def test_a_laptop_redraws_the_same_bytes(archive, unpacked, tmp_path, request):
     redraw(archive, tmp_path / "redrawn")
     drawn = [path for path in (tmp_path / "redrawn").rglob("*") if path.is_file()]
     assert len(drawn) > 15
     for path in drawn:
         assert path.read_bytes() == (unpacked / path.relative_to(tmp_path / "redrawn")).read_bytes()
+    request.getfixturevalue("drawn_once")
     assert verify_figures(archive).differences == []
 
 
@@ -185,6 +218,7 @@ def test_a_bundle_of_a_newer_version_is_refused(unpacked, tmp_path):
 # --- what an archive must not hold ------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_checksums_that_are_missing_are_an_error(unpacked, tmp_path):
     (unpacked / SUMS).unlink()
     assert [one.split(":")[0] for one in tampered(unpacked)] == [SUMS]
@@ -197,6 +231,7 @@ def test_checksums_that_are_missing_are_an_error(unpacked, tmp_path):
     assert "no packed bundle" in found and "bundle pack" in found
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_grids_own_folder_is_drawn_and_is_no_packed_bundle(bundle, tmp_path):
     redraw(bundle.parent, bundle.parent)
     (found,) = verify_figures(bundle.parent).differences
@@ -267,6 +302,29 @@ def test_a_cut_list_of_sums_is_told(unpacked):
     assert any("cut off" in one for one in tampered(unpacked))
     (unpacked / SUMS).write_text("")
     assert len(tampered(unpacked)) == len(text.splitlines())
+
+
+def test_sums_in_another_order_than_they_are_packed_in_are_told(unpacked):
+    lines = (unpacked / SUMS).read_text().splitlines(keepends=True)
+    (unpacked / SUMS).write_text("".join(reversed(lines)))
+    (found,) = tampered(unpacked)
+    assert SUMS in found and "order" in found
+
+
+@pytest.mark.parametrize("name", ["endorsed-by-everybody", "figures/retracted/by"])
+def test_an_empty_folder_is_told(unpacked, name):
+    (unpacked / name).mkdir(parents=True)
+    assert f"{name}/: an empty folder; remove it" in tampered(unpacked)
+
+
+@pytest.mark.parametrize("bit", [0o4000, 0o2000, 0o1000])
+def test_a_file_that_lends_rights_is_refused(unpacked, bit):
+    (unpacked / "claims.json").chmod(0o755 | bit)
+    with (
+        pytest.raises(ReassessError, match=r"'claims.json' is set to run.*chmod"),
+        opened(unpacked),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -422,6 +480,7 @@ def test_sizes_that_lie_are_found_while_unpacking(tmp_path, monkeypatch, stated,
     refused(path)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_an_ordinary_zip_of_an_unpacked_bundle_reads_the_same(unpacked, archive, tmp_path):
     with opened(archive) as root:
         files = {name: (root / name).read_bytes() for name in [SUMS, *listed(root)]}
@@ -435,8 +494,8 @@ def test_an_ordinary_zip_of_an_unpacked_bundle_reads_the_same(unpacked, archive,
 def ordinary_zips(unpacked, folder):
     """Zip files of a folder as people make them."""
     name, parent = unpacked.name, unpacked.parent
-    yield zipped(folder / "python.zip", unpacked, "", zipfile.ZIP_LZMA)
-    yield zipped(folder / "top.zip", unpacked, "Studie \u00c4 (1)/", zipfile.ZIP_BZIP2)
+    yield zipped(folder / "python.zip", unpacked, "", zipfile.ZIP_STORED)
+    yield zipped(folder / "top.zip", unpacked, "Studie \u00c4 (1)/", zipfile.ZIP_DEFLATED)
     yield zipped(folder / "deep.zip", unpacked, "results/reference/micro/", zipfile.ZIP_DEFLATED)
     yield zipped(folder / "zip64.zip", unpacked, "x/", zipfile.ZIP_DEFLATED, force_zip64=True)
     if shutil.which("zip"):
@@ -518,6 +577,7 @@ def test_an_error_of_its_own_keeps_its_type_and_cause(archive):
     assert raised.value.__cause__ is cause
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_only_the_tables_are_packed_and_only_an_archive_is_replaced(unpacked, tmp_path):
     shutil.copytree(unpacked / "bundle", tmp_path / "own/bundle")
     (tmp_path / "own/bundle/.scores.parquet.tmp").write_text("left by a crash")
@@ -530,12 +590,13 @@ def test_only_the_tables_are_packed_and_only_an_archive_is_replaced(unpacked, tm
         pack(tmp_path / "own/bundle", tmp_path / "out")
     (tmp_path / "out/precious.txt").unlink()
     pack(tmp_path / "own/bundle", tmp_path / "out")
-    (tmp_path / "out/figures/old.svg").write_text("of an earlier version")
+    (tmp_path / "out/figures/old").mkdir()
+    (tmp_path / "out/figures/old/old.svg").write_text("of an earlier version")
     (tmp_path / f"out/{SUMS}.sig").write_text("of what was there before")
     write_sums(tmp_path / "out")
     pack(tmp_path / "own/bundle", tmp_path / "out")
     assert tampered(tmp_path / "out") == []
-    assert not (tmp_path / "out/figures/old.svg").exists()
+    assert not (tmp_path / "out/figures/old").exists()
     assert not (tmp_path / f"out/{SUMS}.sig").exists()
 
 
@@ -550,6 +611,7 @@ def test_no_archive_and_half_an_archive(archive, tmp_path):
         pass
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_another_matplotlib_and_a_missing_font_are_named(unpacked, tmp_path, monkeypatch):
     then = read_json(unpacked / DRAWN_WITH)
     write_json(unpacked / DRAWN_WITH, {**then, "matplotlib": "3.0.0", "machine": "riscv"})
@@ -597,6 +659,7 @@ def test_halves_merge_to_the_whole(unpacked, archive, tmp_path):
         ).read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_two_labs_disagree_on_is_named(unpacked, tmp_path):
     cell = "llava-w32/same-family/2000/sft/seed1"
     other = part(
@@ -644,6 +707,7 @@ def test_other_rows_do_not_merge(unpacked, tmp_path):
         merge(first, second, tmp_path / "merged.zip")
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_the_commands_say_what_they_did(bundle, tmp_path):
     out = tmp_path / "study.zip"
     done = CliRunner().invoke(app, ["bundle", "--bundle", str(bundle), "--out", str(out)])

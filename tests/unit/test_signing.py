@@ -1,5 +1,6 @@
 """Who says so: signatures of archives by `ssh-keygen`, and every way in which they can be none."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -12,9 +13,11 @@ from synthetic import grid_in, make_bundle
 from reassess.bundles import signing
 from reassess.bundles.archive import opened, pack
 from reassess.bundles.checksums import SIGNATURE, SUMS, tampered, write_sums
+from reassess.bundles.drawings import DRAWN_WITH, drawn_with
 from reassess.bundles.merge import merge
 from reassess.bundles.signing import NAMESPACE, check, sign
 from reassess.core.errors import ReassessError
+from reassess.core.files import write_json
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="ssh-keygen (OpenSSH) is not installed"
@@ -112,6 +115,63 @@ def test_what_is_no_signature_is_bad(archive, keys, tmp_path, content):
     (archive / SIGNATURE).write_bytes(content)
     assert state(archive) == "bad"
     assert state(archive, allow(tmp_path / "allowed", keys / "alice")) == "bad"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text + b"Endorsed by everybody.\n",
+        lambda text: b"Endorsed by everybody.\n" + text,
+        lambda text: text + text,
+        lambda text: text + b"\n",
+        lambda text: text[:-1],
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\n\n", 1),
+        lambda text: text.replace(b"\n-----END", b" \n-----END"),
+        lambda text: rewrapped(text, 64, 70),
+        lambda text: with_reserved(text, b"Endorsed by everybody."),
+    ],
+    ids=["behind", "before", "twice", "empty-line", "cut", "returns", "gap", "space", "wrapped",
+         "reserved"],
+)  # fmt: skip
+def test_nothing_but_one_signature_is_a_signature(archive, keys, tmp_path, change):
+    """`ssh-keygen` itself accepts most of these, and what is added would seem to be signed."""
+    sign(archive, keys / "alice")
+    allowed = allow(tmp_path / "allowed", keys / "alice")
+    assert state(archive, allowed) == "good"
+    text = (archive / SIGNATURE).read_bytes()
+    assert change(text) != text
+    (archive / SIGNATURE).write_bytes(change(text))
+    assert state(archive) == state(archive, allowed) == "bad"
+    assert "exactly one signature" in check(archive).problem
+
+
+def rewrapped(text, *lengths):
+    """A signature whose lines have other lengths."""
+    first, *lines, last = text.splitlines()
+    content, wrapped = b"".join(lines), []
+    for length in (*lengths, len(content)):
+        wrapped.append(content[:length])
+        content = content[length:]
+    return b"\n".join([first, *wrapped, last, b""])
+
+
+def with_reserved(text, words):
+    """A signature with words in the field that OpenSSH reserves and does not read."""
+    first, *lines, last = text.splitlines()
+    blob = base64.b64decode(b"".join(lines))
+    at = blob.index(NAMESPACE.encode()) + len(NAMESPACE)
+    blob = blob[:at] + len(words).to_bytes(4, "big") + words + blob[at + 4 :]
+    content = base64.b64encode(blob)
+    lines = [content[place : place + 70] for place in range(0, len(content), 70)]
+    return b"\n".join([first, *lines, last, b""])
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("ecdsa", "256"), ("rsa", "1024")])
+def test_keys_of_other_kinds_sign_too(archive, tmp_path, kind, bits):
+    key = make_key(tmp_path / kind, "-b", bits, kind=kind)
+    sign(archive, key)
+    assert state(archive, allow(tmp_path / "allowed", key)) == "good"
 
 
 def test_a_signature_without_sums_or_of_another_archive_is_bad(archive, keys):
@@ -282,8 +342,11 @@ def bundle(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_figure")
-def test_a_signed_archive_and_what_is_merged_of_it(bundle, keys, tmp_path):
+def test_a_signed_archive_and_what_is_merged_of_it(bundle, keys, tmp_path, monkeypatch):
+    monkeypatch.setattr(  # drawing takes seconds each time, and is no part of this
+        "reassess.bundles.archive.draw_all",
+        lambda bundle, root: write_json(root / DRAWN_WITH, drawn_with()),
+    )
     pack(bundle, tmp_path / "plain.zip")
     pack(bundle, tmp_path / "signed.zip", sign=keys / "alice")
     pack(bundle, tmp_path / "signed", sign=keys / "alice")

@@ -28,7 +28,7 @@ from reassess.bundles.checksums import (
 from reassess.bundles.description import describe
 from reassess.bundles.dictionary import TABLES
 from reassess.bundles.drawings import draw_all
-from reassess.bundles.plain import NAMED, plain_files
+from reassess.bundles.plain import NAMED, empty_folders, plain_files
 from reassess.bundles.zips import unpack, write_zip
 from reassess.core.errors import ReassessError
 from reassess.core.files import replacing
@@ -99,6 +99,8 @@ def _replace(root: Path, names: Sequence[str], out: Path) -> None:
     for name in plain_files(out) if out.is_dir() else []:
         if name not in names:  # of an earlier archive
             (out / name).unlink()
+    for folder in reversed(empty_folders(out) if out.is_dir() else []):
+        (out / folder).rmdir()
     for name in names:
         with replacing(out / name) as temporary:
             shutil.copyfile(root / name, temporary)

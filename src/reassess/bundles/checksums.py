@@ -1,7 +1,7 @@
 """The checksums of an archive (`SHA256SUMS`), and whether its files still match them.
 
-Every file is listed, once, but for the list itself and its signature. What is not listed is as
-wrong as what was changed.
+Every file is listed, once and in order, but for the list itself and its signature. What is not
+listed is as wrong as what was changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from reassess.bundles.plain import NAMED, plain_files, problem_of, same_name
+from reassess.bundles.plain import NAMED, empty_folders, plain_files, problem_of, same_name
 from reassess.core.errors import ReassessError
 from reassess.core.files import sha256_file, write_text
 
@@ -67,6 +67,7 @@ def tampered(root: Path) -> list[str]:
             wrong.append(f"{name}: not the file that {SUMS} lists; it was changed or damaged")
     if (root / SUMS).is_file():
         wrong += [f"{name}: not listed in {SUMS}" for name in sorted(there - set(sums))]
+        wrong += [f"{name}/: an empty folder; remove it" for name in empty_folders(root)]
     return wrong
 
 
@@ -114,4 +115,6 @@ def _read(root: Path) -> tuple[dict[str, str], list[str]]:
             continue
         names.add(same_name(name))
         sums[name] = checksum
+    if list(sums) != sorted(sums):
+        wrong.append(f"{SUMS}: its lines are not in the order of their names, as they are packed")
     return sums, wrong

@@ -11,6 +11,7 @@ from pathlib import Path
 from reassess.core.errors import ReassessError
 
 WRITABLE = 0o222
+SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 NAMED = 10  # of many problems, how many are named
 KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -63,6 +64,8 @@ def plain_files(root: Path) -> list[str]:
             problem = "a hard link, whose content may change from elsewhere"
         elif kind not in (stat.S_IFREG, stat.S_IFDIR):
             problem = KINDS.get(kind, "no regular file")
+        elif kind == stat.S_IFREG and about.st_mode & SPECIAL:
+            problem = "set to run as its owner or group, or sticky (`chmod 644` it)"
         if problem:
             wrong.append(f"{name!r} is {problem}")
         elif kind == stat.S_IFREG:
@@ -74,6 +77,23 @@ def plain_files(root: Path) -> list[str]:
             "Nothing was read; remove or replace them"
         )
     return sorted(names)
+
+
+def empty_folders(root: Path) -> list[str]:
+    """The folders below a folder that hold no file at any depth, sorted.
+
+    Raises:
+        ReassessError: a folder cannot be read.
+    """
+    folders: set[Path] = set()
+    full: set[Path] = set()
+    for entry in _entries(root):
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            folders.add(path)
+        else:
+            full.update(path.parents)
+    return sorted(path.relative_to(root).as_posix() for path in folders - full)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -7,6 +7,8 @@ file. Whose keys count is a list of allowed signers as `ssh-keygen(1)` describes
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import re
 import shutil
@@ -26,6 +28,10 @@ NAMESPACE = "reassess-bundle"  # a signature made for anything else is none of a
 LONGEST = 2**16  # bytes of a signature
 GOOD = re.compile(
     rf'Good "{NAMESPACE}" signature (?:for .* )?with (\S+ key SHA256:\S+)$', re.MULTILINE
+)
+# What `ssh-keygen` writes, and nothing else: text around it, or in it, would seem to be signed.
+ARMOR = re.compile(
+    rb"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]+\n)+)-----END SSH SIGNATURE-----\n"
 )
 
 State = Literal["unsigned", "unchecked", "good", "bad"]
@@ -120,8 +126,9 @@ def check(root: Path, signers: Path | None = None) -> Signature:
     if not (root / SIGNATURE).is_file():
         wanted = "there is none, and the bundle should be signed" if signers is not None else ""
         return Signature("unsigned", problem=wanted)
-    if (root / SIGNATURE).stat().st_size > LONGEST or not (root / SUMS).is_file():
-        return Signature("bad", problem=f"no signature of {SUMS}")
+    if not (root / SUMS).is_file() or not _is_one_signature(root / SIGNATURE):
+        problem = f"not exactly one signature of {SUMS}, as {PROGRAM} writes it; get another copy"
+        return Signature("bad", problem=problem)
     if shutil.which(PROGRAM) is None:
         return Signature("unchecked")
     sums = (root / SUMS).read_bytes()
@@ -133,6 +140,29 @@ def check(root: Path, signers: Path | None = None) -> Signature:
     if signers is None:
         return Signature("unchecked", key=match[1])
     return _by_one_of(signers, match[1], of_signature, sums)
+
+
+def _is_one_signature(path: Path) -> bool:
+    """Whether a file is one armored signature (OpenSSH's PROTOCOL.sshsig) without a spare byte."""
+    match = ARMOR.fullmatch(path.read_bytes()) if path.stat().st_size <= LONGEST else None
+    if match is None:
+        return False
+    lines = match[1].splitlines()
+    text = b"".join(lines)
+    if len(lines[-1]) > len(lines[0]) or len({len(line) for line in lines[:-1]}) > 1:
+        return False
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return False
+    fields = []  # key, namespace, reserved, name of the hash, signature; behind name and version
+    end = 10
+    while end < len(blob):
+        start = end + 4
+        end = start + int.from_bytes(blob[end:start], "big")
+        fields.append(blob[start:end])
+    whole = end == len(blob) and len(fields) == 5
+    return whole and blob.startswith(b"SSHSIG") and not fields[2] and base64.b64encode(blob) == text
 
 
 def _by_one_of(signers: Path, key: str, of_signature: tuple[str, ...], sums: bytes) -> Signature:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import steps
 from processes import wait_until
-from synthetic import make_bundle
+from synthetic import grid_in, make_bundle
 from tiny import tiny_grid
 
 from reassess.core import tables
@@ -24,6 +24,14 @@ from reassess.evaluation import runner
 from reassess.methods import find
 from reassess.verify import verify_scores
 from reassess.verify.overall import verify_all
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The folder of a bundle of few cells and items."""
+    grid = grid_in(tmp_path, "config/smoke.yaml")
+    return make_bundle(tmp_path, grid, items=10).paths.bundle
+
 
 # --- the working folder may be the bundle's own -------------------------------------------------------
 
@@ -55,9 +63,8 @@ def test_no_process_imports_from_the_working_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path):
+def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path, small):
     """matplotlib reads that file wherever it stands; `text.usetex` in it runs LaTeX on names."""
-    bundle = make_bundle(tmp_path / "study").paths.bundle
     code = (
         "import sys; from pathlib import Path; from reassess.figures import draw_figures; "
         "draw_figures(Path(sys.argv[1]), Path(sys.argv[2]), ['capacity'])"
@@ -70,7 +77,7 @@ def test_a_matplotlibrc_in_the_working_folder_changes_no_figure(tmp_path):
             text = "text.usetex: True\nsavefig.facecolor: red\nlines.linewidth: 9\n"
             (folder / "matplotlibrc").write_text(text)
         done = subprocess.run(
-            [sys.executable, "-c", code, bundle, "out"], cwd=folder, capture_output=True, text=True
+            [sys.executable, "-c", code, small, "out"], cwd=folder, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr[-1000:]
         drawn.append((folder / "out/capacity.svg").read_bytes())
@@ -171,16 +178,15 @@ def test_small_files_that_unpack_to_large_tables_are_refused(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("table", ["scores", "history", "manifests", "predictions"])
-def test_every_table_of_a_bundle_is_checked(tmp_path, monkeypatch, table):
+def test_every_table_of_a_bundle_is_checked(small, table):
     from reassess.analysis.bundle import Bundle
     from reassess.bundles.stored_answers import answers_by_cell
 
-    folder = make_bundle(tmp_path).paths.bundle
-    Bundle.load(folder)
-    pq.write_table(pa.table({"a": [[1]]}), folder / f"{table}.parquet")
+    Bundle.load(small)
+    pq.write_table(pa.table({"a": [[1]]}), small / f"{table}.parquet")
     with pytest.raises(ReassessError, match=rf"{table}\.parquet has columns that hold several"):
-        list(answers_by_cell(folder / "predictions.parquet"))
-        Bundle.load(folder)
+        list(answers_by_cell(small / "predictions.parquet"))
+        Bundle.load(small)
 
 
 def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypatch):
@@ -193,12 +199,12 @@ def test_commands_start_no_process_that_imports_from_the_working_folder(monkeypa
 
 
 @pytest.mark.slow
-def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path):
+def test_one_figure_of_a_changed_bundle_is_not_drawn(tmp_path, small, one_figure):
     from reassess.bundles.archive import pack
     from reassess.cli.main import act
 
     packed = tmp_path / "packed"
-    pack(make_bundle(tmp_path / "study").paths.bundle, packed)
+    pack(small, packed)
     with (packed / "config.yaml").open("a") as config:
         config.write("# changed")
     words = ["bundle", "draw", "--bundle", str(packed), "--out", str(tmp_path / "drawn")]
@@ -215,7 +221,7 @@ def test_a_config_that_is_trained_again_keeps_its_names(tmp_path, monkeypatch):
     bundle = Bundle.load(make_bundle(tmp_path).paths.bundle)
     methods = bundle.study["config"]["methods"]
     names = ("1e3", "0o7", "1.5e3", "null", "on", "1_0", "2024-01-01")
-    methods |= dict.fromkeys(names, {"uses": "sft"})
+    methods |= {name: {"uses": "sft"} for name in names}
     read = []
     monkeypatch.setattr(training, "_run", lambda config, files: read.append(load_config(config)))
     again = training.TrainedAgain(bundle, tmp_path, tmp_path / "again", trust=False)
@@ -347,26 +353,24 @@ NESTED = "[" * 100_000 + "]" * 100_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", CHOICES, ids=range(len(CHOICES)))
-def test_an_answer_that_is_no_list_of_options_is_named(tmp_path, answer):
-    folder = make_bundle(tmp_path).paths.bundle
-    path = folder / "predictions.parquet"
+def test_an_answer_that_is_no_list_of_options_is_named(small, one_figure):
+    path = small / "predictions.parquet"
     frame = pd.read_parquet(path)
-    frame.loc[7, ["answer", "answer_kind"]] = answer, "choice"
-    frame.to_parquet(path)
-    with pytest.raises(ReassessError, match=r"'choice'"):
-        verify_scores(folder)
-    outcome = verify_all(folder)
+    for answer in CHOICES:
+        frame.loc[7, ["answer", "answer_kind"]] = answer, "choice"
+        frame.to_parquet(path)
+        with pytest.raises(ReassessError, match=r"'choice'"):
+            verify_scores(small)
+    outcome = verify_all(small)
     assert not outcome.passed
     assert "'choice'" in outcome.text()
 
 
 @pytest.mark.slow
-def test_a_manifest_that_is_too_deep_is_a_difference(tmp_path):
-    folder = make_bundle(tmp_path).paths.bundle
-    path = folder / "manifests.parquet"
+def test_a_manifest_that_is_too_deep_is_a_difference(small, one_figure):
+    path = small / "manifests.parquet"
     frame = pd.read_parquet(path)
     frame.loc[3, "manifest"] = NESTED
     frame.to_parquet(path)
-    outcome = verify_all(folder)
+    outcome = verify_all(small)
     assert not outcome.levels["contents"].passed

@@ -608,7 +608,9 @@ def test_descriptions_that_say_otherwise_are_found(tmp_path):
     seal_unchecked(tmp_path)
     differences = verify_contents(tmp_path).differences
     assert any(
-        "config.yaml.world.probe_items: stored as 900, derived as 100" in one for one in differences
+        one.startswith("config.yaml: 1 lines differ")
+        and one.endswith("stored '  probe_items: 900', derived '  probe_items: 100'")
+        for one in differences
     )
     assert any("datapackage.json.resources[0].hash" in one for one in differences)
 

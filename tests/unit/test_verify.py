@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from reference import Part, seal
 from synthetic import grid_in, make_bundle
+from test_contents import derived_once
 
 from reassess import verifier
 from reassess.analysis.bundle import Bundle
@@ -34,6 +35,8 @@ from reassess.verify.training import Repetition, compare_cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
 CELL = "llava-w32/same-family/20/sft/seed1"
+
+__all__ = ["derived_once"]  # a fixture for every test here
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +275,11 @@ def without_verdict(answers):
 
 
 def test_a_verdict_that_was_undecided_is_named_and_is_no_difference(study):
-    right = pd.read_parquet(study / "bundle/scores.parquet").query("cell == @CELL")["correct"]
-    row = right.to_numpy().nonzero()[0][0]
-    item = change(study, "scores", "correct", lambda value: False, row)
+    """Of an answer that has to be computed; others are decided on every machine."""
+    change(study, "predictions", "completion", lambda value: value.rpartition(" ")[0] + " 1+0")
+    change(study, "predictions", "extracted", lambda value: "1+0")
+    change(study, "scores", "format_ok", lambda value: False)
+    item = change(study, "scores", "correct", lambda value: False)
     scores = pd.read_parquet(study / "bundle/scores.parquet")
     scores["undecided"] = (scores[["cell", "benchmark", "item"]].agg(" ".join, axis=1)) == item
     scores.to_parquet(study / "bundle/scores.parquet", index=False)
@@ -476,10 +481,17 @@ def no_training(*_):
 # --- without a level --------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def packed_part(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("part")
+    pack(Part().write(folder / "tables") / "bundle", folder / "packed")
+    return folder / "packed"
+
+
 @pytest.fixture
-def part(tmp_path):
+def part(packed_part, tmp_path):
     """A part of the reference run, packed: what it states is true."""
-    pack(Part().write(tmp_path / "tables") / "bundle", tmp_path / "part")
+    shutil.copytree(packed_part, tmp_path / "part")
     return tmp_path / "part"
 
 

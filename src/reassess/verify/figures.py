@@ -17,8 +17,10 @@ from reassess.bundles.drawings import (
 )  # fmt: skip
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json
-from reassess.verify.differences import explain
+from reassess.verify.differences import EXCERPT, explain
 from reassess.verify.report import VerifyReport
+
+MOST = 30  # notes on versions: more than a run records
 
 
 def verify_figures(path: Path) -> VerifyReport:
@@ -73,12 +75,14 @@ def changed_versions(root: Path) -> list[str]:
     then, now = read_json(root / DRAWN_WITH), drawn_with()
     if not isinstance(then, dict):
         raise ReassessError(f"{root / DRAWN_WITH} is no JSON object")
-    return [
-        f"{name} was {then.get(name, 'not recorded')} when these files were drawn, "
-        f"and is {now.get(name, 'absent')} here"
+    notes = [
+        f"{name[:EXCERPT]} was {str(then.get(name, 'not recorded'))[:EXCERPT]} when these files "
+        f"were drawn, and is {now.get(name, 'absent')} here"
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
+    more = [f"and {len(notes) - MOST} more"] if len(notes) > MOST else []
+    return notes[:MOST] + more
 
 
 def _difference(name: str, stored: Path, fresh: Path) -> list[str]:

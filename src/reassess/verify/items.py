@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from reassess.bundles.stored_answers import KEYS, SAMPLED, answers_by_cell
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item
-from reassess.data.pool import golds_hash, hashes_of
+from reassess.data.pool import SplitHashes, golds_hash, hashes_of
 from reassess.data.questions import AskedItem, questions_of
 from reassess.evaluation.plugins import Told, ask
 from reassess.grid.cells import Cell
@@ -28,6 +29,8 @@ from reassess.worlds.base import world_of
 ITEM = ["item_family", "hops", "filled", "answer", "answer_kind"]  # as the tables call them
 FIELDS = ["family", "hops", "filled", "answer", "answer_kind"]  # as items do
 PLACE = ["benchmark", "item"]
+VARIED = 10  # different texts that two models hardly both write, unless they are nearly the same
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
@@ -94,7 +97,9 @@ class Items:
         """Start with a bundle; pools are made as they are needed."""
         self._stored, self._pools = stored, dict[str, Pool]()
         self._lengths = Lengths()
-        self._texts: dict[str, Cell] = {}
+        self._texts: dict[str, str] = {}
+        self._repeated: list[str] = []
+        self._verdicts: dict[str, dict[str, int]] = {}
         self.notes: list[str] = []
 
     def check(self) -> Iterator[str]:
@@ -113,7 +118,11 @@ class Items:
         for name in sorted({*of} - seen):
             yield f"{name}: done by its manifest, but without answers"
         yield from self._pool_hashes()
+        yield from self._judges()
         yield from self._lengths.conclude()
+        self.notes += self._repeated[:LISTED]
+        if (more := len(self._repeated) - LISTED) > 0:
+            self.notes.append(f"and {more} more cells with the completions of another")
         self.notes += self._lengths.notes
         if any(pool.splits is None for pool in self._pools.values()):
             self.notes.append(
@@ -152,7 +161,7 @@ class Items:
         yield from self._of_pool(cell, both, pool)
         yield from self._samples(grid, cell, both)
         yield from self._judged(grid, cell, both)
-        self._alike(grid, cell, both)
+        self._alike(cell, both)
         both = both[both.index.isin(pool.items.index)]
         method = grid.arms[cell.arm].method
         if method.respond is not Method.respond:
@@ -162,15 +171,26 @@ class Items:
         family, budget = grid.family(cell.model), grid.config.evaluation.max_new_tokens
         yield from self._lengths.check(cell.id, family, both, budget, reader_of(grid, cell))
 
-    def _alike(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> None:
-        """Note a trained cell whose completions are all those of a cell with another seed."""
-        texts = both["completion"]
-        if grid.kind(cell) == "none" or texts.nunique() < 2:
-            return
+    def _alike(self, cell: Cell, both: pd.DataFrame) -> None:
+        """Note a cell whose completions are all those of another cell, whatever both are."""
+        texts = both["completion"].sort_index()
         key = sha256_text(canonical_json(texts.reset_index().to_numpy().tolist()))
-        first = self._texts.setdefault(key, cell)
-        if first.seed != cell.seed:
-            self.notes.append(f"{cell.id}: every completion is that of {first.id}")
+        first = self._texts.setdefault(key, cell.id)
+        if first == cell.id:
+            return
+        note = f"{cell.id}: every completion is that of {first}"
+        hashes = {self._weights_of(name) for name in (cell.id, first)}
+        if len(hashes) == 2 and None not in hashes and texts.nunique() >= VARIED:
+            note += (
+                f", {texts.nunique()} different texts, though their weights differ: either their "
+                "training changed hardly anything, or one of them has the other's answers"
+            )
+        self._repeated.append(note)
+
+    def _weights_of(self, cell: str) -> str | None:
+        """The hash of the weights that answered, as a cell's manifest states it."""
+        stated = self._stored.records.get(cell, {}).get("evaluate", {}).get("weights_hash")
+        return stated if isinstance(stated, str) else None
 
     def _of_pool(self, cell: Cell, both: pd.DataFrame, pool: Pool) -> Iterator[str]:
         """Yield items that are missing or too many, and properties that are not the item's."""
@@ -202,11 +222,31 @@ class Items:
 
     def _judged(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
         """Yield verdicts of a judge that the config does not name, or that it names in vain."""
-        judged = "judged" in both and both["judged"].notna().any()
-        if judged and not grid.config.evaluation.judge:
+        verdicts = int(both["judged"].notna().sum()) if "judged" in both else 0
+        judge = grid.config.evaluation.judge
+        if judge:
+            self._verdicts.setdefault(judge, {})[cell.id] = verdicts
+        elif verdicts:
             yield f"{cell.id}: has verdicts of a judge, but the config has none"
-        if "judged" not in both and grid.config.evaluation.judge:
+        if "judged" not in both and judge:
             yield f"{cell.id}: has no verdicts of the config's judge"
+
+    def _judges(self) -> Iterator[str]:
+        """Note what a judge judged; yield cells without a verdict where others have some."""
+        for judge, cells in self._verdicts.items():
+            judged = [cell for cell, verdicts in cells.items() if verdicts]
+            if not judged:
+                continue
+            yield from (
+                f"{cell}: no answer has a verdict of the judge {judge}, unlike those of {judged[0]}"
+                for cell in cells
+                if cell not in judged
+            )
+            named = f"{', '.join(judged[:LISTED])}{' ...' if len(judged) > LISTED else ''}"
+            self.notes.append(
+                f"verdicts of the judge {judge} on {len(judged)} cells ({named}) rest on whoever "
+                "packed the bundle: what the judge wrote is not in it, and nothing judges again"
+            )
 
     def _prompts(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
         """Yield prompts that are not those of the items, by their hashes."""
@@ -249,10 +289,19 @@ class Items:
 
     def _pool_hashes(self) -> Iterator[str]:
         """Yield hashes of the pool that the items do not have."""
-        held = self._stored.bundle.study.get("pool")
-        if not held:
-            self.notes.append("this bundle has no hashes of its pool: an earlier version wrote it")
+        study = self._stored.bundle.study
+        if "pool" not in study:
+            records = self._stored.records.values()
+            recent = ["environment" in record["evaluate"] for record in records if record]
+            # Of bundles that were merged, one may be older than the other.
+            if all(recent) if "merged" in study else any(recent):
+                yield "study.json.pool: missing, though versions that record `environment` write it"
+            else:
+                self.notes.append(
+                    "this bundle has no hashes of its pool: an earlier version wrote it"
+                )
             return
+        held = study["pool"]
         grids = {grid.specs.pool_hash(): grid for grid in self._stored.grids}
         names = [name for grid in grids.values() for name in grid.splits]
         yield from (
@@ -261,8 +310,10 @@ class Items:
         for pool in map(self.pool_of, grids.values()):
             for split in pool.grid.splits:
                 if split not in held:
-                    if split in pool.grid.benchmarks:
-                        yield f"study.json.pool.{split}: missing"
+                    yield f"study.json.pool.{split}: missing"
+                    continue
+                if problem := _no_hashes(held[split]):
+                    yield f"study.json.pool.{split}: {problem}"
                     continue
                 derived = self._hashes(pool, split)
                 other = dict(held[split])
@@ -287,6 +338,18 @@ class Items:
         rows = rows[["item", "answer", "answer_kind", "item_family", "hops", "filled"]]
         rows = rows.astype(object).where(rows.notna(), None)
         return {"items": len(rows), "golds_hash": golds_hash(rows.to_numpy().tolist())}
+
+
+def _no_hashes(held: object) -> str | None:
+    """Why an entry is not what a run writes of a split; None if it is."""
+    if not isinstance(held, dict) or {*held} != {*SplitHashes.__annotations__}:
+        return f"its entries are not {', '.join(sorted(SplitHashes.__annotations__))}"
+    if type(held["items"]) is not int or held["items"] < 0:
+        return f"items is no number of items ({shown(held['items'])})"
+    for name in ("golds_hash", "content_hash"):
+        if not isinstance(held[name], str) or not _SHA256.fullmatch(held[name]):
+            return f"{name} is no hash ({shown(held[name])})"
+    return None
 
 
 def _unequal(cell: str, column: str, held: pd.Series, due: pd.Series, source: str) -> Iterator[str]:

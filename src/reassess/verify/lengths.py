@@ -11,7 +11,9 @@ from reassess.verify.report import LISTED
 from reassess.verify.stored import shown
 from reassess.worlds.base import Reader
 
-EXCUSED = 2000  # answers of a cell for each one that may be written in unusual tokens
+# Answers of a cell for each one, beside a first, that may be written in unusual tokens:
+EXCUSED = 2000  # if it states an answer, or has more tokens than bytes
+EXCUSED_AS_NOISE = 200  # if it states nothing
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Answer:
     def tokens(self) -> int:
         """The tokens of the text itself, without the one that ends it."""
         return self.length - (not self.truncated)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of the text: each of its tokens that shows is one at least."""
+        return len(self.text.encode("utf-8", "surrogatepass"))
 
     @property
     def size(self) -> str:
@@ -49,7 +56,13 @@ class Unusual:
     cell: str
     text: tuple[str, str]
     states: bool
+    beyond: bool
     problem: str
+
+    @property
+    def kind(self) -> int:
+        """How many answers of its cell excuse one like it."""
+        return EXCUSED if self.states or self.beyond else EXCUSED_AS_NOISE
 
 
 @dataclass
@@ -58,12 +71,15 @@ class Lengths:
 
     A model mostly writes a text in the tokens in which its tokenizer would divide it, so that the
     text tells the length. Rarely it writes other tokens. Such a length is accepted if so few tokens
-    can make the text, and if the answer states nothing (a model that writes noise), or else once in
-    `EXCUSED` answers of a cell, and only if no answer with the same text has the usual length. Each
-    is named in a note. Without a tokenizer, answers with one text are compared with each other.
+    can make the text, once in `EXCUSED` answers of a cell, and only if no answer with the same text
+    has the usual length. Answers that state nothing are excused more often, and always in a cell
+    of which fewer than half state anything (a model that writes noise: tokens that are no text,
+    and that no text shows); not so if they have more tokens than bytes in another cell. Each is
+    named in a note. Without a tokenizer, answers with one text are compared with each other.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
+    noisy: set[str] = field(default_factory=set)
     tokens: dict[tuple[str, str], tuple[set[int], int]] = field(default_factory=dict)
     usual: set[tuple[str, str]] = field(default_factory=set)
     unusual: list[Unusual] = field(default_factory=list)
@@ -86,6 +102,8 @@ class Lengths:
         """
         wrong: list[str] = []
         self.rows[cell] = len(rows)
+        if 2 * rows["extracted"].notna().sum() < len(rows):
+            self.noisy.add(cell)
         self._count(family, rows["completion"], reader)
         columns = rows[["completion", "length", "truncated", "extracted"]]
         for place, text, length, truncated, extracted in columns.itertuples(name=None):
@@ -105,7 +123,8 @@ class Lengths:
                     wrong.append(problem)
                 else:
                     states = isinstance(extracted, str)
-                    self.unusual.append(Unusual(cell, key, states, problem))
+                    beyond = answer.tokens > answer.bytes
+                    self.unusual.append(Unusual(cell, key, states, beyond, problem))
         yield from wrong[:LISTED]
         if len(wrong) > LISTED:
             yield f"{cell}: {len(wrong)} answers have a length that their texts do not"
@@ -126,17 +145,17 @@ class Lengths:
             yield from self.unlike
         else:
             self.notes += self.unlike
-        rare: dict[str, list[Unusual]] = {}
+        rare: dict[tuple[str, int], list[Unusual]] = {}
         for one in self.unusual:
             if one.states and one.text in self.usual:
                 yield one.problem
-            elif one.states:
-                rare.setdefault(one.cell, []).append(one)
+            elif one.states or one.cell not in self.noisy:
+                rare.setdefault((one.cell, one.kind), []).append(one)
             else:
                 self.notes.append(one.problem)
-        for cell, found in rare.items():
+        for (cell, kind), found in rare.items():
             problems = [one.problem for one in found]
-            if len(found) <= 1 + self.rows[cell] // EXCUSED:
+            if len(found) <= 1 + self.rows[cell] // kind:
                 self.notes += problems
             else:
                 yield from problems[:LISTED]

@@ -17,12 +17,17 @@ from reassess.bundles.stored_answers import ANSWERS, KEYS, SAMPLED, answers_by_c
 from reassess.core.errors import ReassessError
 from reassess.core.files import MALFORMED
 from reassess.verifier import Verdict, grade_all
+from reassess.verifier.extraction import find
+from reassess.verifier.grading import is_right
+from reassess.verifier.math_worker import run
 from reassess.verify.report import LISTED, VerifyReport
 from reassess.verify.second_grader import SecondGrader, name_of
 
 REMEMBERED = 200_000  # verdicts: models give the same short answers many times
-ALWAYS_DECIDED = ("word", "option", "options")  # kinds that are compared as texts
-EXCUSED = 200  # answers of a cell for each one that may have been undecided elsewhere
+# Answers for each one, beside a first, that may have been undecided elsewhere:
+EXCUSED = 200  # of a cell, and of a benchmark of a cell
+EXCUSED_IN_ALL = 1000  # of a bundle
+EXCUSED_AS_RIGHT = 5000  # of a bundle, for each one that is right
 COMPARED = {"correct": "verdict", "extracted": "extracted answer", "format_ok": "format"}
 
 LEAVES_OPEN = (
@@ -68,6 +73,7 @@ def verify_scores(path: Path) -> VerifyReport:
             count += len(both)
         for rows in remaining.values():
             differences += _paired(rows, rows.iloc[:0][KEYS])[1]
+    undecided.conclude()
     report.add(differences)
     report.add(undecided.differences)
     report.add(second.differences)
@@ -139,12 +145,13 @@ def _samples(rows: pd.DataFrame, known: dict[Answer, Verdict]) -> list[str]:
 
 
 def _texts(sampled: object) -> list[str]:
-    """The texts of an item's further completions; none if they are no list of texts."""
+    """The texts of an item's further completions; none if they are not as a run writes them."""
     try:
         texts = json.loads(str(sampled))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
-    return texts if isinstance(texts, list) and all(isinstance(t, str) for t in texts) else []
+    as_written = isinstance(texts, list) and json.dumps(texts) == sampled
+    return texts if as_written and all(isinstance(t, str) for t in texts) else []
 
 
 def _graded(answers: Sequence[Answer]) -> list[Verdict]:
@@ -162,39 +169,75 @@ def _graded(answers: Sequence[Answer]) -> list[Verdict]:
         ) from error
 
 
+def computes(completion: str, answer: str, kind: str) -> bool:
+    """Whether grading an answer calls the worker of symbolic comparisons, or did so before."""
+    before = sum(run.cache_info()[:2])  # hits and misses: its calls, whatever comes of them
+    is_right.__wrapped__(find(completion), answer, kind)
+    return sum(run.cache_info()[:2]) > before
+
+
 @dataclass
 class Undecided:
-    """Verdicts that were undecided when they were stored, or are now."""
+    """Verdicts that were undecided when they were stored, or are now.
+
+    A slow machine leaves a few undecided that are decided here. It is a difference if no such
+    computation is needed, if there are more than a few in a benchmark of a cell, in a cell or in
+    the bundle, or if more than very few of the bundle are right: an answer that is called undecided
+    counts as wrong.
+    """
 
     decided: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    right: int = 0
+    checked: int = 0
     remaining: int = 0
     new: int = 0
 
     def check(self, rows: pd.DataFrame, regraded: pd.DataFrame) -> None:
         """Count, and name those that have a verdict now.
 
-        A slow machine leaves a few undecided. It is a difference if more are, or if the kind of
-        answer needs no computation.
-
         Args:
-            rows: the stored scores and answers.
+            rows: the stored scores and answers of a cell.
             regraded: the verdicts just made, in the same order.
         """
         was, now = undecided_in(rows).to_numpy(), regraded["undecided"].to_numpy(dtype=bool)
+        self.checked += len(rows)
         self.remaining += int((was & now).sum())
         self.new += int((~was & now).sum())
+        self.differences += [
+            f"{name_of(row)}: stored as undecided, and yet as right"
+            for row in rows[was & rows["correct"].to_numpy(dtype=bool)].itertuples()
+        ]
         correct = regraded["correct"][was & ~now]
-        decided: list[str] = []
-        plain: list[str] = []
-        for row, right in zip(rows[was & ~now].itertuples(), correct, strict=True):
-            of = plain if row.answer_kind in ALWAYS_DECIDED else decided
-            of.append(f"{name_of(row)}: stored as undecided, {right} now")
-        if len(decided) > 1 + len(rows) // EXCUSED:
-            plain += decided
-            decided = []
-        self.decided += decided
-        self.differences += plain
+        excused: dict[str, list[str]] = {}
+        right = 0
+        for row, is_now in zip(rows[was & ~now].itertuples(), correct, strict=True):
+            problem = f"{name_of(row)}: stored as undecided, {is_now} now"
+            if computes(str(row.completion), str(row.answer), str(row.answer_kind)):
+                excused.setdefault(str(row.benchmark), []).append(problem)
+                right += bool(is_now)
+            else:
+                self.differences.append(f"{problem}, and nothing has to be computed for it")
+        sizes = rows["benchmark"].value_counts()
+        problems = [problem for some in excused.values() for problem in some]
+        few = all(len(some) <= 1 + sizes[name] // EXCUSED for name, some in excused.items())
+        if few and len(problems) <= 1 + len(rows) // EXCUSED:
+            self.decided += problems
+            self.right += right
+        else:
+            self.differences += problems
+
+    def conclude(self) -> None:
+        """Count over the bundle, once every cell is known."""
+        most, right = 1 + self.checked // EXCUSED_IN_ALL, 1 + self.checked // EXCUSED_AS_RIGHT
+        if len(self.decided) > most or self.right > right:
+            self.differences += [
+                f"{len(self.decided)} of {self.checked} answers that are stored as undecided have "
+                f"a verdict now, {self.right} of them right: more than {most}, or than {right} "
+                "right ones, that a slow machine explains",
+                *self.decided,
+            ]
+            self.decided = []
 
     def notes(self) -> list[str]:
         """A note for each kind that there is."""

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from reassess.bench.common import Measurement, paired, seconds_of
+from reassess.core.images import open_image
 from reassess.grid.study import Grid
 from reassess.worlds.hub.overlap import image_hash
 from reassess.worlds.hub.pool import PoolReport, Screen, read_items
@@ -74,5 +75,5 @@ def _write_snapshot(folder: Path, images: list[bytes]) -> None:
 def _decoded(image: bytes) -> bytes:
     """An image in a format that is read without decoding."""
     bitmap = BytesIO()
-    Image.open(BytesIO(image)).convert("RGB").save(bitmap, format="BMP")
+    open_image(image).convert("RGB").save(bitmap, format="BMP")
     return bitmap.getvalue()

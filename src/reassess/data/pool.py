@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from io import BytesIO
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json, read_parquet, write_parquet
+from reassess.core.images import open_image
 from reassess.data.items import WithImage
 
 if TYPE_CHECKING:
@@ -131,12 +131,10 @@ def decode_image(item: WithImage) -> Image:
     Raises:
         ReassessError: there is none, or its bytes are no image; names the item.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if not item.image:
         raise ReassessError(f"item {item.id}: its image is missing")
     try:
-        with Image.open(BytesIO(item.image)) as opened:
+        with open_image(item.image) as opened:
             return opened.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise ReassessError(f"item {item.id}: its image does not decode ({error})") from error

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from io import BytesIO
 
+from reassess.core.images import open_image
 from reassess.methods import ItemT, Method
 
 
@@ -20,7 +21,7 @@ class BlankImage(Method):
             return item
         from PIL import Image
 
-        with Image.open(BytesIO(item.image)) as image:
+        with open_image(item.image) as image:
             blank = Image.new("RGB", image.size, (127, 127, 127))
         encoded = BytesIO()
         blank.save(encoded, format="PNG")

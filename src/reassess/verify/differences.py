@@ -7,8 +7,9 @@ that was drawn, or takes longer than its size explains.
 from __future__ import annotations
 
 import difflib
-import io
 import itertools
+
+from reassess.core.images import open_image
 
 EXCERPT = 90  # characters of a differing line that are shown
 ALIGNED = 2000 * 2000  # pairs of lines that are compared to align two texts; more are only counted
@@ -22,11 +23,9 @@ def explain(suffix: str, stored: bytes, drawn: bytes) -> str:
 def _pixels(stored: bytes, drawn: bytes) -> str:
     """The region in which two images differ."""
     import numpy as np
-    from PIL import Image
 
     try:
-        # Of all formats, PNG alone: for others, PIL starts programs (EPS) or reads other files.
-        images = [Image.open(io.BytesIO(content), formats=["PNG"]) for content in (stored, drawn)]
+        images = [open_image(content, ("PNG",)) for content in (stored, drawn)]
         first, second = images
         if first.size != second.size:  # by the header: no image that is larger is decoded
             return (

@@ -6,11 +6,11 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
-from io import BytesIO
 from pathlib import Path
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_json
+from reassess.core.images import open_image
 from reassess.core.manifest import Manifest
 from reassess.data.items import Message
 from reassess.grid.study import Grid
@@ -123,7 +123,5 @@ def prompt_measure(
 
 def _size(encoded: bytes) -> tuple[int, int]:
     """Height and width of an image, from its header."""
-    from PIL import Image
-
-    with Image.open(BytesIO(encoded)) as image:
+    with open_image(encoded) as image:
         return image.height, image.width

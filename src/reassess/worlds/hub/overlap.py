@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reassess.core.images import open_image
 
 Hashes = NDArray[np.uint64]  # (rows, 4): 256 bits an image
 
@@ -25,11 +26,11 @@ def image_hash(encoded: bytes) -> str:
     than `MARGIN` of 255, so that compression writes no noise over even areas.
 
     Raises:
-        OSError: the bytes are no image.
+        OSError: the bytes are no image, or have too many pixels.
     """
     from PIL import Image
 
-    with Image.open(BytesIO(encoded)) as image:
+    with open_image(encoded) as image:
         image.draft("L", (4 * SIDE, 4 * SIDE))  # decodes a JPEG at about an eighth of its size
         grey = np.asarray(
             image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16

@@ -6,13 +6,13 @@ They give documents from the pool, the prompt, and scores by the project's own v
 from __future__ import annotations
 
 import os
-from io import BytesIO
 from pathlib import Path
 
 import datasets
 from PIL import Image
 
 from reassess.core.files import Json
+from reassess.core.images import open_image
 from reassess.data.pool import read_pool
 from reassess.verifier import grade
 from reassess.worlds.micro.item import MicroItem
@@ -44,7 +44,7 @@ def doc_to_text(doc: Json) -> str:
 
 def doc_to_image(doc: Json) -> list[Image.Image]:
     """The document's image."""
-    return [Image.open(BytesIO(doc["image"])).convert("RGB")]
+    return [open_image(doc["image"]).convert("RGB")]
 
 
 def process_results(doc: Json, results: list[str]) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 import datasets
@@ -16,6 +15,7 @@ from PIL import Image
 
 from reassess.config.load import load_config
 from reassess.core.files import Json
+from reassess.core.images import open_image
 from reassess.data.pool import read_pool
 from reassess.verifier import grade
 from reassess.worlds.hub.config import HubConfig, Prompt
@@ -64,7 +64,7 @@ def doc_to_text(doc: Json) -> str:
 
 def doc_to_image(doc: Json) -> list[Image.Image]:
     """The document's image, if it has one."""
-    return [Image.open(BytesIO(doc["image"])).convert("RGB")] if doc["image"] is not None else []
+    return [open_image(doc["image"]).convert("RGB")] if doc["image"] is not None else []
 
 
 def process_results(doc: Json, results: list[str]) -> dict[str, float]:

@@ -15,9 +15,12 @@ from reassess.core.seeds import derive_seed
 from reassess.grid.cells import Cell
 from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
+from reassess.methods import source_of
 from reassess.training.settings import TrainedSettings
-from reassess.verify.fields import check_fields
+from reassess.verify.checkpoints import check_checkpoints
+from reassess.verify.fields import check_fields, check_same_fields
 from reassess.verify.stored import Stored, differing, hash_of, shown
+from reassess.verify.times import check_times
 from reassess.verify.versions import present_versions
 from reassess.worlds.base import Reader, world_of
 
@@ -34,8 +37,13 @@ def is_shipped(grid: Grid, cell: Cell) -> bool:
 # --- which cells, under which labels --------------------------------------------------------------
 
 
-def check_cells(stored: Stored) -> Iterator[str]:
-    """Yield cells that are missing or too many, and labels that their ids do not have."""
+def check_cells(stored: Stored, notes: list[str]) -> Iterator[str]:
+    """Yield cells that are missing or too many, and labels that their ids do not have.
+
+    Args:
+        stored: the bundle.
+        notes: receives what a reader should know.
+    """
     cells = {name: (grid, cell) for grid in stored.grids for name, cell in grid.cells.items()}
     held = set(stored.rows)
     for name in sorted({*cells} - held):
@@ -47,6 +55,8 @@ def check_cells(stored: Stored) -> Iterator[str]:
         yield from _labels(getattr(stored.bundle, table), table, labels)
     done = {name for name, row in stored.rows.items() if row["status"] == "done"}
     trained = {name for name in done if stored.rows[name]["kind"] != "none"}
+    for grid in stored.grids:
+        yield from _tiers(grid, notes)
     yield from _presence("scores", set(stored.bundle.scores["cell"]), done)
     yield from _presence("history", set(stored.bundle.history["cell"]), trained)
 
@@ -73,6 +83,31 @@ def _presence(table: str, held: set[str], due: set[str]) -> Iterator[str]:
         yield f"{cell}: done by its manifest, but without rows in {table}"
     for cell in sorted(held - due):
         yield f"{cell}: has rows in {table}, but no manifest that says so"
+
+
+def width_of(grid: Grid, model: str) -> int | None:
+    """The hidden size of a model; None where the config does not state it."""
+    width = getattr(grid.config.models[model], "width", None)
+    return width if isinstance(width, int) else None
+
+
+def _tiers(grid: Grid, notes: list[str]) -> Iterator[str]:
+    """Yield families whose strong models are no larger than their weak ones."""
+    for family in sorted({model.family for model in grid.config.models.values()}):
+        sizes: dict[str, dict[str, int]] = {"weak": {}, "strong": {}}
+        for name, model in grid.config.models.items():
+            if model.family == family and (width := width_of(grid, name)) is not None:
+                sizes[model.tier][name] = width
+        weak, strong = sizes["weak"], sizes["strong"]
+        if weak and strong and min(strong.values()) <= max(weak.values()):
+            first, other = min(strong, key=strong.__getitem__), max(weak, key=weak.__getitem__)
+            yield (
+                f"{first}: strong, of width {strong[first]}, but {other} of the same family weak, "
+                f"of width {weak[other]}"
+            )
+        elif not (weak and strong) and len({*weak.values(), *strong.values()}) > 1:
+            (tier,) = (name for name, models in sizes.items() if models)
+            notes.append(f"all models of {family} are called {tier}, though their sizes differ")
 
 
 # --- specs ----------------------------------------------------------------------------------------
@@ -134,8 +169,13 @@ def _hashes(stored: Stored, grid: Grid, cell: Cell) -> Iterator[str]:
 # --- manifests ------------------------------------------------------------------------------------
 
 
-def check_manifests(stored: Stored) -> Iterator[str]:
-    """Yield what a manifest states that its cell, its row or another manifest contradicts."""
+def check_manifests(stored: Stored, notes: list[str]) -> Iterator[str]:
+    """Yield what a manifest states that its cell, its row or another manifest contradicts.
+
+    Args:
+        stored: the bundle.
+        notes: receives what a reader should know.
+    """
     for name, row in stored.rows.items():
         if row["status"] == "failed":
             given = [one for one in (*SHARED, "spec_hash", "manifest") if row[one] is not None]
@@ -150,11 +190,18 @@ def check_manifests(stored: Stored) -> Iterator[str]:
         row = stored.rows[cell.id]
         yield from check_fields(cell.id, record)
         yield from _same_fields(cell.id, row, record["train"])
-        yield from _evaluated(cell.id, record)
+        if record["evaluate"].get("action") != "evaluate":
+            action = shown(record["evaluate"].get("action"))
+            yield f"{cell.id}: action is {action}, derived as 'evaluate'"
         yield from _processors(grid, cell, record)
+        yield from _sources(grid, cell, record)
         if record["train"]:
             yield from _trained(grid, cell, record["train"])
-    yield from _weights(stored)
+    yield from check_same_fields(
+        ((cell.id, stored.records[cell.id]) for _, cell in stored.scored()), notes
+    )
+    yield from check_checkpoints(stored)
+    yield from check_times(stored, notes)
     yield from _rows(stored)
 
 
@@ -183,26 +230,40 @@ def _trained(grid: Grid, cell: Cell, train: Json) -> Iterator[str]:
     for name, value in derived.items():
         if train.get(name) != value:
             yield f"{cell.id}: {name} is {shown(train.get(name))}, derived as {shown(value)}"
-    layout = asdict(grid.world.layout(cell.model))
-    for name, value in train.get("layout", {}).items():
-        if name not in layout:
-            yield f"{cell.id}: layout.{name}: no part of a layout"
-        elif value != layout[name] and name != "micro_batch":  # halved where memory is short
-            yield f"{cell.id}: layout.{name} is {shown(value)}, derived as {shown(layout[name])}"
+    yield from _layout(cell.id, train, asdict(grid.world.layout(cell.model)))
     spent, lasted = train.get("training_seconds"), train.get("seconds")
     if spent is not None and lasted is not None and spent > lasted and not train.get("resumed"):
         yield f"{cell.id}: {spent} seconds of training, in a job of {lasted} seconds"
 
 
-def _evaluated(cell: str, record: Json) -> Iterator[str]:
-    evaluate, train = record["evaluate"], record["train"]
-    if evaluate.get("action") != "evaluate":
-        yield f"{cell}: action is {shown(evaluate.get('action'))}, derived as 'evaluate'"
-    if train and evaluate.get("weights_hash") != train.get("weights_hash"):
-        yield (
-            f"{cell}: scored with the weights {shown(evaluate.get('weights_hash'))}, trained "
-            f"{shown(train.get('weights_hash'))}"
-        )
+def _layout(cell: str, train: Json, derived: Json) -> Iterator[str]:
+    """Yield parts of a layout that are not those of the cell's model."""
+    layout = train.get("layout") or {}
+    for name in sorted({*layout} - {*derived}):
+        yield f"{cell}: layout.{name}: no part of a layout"
+    for name, value in derived.items():
+        held = layout.get(name)
+        if name not in layout:
+            yield f"{cell}: layout.{name}: missing"
+        elif name == "micro_batch" and train.get("micro_batch_halved") is True:  # memory was short
+            if type(held) is not int or not 1 <= held < (value or held + 1):
+                yield f"{cell}: layout.{name} is {shown(held)}, no part of {shown(value)}"
+        elif type(held) is not type(value) or held != value:
+            yield f"{cell}: layout.{name} is {shown(held)}, derived as {shown(value)}"
+
+
+def _sources(grid: Grid, cell: Cell, record: Json) -> Iterator[str]:
+    """Yield sources of plug-ins that the method, or the config, does not have."""
+    own = source_of(grid.arms[cell.arm].method)
+    for part, manifest in record.items():
+        if "plugin" in manifest and manifest["plugin"] != own:
+            held = shown(manifest["plugin"])
+            yield f"{cell.id}: {part}.plugin is {held}, derived as {shown(own)}"
+    if grid.config.plugins:
+        return
+    for source in record["train"].get("plugins_loaded", []):  # else installed packages name them
+        if not str(source.get("origin")).startswith("entry point "):
+            yield f"{cell.id}: train.plugins_loaded has {shown(source)}, but the config no plug-ins"
 
 
 def _processors(grid: Grid, cell: Cell, record: Json) -> Iterator[str]:
@@ -221,37 +282,6 @@ def _processors(grid: Grid, cell: Cell, record: Json) -> Iterator[str]:
 def reader_of(grid: Grid, cell: Cell) -> Reader | None:
     """How the models of a cell's family read and write, where the world can tell."""
     return world_of(grid).reader(grid.family(cell.model))
-
-
-def _weights(stored: Stored) -> Iterator[str]:
-    """Yield starts that are not the weights of the cell, or of the base, that is started from."""
-    bases: dict[tuple[str, str], tuple[str, str]] = {}
-    for grid, cell in stored.scored():
-        record = stored.records[cell.id]
-        start = grid.start(cell)
-        if start is not None and record["train"]:
-            before = stored.records.get(start.id, {}).get("train", {})
-            for name in ("weights_hash", "checkpoint_hash"):
-                held, trained = record["train"].get(f"start_{name}"), before.get(name)
-                if trained is not None and held != trained and (held or name == "weights_hash"):
-                    yield (
-                        f"{cell.id}: start_{name} is {shown(held)}, but {name} of {start.id} "
-                        f"{shown(trained)}"
-                    )
-            continue
-        held = (
-            record["train"].get("start_weights_hash")
-            if record["train"]
-            else record["evaluate"].get("weights_hash")
-        )
-        if held is not None:
-            key = cell.model, grid.specs.base_hash(cell.model)
-            first, weights = bases.setdefault(key, (cell.id, held))
-            if weights != held:
-                yield (
-                    f"{cell.id}: its base is {shown(held)}, that of {first} {shown(weights)}, "
-                    f"though both are {cell.model}"
-                )
 
 
 def _rows(stored: Stored) -> Iterator[str]:

@@ -17,6 +17,7 @@ from reassess.bundles.checksums import tampered
 from reassess.core.errors import ReassessError
 from reassess.core.files import MALFORMED
 from reassess.verify.cells import check_cells, check_manifests, check_specs
+from reassess.verify.configs import notes_on_configs
 from reassess.verify.described import check_descriptions
 from reassess.verify.histories import check_histories
 from reassess.verify.items import Items
@@ -76,16 +77,16 @@ def _check(report: VerifyReport, stored: Stored) -> None:
     """Run every part that needs the config."""
     items = Items(stored)
     parts: dict[str, Callable[[], Iterable[str]]] = {
-        "study.json": lambda: check_terms(stored, items.size_of),
-        "the cells": lambda: check_cells(stored),
+        "study.json": lambda: check_terms(stored, lambda grid: items.pool_of(grid).splits),
+        "the cells": lambda: check_cells(stored, report.notes),
         "the specs": lambda: check_specs(stored, report.notes),
-        "the manifests": lambda: check_manifests(stored),
-        "the histories": lambda: check_histories(stored),
+        "the manifests": lambda: check_manifests(stored, report.notes),
+        "the histories": lambda: check_histories(stored, report.notes),
         "scores and answers": items.check,
     }
     for name, part in parts.items():
         _part(report, name, part)
-    report.notes += items.notes
+    report.notes += [*notes_on_configs(stored), *items.notes]
 
 
 def _part(report: VerifyReport, name: str, part: Callable[[], Iterable[str]]) -> None:

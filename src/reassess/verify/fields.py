@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from math import isfinite
+from typing import get_args
 
 from reassess.core.files import Json
+from reassess.core.view import Kind as ViewKind
 from reassess.verify.stored import shown
 
-SHA256 = re.compile(r"(content:)?[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+OF_ROWS = re.compile(r"(content:)?[0-9a-f]{64}")
+COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})(\+changes)?|unknown")
+FORMULA = re.compile(r"reassess-[1-9][0-9]*")
+VIEWS = get_args(ViewKind)
+MOST_THREADS = 2**16
+INSTALLED = ("python", "torch", "transformers")  # no job runs without them
 
 
 def _is_number(value: object) -> bool:
@@ -24,42 +32,118 @@ def _is_time(value: object) -> bool:
         return False
 
 
+def _matches(pattern: re.Pattern[str]) -> Test:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_mapping_of(test: Test) -> Test:
+    return lambda value: isinstance(value, dict) and all(map(test, value.values()))
+
+
+def _is_list_of(test: Test) -> Test:
+    return lambda value: isinstance(value, list) and all(map(test, value))
+
+
+def _is_whole_object(kind: str) -> Test:
+    return lambda value: not [*_parts(value, *PARTS[kind])]
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _or_null(test: Test) -> Test:
+    return lambda value: value is None or test(value)
+
+
 Test = Callable[[object], bool]
+Kinds = Mapping[str, str]  # of fields, by name: each one of TYPES or of PARTS
 TYPES: dict[str, Test] = {
     "number": _is_number,
-    "whole number": lambda value: type(value) is int and value >= 0,
+    "number above 0": lambda value: _is_number(value) and value != 0,
+    "whole number": _is_whole,
+    "whole number or null": _or_null(_is_whole),
+    "whole number above 0": lambda value: _is_whole(value) and value != 0,
+    "number of threads": lambda value: type(value) is int and 1 <= value <= MOST_THREADS,
     "boolean": lambda value: isinstance(value, bool),
-    "text": lambda value: isinstance(value, str),
+    "text": _is_text,
+    "text or null": _or_null(_is_text),
+    "list of texts": _is_list_of(_is_text),
     "time with its zone": _is_time,
-    "SHA-256": lambda value: isinstance(value, str) and SHA256.fullmatch(value) is not None,
-    "SHA-256 or null": lambda value: value is None or TYPES["SHA-256"](value),
+    "SHA-256": _matches(SHA256),
+    "SHA-256 or null": _or_null(_matches(SHA256)),
+    "SHA-256, `none` or `unknown`": lambda value: (
+        value in ("none", "unknown") or _matches(SHA256)(value)
+    ),
+    "SHA-256 of rows": _matches(OF_ROWS),
+    "SHA-256 by file": _is_mapping_of(_matches(SHA256)),
+    "commit, or `unknown`": _matches(COMMIT),
+    "name of a formula": _matches(FORMULA),
+    f"one of {', '.join(VIEWS)}": lambda value: value in VIEWS,
+    "versions by package": lambda value: (
+        _is_mapping_of(_is_text)(value) and {*INSTALLED} <= {*value}  # type: ignore[misc]
+    ),
     "object": lambda value: isinstance(value, dict),
-    "list": lambda value: isinstance(value, list),
+    "build": _or_null(_is_whole_object("build")),
+    "source": _is_whole_object("source"),
+    "list of sources": _is_list_of(_is_whole_object("source")),
+    "hardware": _is_whole_object("hardware"),
+    "environment": _is_whole_object("environment"),
 }
+PARTS: dict[str, tuple[Kinds, Kinds]] = {  # of an object: fields that it must and that it may have
+    "hardware": (
+        {
+            "machine": "text", "cores": "whole number or null", "memory_mb": "whole number above 0",
+            "accelerators": "list of texts", "visible_devices": "text or null",
+        },
+        {"processor": "text", "kernels": "text"},
+    ),
+    "environment": (
+        {"hash": "SHA-256", "distributions": "whole number above 0", "torch": "build"}, {},
+    ),
+    "build": ({"version": "text", "record": "SHA-256, `none` or `unknown`"}, {}),
+    "source": (
+        {"name": "text", "origin": "text", "sha256": "SHA-256", "files": "whole number"}, {},
+    ),
+}  # fmt: skip
 EVERY = {  # manifest: what a job of any kind records
     "action": "text", "spec": "object", "spec_hash": "SHA-256", "started": "time with its zone",
-    "seconds": "number", "peak_memory_mb": "number", "threads": "whole number",
-    "versions": "object", "code_commit": "text", "lock_hash": "text", "hardware": "object",
-    "template_hash": "SHA-256",
+    "seconds": "number", "peak_memory_mb": "number above 0", "threads": "number of threads",
+    "versions": "versions by package", "code_commit": "commit, or `unknown`",
+    "lock_hash": "SHA-256, `none` or `unknown`", "hardware": "hardware", "template_hash": "SHA-256",
 }  # fmt: skip
-REQUIRED = {
+REQUIRED: dict[str, Kinds] = {
     "train": EVERY | {
-        "cell": "text", "kind": "text", "rows": "whole number", "rows_hash": "SHA-256",
+        "cell": "text", "kind": "text", "rows": "whole number", "rows_hash": "SHA-256 of rows",
         "order_seed": "whole number", "sampling_seed": "whole number",
         "processor_hash": "SHA-256", "start_weights_hash": "SHA-256", "weights_hash": "SHA-256",
         "samples": "number", "updates": "whole number", "tokens": "number", "flops": "number",
-        "flops_formula": "text", "training_seconds": "number", "resumed": "boolean",
+        "flops_formula": "name of a formula", "training_seconds": "number", "resumed": "boolean",
         "layout": "object", "micro_batch_halved": "boolean",
     },
     "evaluate": EVERY | {"weights_hash": "SHA-256 or null"},
 }  # fmt: skip
-LATER = {"environment": "object", "plugin": "object", "checkpoint_hash": "SHA-256"}
-OPTIONAL = {  # of versions after the first, or of some cells
-    "train": LATER | {
-        "row_ids_hash": "SHA-256", "start_checkpoint_hash": "SHA-256", "checkpoint_files": "object",
-        "plugins_loaded": "list", "view": "text", "opened": "list",
+# What versions after the first record in every manifest, from the oldest such field to the newest.
+LATER: dict[str, Kinds] = {
+    "train": {
+        "row_ids_hash": "SHA-256", "start_checkpoint_hash": "SHA-256",
+        "checkpoint_hash": "SHA-256", "checkpoint_files": "SHA-256 by file",
+        "environment": "environment", "view": f"one of {', '.join(VIEWS)}",
     },
-    "evaluate": LATER | {"checkpoint_hash": "SHA-256 or null", "predictions_hash": "SHA-256"},
+    "evaluate": {
+        "checkpoint_hash": "SHA-256", "predictions_hash": "SHA-256", "environment": "environment",
+    },
+}  # fmt: skip
+NEWEST = "hardware.kernels"  # newer than all of those; only where torch was loaded
+SOME: dict[str, Kinds] = {  # of some cells
+    "train": {
+        "plugin": "source", "plugins_loaded": "list of sources", "opened": "list of texts",
+    },
+    "evaluate": {"plugin": "source"},
 }  # fmt: skip
 
 
@@ -73,11 +157,76 @@ def check_fields(cell: str, record: Json) -> Iterator[str]:
     for part, manifest in record.items():
         if not manifest:
             continue
-        required, known = REQUIRED[part], REQUIRED[part] | OPTIONAL[part]
-        for name in sorted({*required} - {*manifest}):
-            yield f"{cell}: {part}.{name}: missing"
-        for name in sorted({*manifest} - {*known}):
-            yield f"{cell}: {part}.{name}: no field of a manifest"
-        for name in sorted({*manifest} & {*known}):
-            if not TYPES[known[name]](manifest[name]):
-                yield f"{cell}: {part}.{name} is {shown(manifest[name])}, no {known[name]}"
+        where = f"{cell}: {part}"
+        for place, problem in _parts(manifest, REQUIRED[part], {**LATER[part], **SOME[part]}):
+            yield f"{where}.{place}{problem}"
+        yield from _older(where, part, manifest)
+        if (manifest.get("view") == "audit") is not ("opened" in manifest):
+            yield f"{where}.opened: recorded where the view is by audit, and only there"
+
+
+def _parts(value: object, required: Kinds, optional: Kinds) -> Iterator[tuple[str, str]]:
+    """Yield the fields of an object that are not as they must be, each with what is wrong."""
+    if not isinstance(value, dict):
+        yield "", "no object"
+        return
+    known = {**required, **optional}
+    for name in sorted({*required} - {*value}):
+        yield name, ": missing"
+    for name in sorted({*value} - {*known}):
+        yield name, ": no field of a manifest"
+    for name in sorted({*value} & {*known}):
+        if TYPES[known[name]](value[name]):
+            continue
+        parts = [*_parts(value[name], *PARTS[known[name]])] if known[name] in PARTS else []
+        yield from ((f"{name}.{place}", problem) for place, problem in parts if place)
+        if not any(place for place, _ in parts):
+            yield name, f" is {shown(value[name])}, no {known[name]}"
+
+
+def _older(where: str, part: str, manifest: Json) -> Iterator[str]:
+    """Yield fields that are missing, though there is one that only newer versions record."""
+    order = list(LATER[part])
+    held = [name for name in order if name in manifest]
+    hardware = manifest.get("hardware")
+    if isinstance(hardware, dict) and "kernels" in hardware:
+        newest, due = NEWEST, order
+    elif held:
+        newest, due = held[-1], order[: order.index(held[-1])]
+    else:
+        return
+    for name in due:
+        if name not in manifest:
+            yield f"{where}.{name}: missing, though {newest} is there, which is newer"
+
+
+def check_same_fields(records: Iterable[tuple[str, Json]], notes: list[str]) -> Iterator[str]:
+    """Yield fields that some manifests lack and others of the same version of the code have.
+
+    Fields that manifests of older versions lack are a note.
+
+    Args:
+        records: cells with their manifests by `train` and `evaluate`.
+        notes: receives the notes.
+    """
+    first: dict[tuple[str, str], tuple[str, set[str]]] = {}
+    absent: dict[str, int] = {}
+    for cell, record in records:
+        for part, manifest in record.items():
+            if not manifest:
+                continue
+            held = {*LATER[part]} & {*manifest}
+            environment = manifest.get("environment")
+            build = environment.get("hash") if isinstance(environment, dict) else None
+            version = part, shown((manifest.get("code_commit"), build))
+            other, due = first.setdefault(version, (cell, held))
+            for name in sorted(held ^ due):
+                has, lacks = (cell, other) if name in held else (other, cell)
+                yield f"{lacks}: {part}.{name}: missing, but {has} of the same version has it"
+            for name in {*LATER[part]} - held:
+                absent[f"{part}.{name}"] = absent.get(f"{part}.{name}", 0) + 1
+    if absent:
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(absent.items()))
+        notes.append(
+            f"what this version records is missing in manifests, as earlier versions wrote: {named}"
+        )

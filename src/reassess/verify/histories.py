@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import ceil, cos, gcd, pi
-from typing import TypeAlias
 
 import pandas as pd
 
@@ -14,36 +14,49 @@ from reassess.grid.study import Grid
 from reassess.training.rl_settings import RlSettings
 from reassess.training.settings import TrainedSettings
 from reassess.training.sft_settings import SftSettings
+from reassess.verify.budgets import Curves, Trained, check_budgets
 from reassess.verify.cells import is_shipped
+from reassess.verify.gradients import check_gradients
 from reassess.verify.stored import Stored, shown
-
-Curves: TypeAlias = dict[str, "pd.Series[float]"]  # by metric, values by step
 
 NOTHING = pd.Series(dtype=float)
 TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
 OPTIONAL_PROBE = "probe_undecided"
 LOGGED = ("loss", "learning_rate", "grad_norm")
+ENTROPY = "entropy"
+FINITE = ("loss", "grad_norm", ENTROPY)  # where a value is not finite, it is left out
 LOGGED_BY_RL = (
     "reward", "reward_accuracy", "reward_format", "completion_length", "truncated_share",
     "zero_variance_share",
 )  # fmt: skip
-OPTIONAL_BY_RL = ("entropy", "resampled_share", "undecided_share")
+OPTIONAL_BY_RL = ("resampled_share", "undecided_share")  # of dynamic sampling; where there are any
 METRICS = {
-    "sft": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, "entropy"},
-    "rl": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, *LOGGED_BY_RL, *OPTIONAL_BY_RL},
-}
+    "sft": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, ENTROPY},
+    "rl": {
+        *TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, ENTROPY, *LOGGED_BY_RL, *OPTIONAL_BY_RL,
+    },
+}  # fmt: skip
 SHARES = (
     "probe_accuracy", "probe_format", OPTIONAL_PROBE, "reward_accuracy", "reward_format",
     "truncated_share", "zero_variance_share", "resampled_share", "undecided_share",
 )  # fmt: skip
-NOT_NEGATIVE = (*TOTALS, "probe_length", "completion_length", "grad_norm", "learning_rate")
+NOT_NEGATIVE = (
+    *TOTALS, "probe_length", "completion_length", "grad_norm", "learning_rate", ENTROPY,
+)  # fmt: skip
+UNDECIDED = (OPTIONAL_PROBE, "undecided_share")
+CROSS_ENTROPY = "loss"  # of SFT
 ROUNDING = 1e-5  # rewards and shares are means in single precision
 OF_LENGTH = 1e-3  # and mean lengths
 
 
-def check_histories(stored: Stored) -> Iterator[str]:
-    """Yield what in the histories contradicts manifests, settings, or other cells."""
+def check_histories(stored: Stored, notes: list[str]) -> Iterator[str]:
+    """Yield what in the histories contradicts manifests, settings, or other cells.
+
+    Args:
+        stored: the bundle.
+        notes: receives what a reader should know.
+    """
     histories = {
         str(cell): {str(metric): part.set_index("step")["value"].sort_index()
                     for metric, part in rows.groupby("metric")}
@@ -54,16 +67,29 @@ def check_histories(stored: Stored) -> Iterator[str]:
         for grid, cell in stored.scored()
         if grid.kind(cell) != "none" and cell.id in histories
     ]
+    absent = Counter[str]()
     for grid, cell, curves in trained:
         train = stored.records[cell.id]["train"]
-        for problem in _history(grid, cell, curves, train):
+        for problem in _history(grid, cell, curves, train, absent):
             yield f"{cell.id}: {problem}"
+    if absent:
+        named = ", ".join(f"{count} of {name}" for name, count in sorted(absent.items()))
+        notes.append(f"histories lack values, as where one is not finite: {named}")
+    undecided = [cell.id for _, cell, curves in trained if {*UNDECIDED} & {*curves}]
+    if undecided:
+        notes.append(
+            f"histories of {len(undecided)} cells have undecided verdicts ({undecided[0]})"
+        )
+    complete = [one for one in trained if {*TOTALS} <= {*one[2]}]  # else it is named above
     yield from _starts(stored, histories, trained)
-    yield from _same_tokens(stored, trained)
-    yield from _weights(stored, trained)
+    yield from _same_metrics(trained)
+    yield from check_budgets(stored, complete)
+    yield from check_gradients(stored, trained)
 
 
-def _history(grid: Grid, cell: Cell, curves: Curves, train: Json) -> Iterator[str]:
+def _history(
+    grid: Grid, cell: Cell, curves: Curves, train: Json, absent: Counter[str]
+) -> Iterator[str]:
     kind = grid.kind(cell)
     for metric in sorted({*curves} - METRICS[kind]):
         yield f"{metric}: no metric of a history of {kind}"
@@ -72,27 +98,32 @@ def _history(grid: Grid, cell: Cell, curves: Curves, train: Json) -> Iterator[st
         if lacking and (metric == "every metric" or is_shipped(grid, cell)):
             yield f"its history lacks {', '.join(lacking)}"
             return
-    yield from _ranges(curves)
+    yield from _ranges(curves, kind)
     yield from _totals(curves, train)
     yield from _probe(grid, curves)
     settings = grid.arms[cell.arm].settings
     if is_shipped(grid, cell) and isinstance(settings, TrainedSettings):
-        yield from _steps(cell, settings, curves)
+        yield from _steps(cell, settings, curves, absent)
         yield from _samples(settings, curves, cell)
         if train.get("layout", {}).get("processes", 1) == 1:
             yield from _learning_rate(settings, curves, cell.size or 0)
         if isinstance(settings, RlSettings):
             yield from _rewards(settings, curves)
+            if train.get("layout", {}).get("processes", 1) == 1:
+                yield from _resampled(settings, curves)
 
 
 # --- within one history ---------------------------------------------------------------------------
 
 
-def _ranges(curves: Curves) -> Iterator[str]:
+def _ranges(curves: Curves, kind: str) -> Iterator[str]:
+    positive = {*SHARES, *NOT_NEGATIVE, *([CROSS_ENTROPY] if kind == "sft" else [])}
     for metric, values in curves.items():
-        lowest = 0 if metric in (*SHARES, *NOT_NEGATIVE) else float("-inf")
+        lowest = 0 if metric in positive else float("-inf")
         highest = 1 + ROUNDING if metric in SHARES else float("inf")
         wrong = values[(values < lowest) | (values > highest)]
+        if metric in UNDECIDED:  # recorded only where there are any
+            wrong = values[(values <= 0) | (values > highest)]
         if not wrong.empty:
             yield f"{metric} is {wrong.iloc[0]} at update {wrong.index[0]}"
 
@@ -129,14 +160,26 @@ def _probe(grid: Grid, curves: Curves) -> Iterator[str]:
                 f"{metric} is {wrong.iloc[0] / items} at update {wrong.index[0]}, no share of "
                 f"{items} items"
             )
+    if OPTIONAL_PROBE in curves:
+        both = (curves["probe_accuracy"] + curves[OPTIONAL_PROBE]).dropna()
+        for step in both.index[both > 1 + ROUNDING][:1]:
+            yield (
+                f"{OPTIONAL_PROBE} is {curves[OPTIONAL_PROBE][step]} at update {step}, beside "
+                f"probe_accuracy {curves['probe_accuracy'][step]}"
+            )
     longest = grid.config.evaluation.max_new_tokens
     lengths = curves.get("probe_length", NOTHING)
     if (lengths > longest).any():
         yield f"probe_length is {lengths.max()}, above the budget of {longest} tokens"
 
 
-def _steps(cell: Cell, settings: TrainedSettings, curves: Curves) -> Iterator[str]:
-    """Yield metrics that were recorded at other updates than the settings give."""
+def _steps(
+    cell: Cell, settings: TrainedSettings, curves: Curves, absent: Counter[str]
+) -> Iterator[str]:
+    """Yield metrics that were recorded at other updates than the settings give.
+
+    Values that may be left out are counted in `absent`; most of them must be there.
+    """
     last = settings.updates(cell.size or 0)
     scored = sorted({*range(0, last + 1, settings.probe_every), last})
     every = 1 if isinstance(settings, RlSettings) else min(gcd(10, settings.save_every), last)
@@ -144,16 +187,19 @@ def _steps(cell: Cell, settings: TrainedSettings, curves: Curves) -> Iterator[st
     metrics: dict[str, list[int]] = dict.fromkeys((*TOTALS, *PROBE), scored)
     metrics |= dict.fromkeys(LOGGED, logged)
     if isinstance(settings, RlSettings):
-        metrics |= dict.fromkeys(LOGGED_BY_RL, logged)
-    optional = {OPTIONAL_PROBE: scored, **dict.fromkeys(OPTIONAL_BY_RL, logged)}
+        metrics |= dict.fromkeys((*LOGGED_BY_RL, ENTROPY), logged)
+        if hasattr(settings, "resample_rounds"):
+            metrics["resampled_share"] = logged
+    optional = {OPTIONAL_PROBE: scored, **dict.fromkeys((ENTROPY, *OPTIONAL_BY_RL), logged)}
     for metric, due in optional.items():
         wrong = sorted({*map(int, curves.get(metric, NOTHING).index)} - {*due})
         if wrong:
             yield f"{metric} is recorded at update {wrong[0]}"
     for metric, due in metrics.items():
         held = [int(step) for step in curves[metric].index] if metric in curves else []
-        finite = metric not in ("loss", "grad_norm")  # a value that is not finite is left out
-        if held != due and (finite or not {*held} <= {*due}):
+        lacking = len({*due} - {*held}) if metric in FINITE and {*held} <= {*due} else 0
+        absent.update({metric: lacking} if lacking else {})
+        if held != due and not 0 < lacking <= len(due) / 2:
             wrong = sorted({*held} ^ {*due}) or held
             yield f"{metric} is recorded at {len(held)} updates, due {len(due)} (see {wrong[0]})"
 
@@ -229,11 +275,15 @@ def _rewards(settings: RlSettings, curves: Curves) -> Iterator[str]:
 
 def _of_batch(settings: RlSettings, curves: Curves) -> Iterator[str]:
     """Yield shares of a rollout batch that so many completions cannot have."""
-    if getattr(settings, "resample_rounds", 0) or settings.updates_per_batch > 1:
+    if settings.updates_per_batch > 1:
         return  # means over several batches
     rollouts = settings.prompts_per_step * settings.num_generations
     of = dict.fromkeys(("reward_accuracy", "reward_format", "truncated_share"), rollouts)
-    of |= {"completion_length": rollouts, "zero_variance_share": settings.prompts_per_step}
+    of |= {"completion_length": rollouts, "undecided_share": rollouts}
+    of |= {"zero_variance_share": settings.prompts_per_step}
+    if getattr(settings, "resample_rounds", 0):
+        of = {}  # means over several batches
+    of["resampled_share"] = settings.prompts_per_step
     for metric, count in of.items():
         counts = curves.get(metric, NOTHING) * count
         tolerance = OF_LENGTH * count if metric == "completion_length" else ROUNDING * count
@@ -243,13 +293,30 @@ def _of_batch(settings: RlSettings, curves: Curves) -> Iterator[str]:
             yield f"{metric} is {value} at update {step}, no share of {count}"
 
 
+def _resampled(settings: RlSettings, curves: Curves) -> Iterator[str]:
+    """Yield numbers of samples that the shares of groups drawn again do not explain."""
+    share, rounds = curves.get("resampled_share", NOTHING), getattr(settings, "resample_rounds", 0)
+    if share.empty or not rounds or settings.updates_per_batch > 1:
+        return
+    samples = curves["samples"]
+    drawn = samples / (settings.prompts_per_step * settings.num_generations) - samples.index
+    updates = (share > 0).cumsum().reindex(samples.index, method="ffill").fillna(0)
+    wrong = drawn[(drawn < updates) | (drawn > rounds * updates)]
+    if not wrong.empty:
+        step = wrong.index[0]
+        yield (
+            f"samples is {samples[step]} at update {step}, {drawn[step]:.0f} further batches, but "
+            f"groups were drawn again in {updates[step]:.0f} updates"
+        )
+
+
 # --- between histories ----------------------------------------------------------------------------
 
 
 def _starts(
     stored: Stored,
     histories: Mapping[str, Curves],
-    trained: list[tuple[Grid, Cell, Curves]],
+    trained: list[Trained],
 ) -> Iterator[str]:
     """Yield first probe scores that other scores of the same weights contradict."""
     known: dict[tuple[str, str, str], tuple[str, float]] = {}
@@ -275,48 +342,14 @@ def _starts(
                 )
 
 
-def _same_tokens(stored: Stored, trained: list[tuple[Grid, Cell, Curves]]) -> Iterator[str]:
-    """Yield SFT cells that read other tokens than cells with the same rows in the same order."""
-    known: dict[tuple[object, ...], tuple[str, Curves]] = {}
+def _same_metrics(trained: list[Trained]) -> Iterator[str]:
+    """Yield cells without a metric that others of their grid, model and method have."""
+    known: dict[tuple[object, ...], tuple[str, bool]] = {}
     for grid, cell, curves in trained:
-        settings = grid.arms[cell.arm].settings
-        if not isinstance(settings, SftSettings) or not is_shipped(grid, cell):
+        if not is_shipped(grid, cell):
             continue
-        rows = stored.records[cell.id]["train"].get("rows_hash")
-        key = (
-            grid.family(cell.model), cell.distribution, cell.size, cell.seed, rows,
-            settings.batch_size, settings.updates(cell.size or 0), settings.probe_every,
-        )  # fmt: skip
-        first, other = known.setdefault(key, (cell.id, curves))
-        if not curves["tokens"].equals(other["tokens"]):
-            yield f"{cell.id}: tokens are others than those of {first}, which read the same rows"
-
-
-def _weights(stored: Stored, trained: list[tuple[Grid, Cell, Curves]]) -> Iterator[str]:
-    """Yield weights, and gradients, that cells trained otherwise cannot share.
-
-    Training with a gradient moves weights, and with another seed, data or model elsewhere. Rounded
-    weights may stay where they are; they are not compared.
-    """
-    known: dict[tuple[str, object], tuple[str, tuple[object, ...]]] = {}
-    for grid, cell, curves in trained:
-        gradient, rate = (curves.get(name, NOTHING) for name in ("grad_norm", "learning_rate"))
-        if not is_shipped(grid, cell) or not (gradient > 0).any() or not (rate > 0).any():
-            continue
-        train, settings = stored.records[cell.id]["train"], grid.arms[cell.arm].settings
-        seed = None if _of_one_batch(settings, cell) else cell.seed
-        trained_on = cell.model, cell.distribution, cell.size, grid.kind(cell), seed
-        shared: dict[str, object] = {"gradients": tuple(gradient)}
-        if grid.world.layout(cell.model).precision == "float32":
-            shared["weights"] = train.get("weights_hash")
-            if shared["weights"] == train.get("start_weights_hash"):
-                yield f"{cell.id}: its weights are those it started from, though it had a gradient"
-        for what, value in shared.items():
-            first, other = known.setdefault((what, value), (cell.id, trained_on))
-            if other != trained_on:
-                yield f"{cell.id}: the same {what} as {first}, which was trained otherwise"
-
-
-def _of_one_batch(settings: object, cell: Cell) -> bool:
-    """Whether every update has all rows equally often, whatever their order."""
-    return isinstance(settings, SftSettings) and settings.batch_size % (cell.size or 1) == 0
+        held = ENTROPY in curves
+        first, other = known.setdefault((id(grid), cell.model, cell.arm), (cell.id, held))
+        if held is not other:
+            has, lacks = (cell.id, first) if held else (first, cell.id)
+            yield f"{lacks}: its history lacks {ENTROPY}, that of {has} has it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,10 @@ from reassess.grid.study import Grid
 from reassess.verify.versions import SpecsOf, Versions, stored_versions
 
 LONGEST = 120  # characters of a value in a message
+_SHORT = reprlib.Repr()  # looks at no more of a value than can be shown
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = _SHORT.maxfrozenset = LONGEST // 2
+_SHORT.maxdict, _SHORT.maxlevel = LONGEST // 4, 5
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 4 * LONGEST
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,8 @@ def hash_of(spec: Spec) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in a message, on one line and not too long."""
-    text = repr(value)
+    """A value in a message, on one line and not too long, however large it is."""
+    text = _SHORT.repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 

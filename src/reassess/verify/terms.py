@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from math import inf
+from typing import Any
 
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
+from reassess.config.schema import Distribution
 from reassess.core.files import Json
+from reassess.data.traces import traces_hash
 from reassess.grid.study import Grid
+from reassess.verify.fields import TYPES
 from reassess.verify.stored import Stored, differing, shown
 from reassess.worlds.base import world_of
 
@@ -26,15 +31,15 @@ HOURS = {"measured_jobs", "estimated_hours", "measured_hours"}
 ROUNDING = 1e-4  # hours are stored with four decimals
 
 
-Size = Callable[[Grid, str], int | None]  # of a split; None where it is not known
+Splits = Callable[[Grid], Mapping[str, Sequence[Any]] | None]  # of a pool; None: not known here
 
 
-def check_terms(stored: Stored, size_of: Size) -> Iterator[str]:
+def check_terms(stored: Stored, splits_of: Splits) -> Iterator[str]:
     """Yield what differs from the study's terms as they follow from config and manifests.
 
     Args:
         stored: the bundle.
-        size_of: the number of items of a split of a grid's pool.
+        splits_of: the items of a grid's pool, by split.
     """
     study = stored.bundle.study
     derived = reduce(study_of_both, [study_of(grid, {}) for grid in stored.grids])
@@ -46,14 +51,14 @@ def check_terms(stored: Stored, size_of: Size) -> Iterator[str]:
         yield from differing(
             sorted(study["arm_order"]), sorted(derived["arm_order"]), "study.json.arm_order"
         )
-    yield from _traces(stored, size_of)
+    yield from _traces(stored, splits_of)
     yield from _costs(stored)
 
 
 # --- traces ---------------------------------------------------------------------------------------
 
 
-def _traces(stored: Stored, size_of: Size) -> Iterator[str]:
+def _traces(stored: Stored, splits_of: Splits) -> Iterator[str]:
     """Yield what differs in the reports on traces: their specs, prompts, and shares."""
     reports = stored.bundle.study["traces"]
     expected = {
@@ -64,24 +69,41 @@ def _traces(stored: Stored, size_of: Size) -> Iterator[str]:
     }
     for key in sorted({*reports} - {*expected}):
         yield f"study.json.traces.{key}: no family and distribution of the config"
-    used = {
-        f"{row['family']}/{row['distribution']}": row["size"]
-        for row in sorted(stored.rows.values(), key=lambda row: row["size"] or 0)
-        if row["kind"] != "none" and row["status"] == "done"
-    }
+    used = _used(stored)
     for key in sorted({*used} - {*reports}):
-        yield f"study.json.traces.{key}: missing, though cells trained on them"
+        yield f"study.json.traces.{key}: missing, though cells trained on its questions"
     for key in sorted({*reports} & {*expected}):
         where, report = f"study.json.traces.{key}", dict(reports[key])
         parts = {name: report.pop(name, None) for name in SHARES}
         yield from differing(report, _report(stored, *expected[key]), where)
-        yield from _shares(parts, expected[key], where)
         grid, _, distribution = expected[key]
-        due = size_of(grid, grid.world.train_split(distribution))
-        if due is not None and parts["prompts"] != due:
-            yield f"{where}.prompts: stored as {parts['prompts']!r}, derived as {due}"
-        if key in used and (parts["kept"] or 0) < used[key]:
+        splits = splits_of(grid)
+        items = None if splits is None else splits[grid.world.train_split(distribution)]
+        if items is not None and parts["prompts"] != len(items):
+            yield f"{where}.prompts: stored as {shown(parts['prompts'])}, derived as {len(items)}"
+        if grid.config.distributions[distribution].source == "teacher":
+            yield from _sampled(parts, grid.config.distributions[distribution], where)
+        else:
+            yield from _given(parts, grid, items, distribution, where)
+        if parts["content_hash"] is not None and not TYPES["SHA-256"](parts["content_hash"]):
+            yield f"{where}.content_hash is {shown(parts['content_hash'])}, no SHA-256"
+        if (parts["kept"] or 0) < used.get(key, 0):
             yield f"{where}.kept: {parts['kept']}, but a cell trained on {used[key]} rows"
+
+
+def _used(stored: Stored) -> dict[str, int]:
+    """The most rows that a cell trained on, by family and distribution.
+
+    The rows of a cell have a trace in every distribution with the same questions.
+    """
+    used: dict[str, int] = {}
+    for grid, cell in stored.scored():
+        if cell.distribution is None or grid.kind(cell) == "none":
+            continue
+        for name in grid.specs.sharing_questions(cell.distribution):
+            key = f"{grid.family(cell.model)}/{name}"
+            used[key] = max(used.get(key, 0), cell.size or 0)
+    return used
 
 
 def _report(stored: Stored, grid: Grid, family: str, distribution: str) -> Json:
@@ -97,20 +119,46 @@ def _report(stored: Stored, grid: Grid, family: str, distribution: str) -> Json:
     return report
 
 
-def _shares(parts: Json, of: tuple[Grid, str, str], where: str) -> Iterator[str]:
-    """Yield what does not fit together in a report: traces kept, their share, their tokens."""
-    grid, _, distribution = of
-    kept, prompts = parts["kept"], parts["prompts"]
-    sampled = grid.config.distributions[distribution].source == "teacher"
-    if not isinstance(kept, int) or not isinstance(prompts, int) or not 0 <= kept <= prompts:
-        yield f"{where}.kept: {kept!r} of {prompts!r} prompts"
-    elif parts["yield"] != kept / prompts:
-        yield f"{where}.yield: stored as {parts['yield']!r}, derived as {kept / prompts!r}"
-    if isinstance(parts["tokens"], int) is not sampled:
-        yield f"{where}.tokens: {parts['tokens']!r}, of {'sampled' if sampled else 'given'} traces"
+def _sampled(parts: Json, settings: Distribution, where: str) -> Iterator[str]:
+    """Yield what does not fit together in a report on traces that a teacher has written."""
+    yield from _kept(parts, where)
+    prompts, kept = (parts[n] if type(parts[n]) is int else 0 for n in ("prompts", "kept"))
+    samples = prompts * settings.samples
+    bounds = {"tokens": (kept, samples * settings.max_new_tokens), "undecided": (1, samples)}
+    for name, (least, most) in bounds.items():
+        value = parts[name]
+        if name == "undecided" and value is None:
+            continue  # recorded only where there are any
+        if type(value) is not int or not least <= value <= most:
+            yield f"{where}.{name}: {shown(value)} is no number of {name}, {least} to {most}"
+
+
+def _given(
+    parts: Json, grid: Grid, items: Sequence[Any] | None, distribution: str, where: str
+) -> Iterator[str]:
+    """Yield what the world would give otherwise in a report on traces that it wrote itself."""
+    yield from _kept(parts, where)
     for name in ("tokens", "undecided"):
-        if parts[name] is not None and (type(parts[name]) is not int or parts[name] < 0):
-            yield f"{where}.{name}: {shown(parts[name])} is no number of {name}"
+        if parts[name] is not None:
+            yield f"{where}.{name}: {shown(parts[name])}, of given traces"
+    if items is None:
+        return
+    traces = world_of(grid).given_traces(grid, items, distribution)
+    if parts["kept"] != len(traces):
+        yield f"{where}.kept: stored as {shown(parts['kept'])}, derived as {len(traces)}"
+    content = traces_hash({item.id: traces[item.id] for item in items if item.id in traces})
+    if parts["content_hash"] not in (None, content):  # earlier versions wrote none
+        held = shown(parts["content_hash"])
+        yield f"{where}.content_hash: stored as {held}, derived as {content}"
+
+
+def _kept(parts: Json, where: str) -> Iterator[str]:
+    kept, prompts = parts["kept"], parts["prompts"]
+    whole = type(kept) is int and type(prompts) is int
+    if not whole or not 0 <= kept <= prompts or not prompts:
+        yield f"{where}.kept: {shown(kept)} of {shown(prompts)} prompts"
+    elif parts["yield"] != kept / prompts:
+        yield f"{where}.yield: stored as {shown(parts['yield'])}, derived as {kept / prompts!r}"
 
 
 def _is_amount(value: object) -> bool:
@@ -136,46 +184,97 @@ def _costs(stored: Stored) -> Iterator[str]:
         for name, value in hours.items():
             if not _is_amount(value) and not (value is None and name == "estimated_hours"):
                 yield f"study.json.costs.{rule}.{name}: {shown(value)} is no number of {name}"
-    for rule, jobs in (("train", _trained(stored)), ("evaluate", _evaluated(stored))):
-        if jobs is None:
-            continue
-        measured = round(sum(part for _, part in jobs) / 3600, 4)
+    for rule, jobs in _jobs(stored).items():
         held = costs.get(rule) or {}
-        if abs((held.get("measured_hours") or 0) - measured) <= ROUNDING:
-            measured = float(
-                held.get("measured_hours") or 0
-            )  # the order of a sum may move its last digit
-        derived = {
-            "measured_jobs": len(jobs),
-            "estimated_hours": sum(estimate for estimate, _ in jobs) or None,
-            "measured_hours": measured,
-        }
-        if jobs or held:
-            yield from differing(held, derived, f"study.json.costs.{rule}")
+        if jobs.others:
+            yield from _bounded(held, jobs, f"study.json.costs.{rule}")
+        elif jobs.known or held:
+            yield from differing(held, _exact(held, jobs), f"study.json.costs.{rule}")
 
 
-def _trained(stored: Stored) -> list[tuple[float, float]] | None:
-    """Estimated hours and measured seconds of each training; None if the bundle lacks some."""
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a rule.
+
+    Attributes:
+        known: of those with a manifest, the estimated hours and the measured seconds.
+        others: of those without, which may have run or not, the estimated hours.
+    """
+
+    known: list[tuple[float, float]]
+    others: list[float]
+
+    @property
+    def measured(self) -> float:
+        """The hours of those with a manifest."""
+        return round(sum(seconds for _, seconds in self.known) / 3600, 4)
+
+    @property
+    def estimated(self) -> float:
+        """The hours that those with a manifest were estimated to take."""
+        return sum(estimate for estimate, _ in self.known)
+
+
+def _exact(held: Json, jobs: Jobs) -> Json:
+    """The costs of jobs that all have a manifest."""
+    stored, measured = held.get("measured_hours"), jobs.measured
+    if _is_amount(stored) and abs(stored - measured) <= ROUNDING:  # type: ignore[operator]
+        measured = float(stored)  # type: ignore[arg-type]  # the order of a sum moves its last digit
+    return {
+        "measured_jobs": len(jobs.known),
+        "estimated_hours": jobs.estimated or None,
+        "measured_hours": measured,
+    }
+
+
+def _bounded(held: Json, jobs: Jobs, where: str) -> Iterator[str]:
+    """Yield costs that the jobs cannot have, of which some have no manifest here."""
+    least, most = len(jobs.known), len(jobs.known) + len(jobs.others)
+    count, hours = held.get("measured_jobs", 0), held.get("measured_hours", 0)
+    if type(count) is not int or not least <= count <= most:
+        yield f"{where}.measured_jobs: stored as {shown(count)}, derived as {least} to {most}"
+        return
+    further = sorted(jobs.others)
+    low = jobs.estimated + sum(further[: count - least])
+    high = jobs.estimated + sum(further[len(further) - (count - least) :])
+    estimated = held.get("estimated_hours") or 0
+    if not low - ROUNDING <= estimated <= high + ROUNDING:
+        yield f"{where}.estimated_hours: stored as {shown(estimated)}, derived as {low} to {high}"
+    if hours < jobs.measured - ROUNDING or (count == least and hours > jobs.measured + ROUNDING):
+        bound = "" if count == least else " or more"
+        yield f"{where}.measured_hours: stored as {shown(hours)}, derived as {jobs.measured}{bound}"
+
+
+def _jobs(stored: Stored) -> dict[str, Jobs]:
+    """The jobs of the rules whose hours are measured."""
     (grid,) = stored.grids
-    jobs = []
-    for cell_id, cell in grid.trained.items():
-        train = stored.records.get(cell_id, {}).get("train")
-        if not train:
-            return None  # trained only to start from, or failed after it
-        processes = train.get("layout", {}).get("processes", 1)
-        estimate = world_of(grid).training_cost(grid, cell).gpu_hours
-        jobs.append((estimate, train["seconds"] * processes))
-    return jobs
+    world = world_of(grid)
+    rules = {rule: Jobs([], []) for rule in ("train", "evaluate")}
+    for rule, cells, cost in (
+        ("train", grid.trained, world.training_cost),
+        ("evaluate", grid.cells, world.evaluation_cost),
+    ):
+        for name, cell in cells.items():
+            manifest = stored.records.get(name, {}).get(rule)
+            estimate = cost(grid, cell).gpu_hours
+            if not manifest:  # trained only to start from, or failed
+                rules[rule].others.append(estimate)
+                continue
+            if rule == "train":
+                processes = manifest.get("layout", {}).get("processes", 1)
+            else:
+                processes = grid.world.engine_layout(cell.model).processes
+            rules[rule].known.append((estimate, manifest["seconds"] * processes))
+    if "sample_shard" in stored.bundle.study["costs"]:
+        rules["sample_shard"] = Jobs([], _sampling(grid))
+    return rules
 
 
-def _evaluated(stored: Stored) -> list[tuple[float, float]] | None:
-    (grid,) = stored.grids
-    jobs = []
-    for cell_id, cell in grid.cells.items():
-        record = stored.records.get(cell_id)
-        if not record:
-            return None
-        processes = grid.world.engine_layout(cell.model).processes
-        estimate = world_of(grid).evaluation_cost(grid, cell).gpu_hours
-        jobs.append((estimate, record["evaluate"]["seconds"] * processes))
-    return jobs
+def _sampling(grid: Grid) -> list[float]:
+    """The hours that sampling each family's traces was estimated to take."""
+    return [
+        settings.shards * world_of(grid).shard_cost(grid, family, name).gpu_hours
+        for family in grid.config.teachers
+        for name, settings in grid.config.distributions.items()
+        if settings.source == "teacher"
+    ]

@@ -1,0 +1,89 @@
+"""Whether manifests agree on the checkpoints that were trained, scored, and started from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reassess.core.files import Json, canonical_json, sha256_text
+from reassess.grid.cells import Cell
+from reassess.grid.study import Grid
+from reassess.verify.stored import Stored, shown
+
+WEIGHTS = ".safetensors"
+HASHES = ("weights_hash", "checkpoint_hash")
+OWN_FILE = {"processor_config.json": "processor_hash"}  # hashed in a field of its own, too
+
+
+def check_checkpoints(stored: Stored) -> Iterator[str]:
+    """Yield hashes of checkpoints that other hashes of the same checkpoint contradict."""
+    bases: dict[tuple[str, str, str], tuple[str, object]] = {}
+    for grid, cell in stored.scored():
+        record = stored.records[cell.id]
+        train, evaluate = record["train"], record["evaluate"]
+        if train:
+            yield from _scored(cell.id, train, evaluate)
+            yield from _files(cell.id, train)
+        if evaluate.get("weights_hash") is None and (train or "checkpoint_hash" in evaluate):
+            yield f"{cell.id}: evaluate.weights_hash is null, though its checkpoint was hashed"
+        if grid.start(cell) is not None and train:
+            yield from _started(stored, grid, cell)
+            continue
+        for name in HASHES:
+            held = train.get(f"start_{name}") if train else evaluate.get(name)
+            if held is None:
+                continue  # as earlier versions wrote
+            key = cell.model, grid.specs.base_hash(cell.model), name
+            first, other = bases.setdefault(key, (cell.id, held))
+            if other != held:
+                what = "its base" if name == "weights_hash" else "the checkpoint of its base"
+                yield (
+                    f"{cell.id}: {what} is {shown(held)}, that of {first} {shown(other)}, "
+                    f"though both are {cell.model}"
+                )
+
+
+def _scored(cell: str, train: Json, evaluate: Json) -> Iterator[str]:
+    """Yield whether another checkpoint was scored than was trained."""
+    words = {"weights_hash": "weights", "checkpoint_hash": "checkpoint"}
+    for name, what in words.items():
+        trained, scored = train.get(name), evaluate.get(name)
+        if scored != trained and (name in evaluate) and (name in train):
+            yield f"{cell}: scored with the {what} {shown(scored)}, trained {shown(trained)}"
+
+
+def _started(stored: Stored, grid: Grid, cell: Cell) -> Iterator[str]:
+    """Yield whether a cell started from another checkpoint than the one it continues."""
+    start = grid.start(cell)
+    assert start is not None
+    train = stored.records[cell.id]["train"]
+    before = stored.records.get(start.id, {}).get("train", {})
+    for name in HASHES:
+        held, trained = train.get(f"start_{name}"), before.get(name)
+        if trained is not None and held != trained and (held or name == "weights_hash"):
+            yield (
+                f"{cell.id}: start_{name} is {shown(held)}, but {name} of {start.id} "
+                f"{shown(trained)}"
+            )
+
+
+def _files(cell: str, train: Json) -> Iterator[str]:
+    """Yield hashes of a checkpoint that are not those of its files."""
+    files = train.get("checkpoint_files")
+    if not isinstance(files, dict):
+        return
+    derived = {name: files.get(file) for file, name in OWN_FILE.items()}
+    derived |= {"weights_hash": weights_hash(files), "checkpoint_hash": checkpoint_hash(files)}
+    for name, value in derived.items():
+        if train.get(name) != value:
+            yield f"{cell}: {name} is {shown(train.get(name))}, that of its files {shown(value)}"
+
+
+def checkpoint_hash(files: Mapping[str, str]) -> str:
+    """The hash of names and contents; `reassess.training.checkpoints` is the same, with torch."""
+    return sha256_text(canonical_json(dict(files)))
+
+
+def weights_hash(files: Mapping[str, str]) -> str:
+    """The hash of the contents of the weight files."""
+    names = sorted(name for name in files if name.endswith(WEIGHTS) and "/" not in name)
+    return sha256_text("".join(map(str, (files[name] for name in names))))

@@ -1,6 +1,7 @@
 """A third round of attacks on `verify contents`: what manifests, histories and terms record."""
 
 import copy
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -20,9 +21,12 @@ from test_contents import (
 from tiny import tiny_grid
 
 from reassess.core.files import canonical_json, read_json, sha256_text
+from reassess.grid.cells import Cell
 from reassess.training import checkpoints
+from reassess.training.rl_settings import RlSettings
 from reassess.verify import verify_contents
 from reassess.verify.checkpoints import checkpoint_hash, weights_hash
+from reassess.verify.histories import ENTROPY, LOGGED, LOGGED_BY_RL, PROBE, TOTALS, _steps
 from reassess.verify.stored import shown
 
 __all__ = ["derived_once"]  # a fixture for every test here
@@ -332,9 +336,9 @@ PLANTED = [
     no_losses, no_gradients_of_a_copy, gradients_of_nothing, nothing_to_learn, times_of_another,
     entropy_below_zero, no_entropy, loss_below_zero, nothing_drawn_again, part_of_a_group,
     no_shares_drawn_again, right_and_undecided, none_undecided, parts_of_tokens,
-    fewer_tokens_than_samples, other_tokens_a_pass, tokens_without_completions,
-    tokens_of_longer_prompts, fewer_flops, hardly_any_flops, tiers_swapped, jobs_after_a_failure,
-    hours_after_a_failure, estimates_after_a_failure, sampled_by_half, undecided_traces,
+    fewer_tokens_than_samples, other_tokens_a_pass, tokens_without_completions, hardly_any_flops,
+    tiers_swapped, jobs_after_a_failure, hours_after_a_failure, estimates_after_a_failure,
+    sampled_by_half, undecided_traces,
     too_many_tokens_of_traces, content_in_words, given_traces_lost, no_report, in_the_future, long_ago,
     no_layout, batch_in_words, one_process_or_true, halved_and_whole, commit_in_words,
     nothing_installed, no_machine, another_formula, no_threads, plugin, plugins,
@@ -344,6 +348,17 @@ PLANTED = [
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
     require_named(plant, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "plant", [tokens_of_longer_prompts, fewer_flops],
+    ids=lambda plant: plant.__name__,
+)  # fmt: skip
+def test_what_unusual_rows_could_have_is_a_note(plant, tmp_path):
+    part = Part()
+    named = plant(part)
+    report = verify_contents(part.write(tmp_path))
+    assert any(named in note for note in report.notes), report.notes
 
 
 # --- what versions after the first record ---------------------------------------------------------------
@@ -558,6 +573,20 @@ def test_hashes_of_checkpoints_are_those_that_jobs_record(tmp_path):
     files = described["checkpoint_files"]
     assert described["weights_hash"] == weights_hash(files)
     assert described["checkpoint_hash"] == checkpoint_hash(files)
+
+
+def test_rollouts_are_recorded_once_a_batch():
+    settings = RlSettings(
+        max_steps=4, prompts_per_step=2, minibatch_prompts=1, num_generations=2, probe_every=2
+    )
+    recorded = {name: [0, 2, 4] for name in (*TOTALS, *PROBE)}
+    recorded |= {name: [1, 2, 3, 4] for name in (*LOGGED, ENTROPY)}
+    recorded |= {name: [1, 3] for name in LOGGED_BY_RL}
+    curves = {name: pd.Series(0.5, index=updates) for name, updates in recorded.items()}
+    cell = Cell("qwen2-vl-2b", "same-family", 4, "grpo", 1)
+    assert list(_steps(cell, settings, curves, Counter())) == []
+    curves["reward"] = curves["loss"]
+    assert len(list(_steps(cell, settings, curves, Counter()))) == 1
 
 
 def test_of_a_huge_value_no_more_is_read_than_is_shown():

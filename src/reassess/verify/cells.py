@@ -248,7 +248,7 @@ def _layout(cell: str, train: Json, derived: Json) -> Iterator[str]:
         elif name == "micro_batch" and train.get("micro_batch_halved") is True:  # memory was short
             if type(held) is not int or not 1 <= held < (value or held + 1):
                 yield f"{cell}: layout.{name} is {shown(held)}, no part of {shown(value)}"
-        elif type(held) is not type(value) or held != value:
+        elif isinstance(held, bool) is not isinstance(value, bool) or held != value:
             yield f"{cell}: layout.{name} is {shown(held)}, derived as {shown(value)}"
 
 

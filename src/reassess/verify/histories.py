@@ -83,7 +83,7 @@ def check_histories(stored: Stored, notes: list[str]) -> Iterator[str]:
     complete = [one for one in trained if {*TOTALS} <= {*one[2]}]  # else it is named above
     yield from _starts(stored, histories, trained)
     yield from _same_metrics(trained)
-    yield from check_budgets(stored, complete)
+    yield from check_budgets(stored, complete, notes)
     yield from check_gradients(stored, trained)
 
 
@@ -186,11 +186,13 @@ def _steps(
     logged = [*range(every, last + 1, every)]
     metrics: dict[str, list[int]] = dict.fromkeys((*TOTALS, *PROBE), scored)
     metrics |= dict.fromkeys(LOGGED, logged)
+    optional = {OPTIONAL_PROBE: scored, ENTROPY: logged}
     if isinstance(settings, RlSettings):
-        metrics |= dict.fromkeys((*LOGGED_BY_RL, ENTROPY), logged)
+        drawn = logged[:: settings.updates_per_batch]  # the first update on each rollout batch
+        metrics |= {ENTROPY: logged, **dict.fromkeys(LOGGED_BY_RL, drawn)}
         if hasattr(settings, "resample_rounds"):
-            metrics["resampled_share"] = logged
-    optional = {OPTIONAL_PROBE: scored, **dict.fromkeys((ENTROPY, *OPTIONAL_BY_RL), logged)}
+            metrics["resampled_share"] = drawn
+        optional |= dict.fromkeys(OPTIONAL_BY_RL, drawn)
     for metric, due in optional.items():
         wrong = sorted({*map(int, curves.get(metric, NOTHING).index)} - {*due})
         if wrong:

@@ -10,8 +10,9 @@ from typing import Any
 
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
+from reassess.config.load import validated
 from reassess.config.schema import Distribution
-from reassess.core.files import Json
+from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.data.traces import traces_hash
 from reassess.grid.study import Grid
 from reassess.verify.fields import TYPES
@@ -42,7 +43,8 @@ def check_terms(stored: Stored, splits_of: Splits) -> Iterator[str]:
         splits_of: the items of a grid's pool, by split.
     """
     study = stored.bundle.study
-    derived = reduce(study_of_both, [study_of(grid, {}) for grid in stored.grids])
+    configs = [terms["config"] for terms in study.get("merged", [study])]
+    derived = reduce(study_of_both, map(_study_of, stored.grids, configs))
     if len(stored.grids) == 1:
         derived.pop("merged", None)
     own, ours = ({k: v for k, v in one.items() if k not in NOT_DERIVED} for one in (study, derived))
@@ -53,6 +55,13 @@ def check_terms(stored: Stored, splits_of: Splits) -> Iterator[str]:
         )
     yield from _traces(stored, splits_of)
     yield from _costs(stored)
+
+
+def _study_of(grid: Grid, config: Json) -> Json:
+    """The terms of a grid, with its config as whoever ran it stated it: with relative paths."""
+    stated = validated(config, grid.source).model_dump(mode="json", exclude={"results", "scratch"})
+    config_hash = sha256_text(canonical_json(stated))
+    return {**study_of(grid, {}), "config": stated, "config_hash": config_hash}
 
 
 # --- traces ---------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from processes import PATIENCE, complete_checkpoints, files_below, wait_until
 
+from reassess.bundles.archive import pack
 from reassess.core.files import read_json
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
+from reassess.verify import verify_contents
 from reassess.worlds.hub.testing.data_sets import ROWS
 
 REASSESS = [sys.executable, "-m", "reassess.cli.entry"]
@@ -110,6 +112,14 @@ def test_it_leaves_what_the_paper_grid_would(finished):
         results / "cells/qwen2-vl-2b/same-family/16/grpo/seed1/history.parquet"
     )
     assert {"reward", "probe_accuracy", "loss"} <= set(history["metric"])
+
+
+@pytest.mark.slow
+def test_its_bundle_is_consistent(finished, tmp_path):
+    pack(finished / "results/stand-in/bundle", tmp_path / "study.zip")
+    report = verify_contents(tmp_path / "study.zip", trust=True)
+    assert (report.differences, report.unchecked) == ([], [])
+    assert any("this world's pool is not generated" in note for note in report.notes)
 
 
 @pytest.mark.slow

@@ -134,11 +134,6 @@ class Items:
         """The pool of a grid; grids with the same spec share one."""
         return self._pools.setdefault(grid.specs.pool_hash(), Pool(grid))
 
-    def size_of(self, grid: Grid, split: str) -> int | None:
-        """The number of items of a split; None where it is not known."""
-        splits = self.pool_of(grid).splits
-        return None if splits is None else len(splits[split])
-
     # --- one cell ----------------------------------------------------------------------------
 
     def _cell(

@@ -178,6 +178,29 @@ def test_the_order_of_arms_decides_for_no_arm():
         }
 
 
+def test_an_arm_that_nobody_ran_stands_for_nothing():
+    """Added to a config after the runs, it would void what is said of its method."""
+    arms = {
+        "grpo": arm("grpo", start="base", format_weight=0.1),
+        "plain": arm("grpo", start="base", format_weight=0.0),
+    }
+    study = {"arm_order": list(arms), "arms": arms}
+    assert traits_of(study, {"grpo": "rl"})["grpo"].variant == 0
+    assert traits_of(study, {"grpo": "rl", "plain": "rl"})["plain"].variant == 0
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_order_of_arms_decides_how_they_are_drawn(turned):
+    arms = {
+        "format-reward": arm("format-reward", start="base", format_weight=1.0),
+        "only-form": arm("grpo", start="base", format_weight=1.0),
+    }
+    order = sorted(arms, reverse=turned)
+    styles = styles_of(traits_of({"arm_order": order, "arms": arms}, dict.fromkeys(arms, "rl")))
+    assert styles["format-reward"].label == "GRPO on format alone"
+    assert styles["only-form"].label == "only-form"
+
+
 def test_a_cold_start_is_found_through_the_chain_of_starts():
     study = study_of(
         tuned=arm("sft", start="base"),

@@ -22,7 +22,7 @@ from test_contents import (
 
 from reassess.bundles.archive import pack
 from reassess.bundles.drawings import DRAWN_WITH
-from reassess.bundles.merge import merge
+from reassess.bundles.merge import merge, study_of_both
 from reassess.bundles.zips import unpack
 from reassess.core.errors import ReassessError
 from reassess.core.files import canonical_json, read_json, sha256_text, write_json
@@ -498,6 +498,35 @@ def test_bundles_of_other_budgets_are_not_merged(tmp_path, one_figure):
         pack(part.write(tmp_path / f"{name}-tables") / "bundle", tmp_path / name)
     with pytest.raises(ReassessError, match="disagree on evaluation.max_new_tokens"):
         merge(tmp_path / "first", tmp_path / "second", tmp_path / "both", keep="first")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("world", "split_items"), 7),
+        (("world", "base", "steps"), 99999),
+        (("evaluation", "benchmarks"), ["iid"]),
+        (("evaluation", "samples"), 9),
+        (("distributions", "same-family", "temperature"), 0.01),
+    ],
+)
+def test_no_two_labs_are_merged_that_measured_otherwise(place, value):
+    """Verify derives a merged study in the same way."""
+    first, second = Part().study, Part().study
+    config = second["config"]
+    for name in place[:-1]:
+        config = config[name]
+    assert config[place[-1]] != value
+    config[place[-1]] = value
+    for left, right in ((first, second), (study_of_both(first, first), second)):
+        with pytest.raises(ReassessError, match=f"disagree on .*{place[1]}"):
+            study_of_both(left, right)
+
+
+def test_labs_may_have_other_places_and_speeds():
+    first, second = Part().study, Part().study
+    second["config"]["evaluation"] |= {"batch_size": 7, "folders": ["mine"]}
+    assert len(study_of_both(first, second)["merged"]) == 2
 
 
 @pytest.mark.parametrize("of_entry", [True, False])

@@ -417,6 +417,11 @@ def another_checkpoint_continued(part):
     return f"{CONTINUED}: start_checkpoint_hash is"
 
 
+def another_spec_continued(part):
+    part.edit_manifest(CONTINUED, lambda record: record["train"]["spec"].update(start=NONE))
+    return f"{CONTINUED}: continues spec '{NONE}', but {NEW} has"
+
+
 def another_file(part):
     def change(record):
         record["train"]["checkpoint_files"]["config.json"] = NONE
@@ -489,7 +494,7 @@ def traces_of_another_hand(part):
 
 OF_THIS_VERSION = [
     another_checkpoint_scored, another_checkpoint_started_from, another_checkpoint_continued,
-    another_file, other_weights_in_files, no_checkpoints, no_weights, view_in_words, no_views,
+    another_spec_continued, another_file, other_weights_in_files, no_checkpoints, no_weights, view_in_words, no_views,
     one_field_less, traces_of_another_hand,
 ]  # fmt: skip
 

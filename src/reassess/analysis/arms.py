@@ -8,7 +8,7 @@ The order of arms never decides: no hash covers it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from reassess.core.files import Json, canonical_json
@@ -28,8 +28,9 @@ class ArmTraits:
         cold_start: whether supervised fine-tuning comes before, in the chain of its starts.
         format_weight: the share of the reward that form alone earns; None without a reward.
         variant: its number among the arms of its method; 0 stands for the method. Those that
-            start from the base model come first, then those whose reward looks at the answer
-            most, then the one that is called as its method, then by settings and name.
+            have cells come before those that nobody ran; among these, those that start from the
+            base model, then those whose reward looks at the answer most, then the one that is
+            called as its method, then by settings and name.
     """
 
     name: str
@@ -58,8 +59,8 @@ def traits_of(study: Json, kinds: Mapping[str, Kind]) -> dict[str, ArmTraits]:
         kinds: the kind of each arm that has cells.
     """
     settings: dict[str, Json] = {name: study["arms"][name] for name in study["arm_order"]}
+    variants = _variants(settings, kinds)
     kinds = {name: kinds.get(name) or _kind(content) for name, content in settings.items()}
-    variants = _variants(settings)
     return {
         name: ArmTraits(
             name=name,
@@ -90,14 +91,21 @@ def _starts(settings: Mapping[str, Json], name: str) -> Iterator[str]:
         start = settings[start].get("start", BASE)
 
 
-def _variants(settings: Mapping[str, Json]) -> dict[str, int]:
-    """The number of each arm among those of its method."""
+def _variants(settings: Mapping[str, Json], run: Container[str]) -> dict[str, int]:
+    """The number of each arm among those of its method; `run` holds those that have cells."""
 
-    def place(name: str) -> tuple[bool, float, bool, str, str]:
+    def place(name: str) -> tuple[bool, bool, float, bool, str, str]:
         content = settings[name]
         continues = content.get("start", BASE) != BASE
         weight = float(content.get("format_weight") or 0)
-        return continues, weight, name != content["method"], canonical_json(content), name
+        return (
+            name not in run,
+            continues,
+            weight,
+            name != content["method"],
+            canonical_json(content),
+            name,
+        )
 
     count: dict[str, int] = {}
     variants = {}

@@ -61,12 +61,17 @@ def accuracy(bundle: Bundle, **axes: object) -> MeanInterval | None:
 def difference(bundle: Bundle, first: Axes, second: Axes, **shared: object) -> MeanInterval | None:
     """Accuracy at `first` minus accuracy at `second`, paired by model, seed and item.
 
-    An arm that trains nothing has one seed; it is paired with every seed of the other. None if
-    nothing pairs.
+    An arm that trains nothing has one seed; it is paired with every seed of the other. Runs of
+    two arms that train are paired by their seeds alone. None if nothing pairs.
     """
-    left, right = outcomes(bundle, **first, **shared), outcomes(bundle, **second, **shared)
+    sides = [{**axes, **shared} for axes in (first, second)]
+    left, right = (outcomes(bundle, **axes) for axes in sides)
     if left.empty or right.empty:
         return None
+    if _trains_nothing(bundle, sides[0]):
+        left = _spread(left, right)
+    if _trains_nothing(bundle, sides[1]):
+        right = _spread(right, left)
     left, right = _align(left, right)
     if left.empty:
         return None
@@ -75,12 +80,14 @@ def difference(bundle: Bundle, first: Axes, second: Axes, **shared: object) -> M
 
 def _align(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     columns = left.columns.intersection(right.columns)
-    left, right = left[columns], right[columns]
     common = left.index.intersection(right.index)
-    if len(common) < max(len(left), len(right)):
-        left, right = _spread(left, right), _spread(right, left)
-        common = left.index.intersection(right.index)
-    return left.loc[common], right.loc[common]
+    return left.loc[common, columns], right.loc[common, columns]
+
+
+def _trains_nothing(bundle: Bundle, axes: Axes) -> bool:
+    """Whether all cells at some axes are of arms that train nothing."""
+    cells = pick(bundle.scored, **{name: axes[name] for name in AXES if name in axes})
+    return bool((cells["kind"] == "none").all())
 
 
 def _spread(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Disagreements are named, never resolved silently.
 from __future__ import annotations
 
 import heapq
+import reprlib
 import tempfile
 from collections.abc import Iterator
 from operator import itemgetter
@@ -29,11 +30,10 @@ SHARED = {  # of a study: by name, and the same in both if in both
     "arms": "arm",
     "traces": "trace",
 }
-PROTOCOL = (  # of a config: what results of one comparison have in common
-    ("world", "kind"),
-    ("world", "seed"),
-    ("evaluation", "max_new_tokens"),
-)
+FREE = {  # sections on which configs of one comparison agree, but for these: places, and speed
+    "world": {"pins", "cache"},
+    "evaluation": {"folders", "judge", "batch_size"},
+}
 LISTED = 5  # conflicts of one kind that are named
 
 
@@ -163,16 +163,12 @@ def study_of_both(left: Json, right: Json) -> Json:
     """The terms of both studies.
 
     Raises:
-        ReassessError: the world or the token budget differs, or a model, arm, trace report or
-            benchmark of one name.
+        ReassessError: the world or the protocol of evaluation differs, or a model, arm,
+            distribution, trace report or benchmark of one name.
     """
-    for section, name in PROTOCOL:
-        values = [study["config"][section][name] for study in (left, right)]
-        if values[0] != values[1]:
-            raise ReassessError(
-                f"the bundles disagree on {section}.{name} ({values[0]!r}, {values[1]!r}): their "
-                "results cannot be compared"
-            )
+    for one in left.get("merged", [left]):
+        for other in right.get("merged", [right]):
+            _require_one_protocol(one["config"], other["config"])
     merged = dict(left)
     for kind, name in SHARED.items():
         merged[kind] = _union(name, left[kind], right[kind])
@@ -201,6 +197,31 @@ def study_of_both(left: Json, right: Json) -> Json:
         for source in study.get("merged", [study])
     ]
     return merged
+
+
+def _require_one_protocol(left: Json, right: Json) -> None:
+    """Refuse configs whose bases, items, traces or scores are not to be compared.
+
+    Raises:
+        ReassessError: a setting differs; names it.
+    """
+    for section, free in FREE.items():
+        ours, theirs = left[section], right[section]
+        for name in sorted({*ours} & {*theirs} - free):  # an older version lacks some
+            if ours[name] != theirs[name]:
+                raise ReassessError(
+                    f"the bundles disagree on {section}.{name} ({reprlib.repr(ours[name])}, "
+                    f"{reprlib.repr(theirs[name])}): their results cannot be compared"
+                )
+    _union("distribution", *map(_distributions, (left, right)))
+
+
+def _distributions(config: Json) -> Json:
+    """The settings of each distribution that decide its traces; shards decide how fast."""
+    return {
+        name: {key: value for key, value in settings.items() if key != "shards"}
+        for name, settings in config["distributions"].items()
+    }
 
 
 def _union(kind: str, left: Json, right: Json) -> Json:

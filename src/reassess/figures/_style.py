@@ -55,7 +55,7 @@ def styles_of(arms: Mapping[str, ArmTraits]) -> dict[str, ArmStyle]:
     a colour and marker that follow from its method and its number among the arms of it.
     """
     styles: dict[str, ArmStyle] = {}
-    for arm in sorted(arms.values(), key=lambda arm: arm.variant):
+    for arm in sorted(arms.values(), key=lambda arm: (arm.variant, arm.method, arm.name)):
         style = STYLES.get(_style_key(arm))
         styles[arm.name] = style if style and style not in styles.values() else _spare(arm)
     return styles

@@ -16,7 +16,7 @@ OWN_FILE = {"processor_config.json": "processor_hash"}  # hashed in a field of i
 
 def check_checkpoints(stored: Stored) -> Iterator[str]:
     """Yield hashes of checkpoints that other hashes of the same checkpoint contradict."""
-    bases: dict[tuple[str, str, str], tuple[str, object]] = {}
+    bases: dict[tuple[str, str], tuple[str, object]] = {}
     for grid, cell in stored.scored():
         record = stored.records[cell.id]
         train, evaluate = record["train"], record["evaluate"]
@@ -32,7 +32,7 @@ def check_checkpoints(stored: Stored) -> Iterator[str]:
             held = train.get(f"start_{name}") if train else evaluate.get(name)
             if held is None:
                 continue  # as earlier versions wrote
-            key = cell.model, grid.specs.base_hash(cell.model), name
+            key = cell.model, name
             first, other = bases.setdefault(key, (cell.id, held))
             if other != held:
                 what = "its base" if name == "weights_hash" else "the checkpoint of its base"
@@ -57,6 +57,9 @@ def _started(stored: Stored, grid: Grid, cell: Cell) -> Iterator[str]:
     assert start is not None
     train = stored.records[cell.id]["train"]
     before = stored.records.get(start.id, {}).get("train", {})
+    continued, spec = (train.get("spec") or {}).get("start"), before.get("spec_hash")
+    if spec is not None and continued != spec:
+        yield f"{cell.id}: continues spec {shown(continued)}, but {start.id} has {shown(spec)}"
     for name in HASHES:
         held, trained = train.get(f"start_{name}"), before.get(name)
         if trained is not None and held != trained and (held or name == "weights_hash"):

@@ -41,3 +41,13 @@ def build_before_cells(grid, family="llava", model="llava-w32"):
     for job in (jobs.GatherTraces(grid), jobs.FreezeRows(grid), jobs.PrepareRows(grid)):
         for key in keys:
             job.run(key)
+
+
+def run_whole(grid):
+    """Run every job up to the bundle."""
+    build_before_cells(grid)
+    for cell in sorted(grid.trained.values(), key=lambda cell: grid.start(cell) is not None):
+        train(grid, cell)
+    for cell in grid.cells.values():
+        evaluate(grid, cell)
+    collect(grid)

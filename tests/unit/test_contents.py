@@ -752,12 +752,7 @@ def test_a_bundle_of_this_version_is_consistent(tmp_path, one_figure):
     methods = ("base", "blank-image", "random-choice", "sft", "grpo", "dapo", "sft-grpo")
     evaluation = {"max_new_tokens": 8, "samples": 2}
     grid = tiny_grid(tmp_path, methods=methods, evaluation=evaluation)
-    steps.build_before_cells(grid)
-    for cell in sorted(grid.trained.values(), key=lambda cell: grid.start(cell) is not None):
-        steps.train(grid, cell)
-    for cell in grid.cells.values():
-        steps.evaluate(grid, cell)
-    steps.collect(grid)
+    steps.run_whole(grid)
     pack(grid.paths.bundle, tmp_path / "packed")
     for check in (verify_contents, verify_scores):
         report = check(tmp_path / "packed")

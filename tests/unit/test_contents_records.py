@@ -20,12 +20,12 @@ from test_contents import (
 )  # fmt: skip
 from tiny import tiny_grid
 
+from reassess.core.checkpoint_hashes import hash_of_files, hash_of_weights
 from reassess.core.files import canonical_json, read_json, sha256_text
 from reassess.grid.cells import Cell
 from reassess.training import checkpoints
 from reassess.training.rl_settings import RlSettings
 from reassess.verify import verify_contents
-from reassess.verify.checkpoints import checkpoint_hash, weights_hash
 from reassess.verify.histories import ENTROPY, LOGGED, LOGGED_BY_RL, PROBE, TOTALS, _steps
 from reassess.verify.stored import shown
 
@@ -388,12 +388,7 @@ def bundle(tmp_path_factory):
     """The folder of a bundle that the real jobs made, at the smallest size."""
     methods = ("base", "random-choice", "sft", "grpo", "dapo", "sft-grpo")
     grid = tiny_grid(tmp_path_factory.mktemp("grid"), methods=methods, seeds=[1, 2])
-    steps.build_before_cells(grid)
-    for cell in sorted(grid.trained.values(), key=lambda cell: grid.start(cell) is not None):
-        steps.train(grid, cell)
-    for cell in grid.cells.values():
-        steps.evaluate(grid, cell)
-    steps.collect(grid)
+    steps.run_whole(grid)
     return grid.paths.bundle
 
 
@@ -436,7 +431,7 @@ def other_weights_in_files(part):
     def change(record):
         train, evaluate = record["train"], record["evaluate"]
         train["checkpoint_files"]["model.safetensors"] = NONE
-        train["checkpoint_hash"] = evaluate["checkpoint_hash"] = checkpoint_hash(
+        train["checkpoint_hash"] = evaluate["checkpoint_hash"] = hash_of_files(
             train["checkpoint_files"]
         )
 
@@ -575,9 +570,11 @@ def test_hashes_of_checkpoints_are_those_that_jobs_record(tmp_path):
     for name in ("config.json", "b.safetensors", "a.safetensors"):
         (tmp_path / name).write_text(name)
     described = checkpoints.describe(tmp_path)
-    files = described["checkpoint_files"]
-    assert described["weights_hash"] == weights_hash(files)
-    assert described["checkpoint_hash"] == checkpoint_hash(files)
+    files = {name: sha256_text(name) for name in sorted(described["checkpoint_files"])}
+    assert described["checkpoint_files"] == files
+    weights = [files["a.safetensors"], files["b.safetensors"]]
+    assert described["weights_hash"] == sha256_text("".join(weights)) == hash_of_weights(files)
+    assert described["checkpoint_hash"] == sha256_text(canonical_json(files))
 
 
 def test_rollouts_are_recorded_once_a_batch():

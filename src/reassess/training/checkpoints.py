@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
+from reassess.core.checkpoint_hashes import WEIGHTS, hash_of_files, hash_of_weights
 from reassess.core.errors import ReassessError
-from reassess.core.files import Json, canonical_json, read_json, sha256_file, sha256_text
+from reassess.core.files import Json, read_json, sha256_file
 from reassess.training.loading import check_checkpoint
 
-WEIGHTS = ".safetensors"
 # Of files in a checkpoint whose manifest states no names (it is of an earlier version).
 READABLE = (WEIGHTS, ".json", ".txt", ".jinja", ".model", ".md")
 
@@ -85,7 +85,7 @@ def describe(folder: Path) -> CheckpointHashes:
 
 def weights_hash(folder: Path) -> str:
     """One hash of all weight files of a checkpoint, whatever their names."""
-    return _weights_hash({path.name: sha256_file(path) for path in folder.glob(f"*{WEIGHTS}")})
+    return hash_of_weights({path.name: sha256_file(path) for path in folder.glob(f"*{WEIGHTS}")})
 
 
 def check(folder: Path, manifest: Path, what: str) -> CheckedCheckpoint:
@@ -195,15 +195,10 @@ def _stamp(path: Path) -> Stamp:
 
 def _hashes(files: dict[str, str]) -> CheckpointHashes:
     return {
-        "weights_hash": _weights_hash(files),
-        "checkpoint_hash": sha256_text(canonical_json(files)),
+        "weights_hash": hash_of_weights(files),
+        "checkpoint_hash": hash_of_files(files),
         "checkpoint_files": files,
     }
-
-
-def _weights_hash(files: Mapping[str, str]) -> str:
-    weights = sorted(name for name in files if name.endswith(WEIGHTS) and "/" not in name)
-    return sha256_text("".join(files[name] for name in weights))
 
 
 def _require_stated_names(

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TypeAlias
 
 import pandas as pd
 
-from reassess.grid.cells import Cell
-from reassess.grid.study import Grid
 from reassess.training.rl_settings import RlSettings
 from reassess.training.settings import TrainedSettings
 from reassess.training.sft_settings import SftSettings
 from reassess.verify.cells import is_shipped, width_of
+from reassess.verify.curves import Curves, Trained
 from reassess.verify.stored import Stored
-
-Curves: TypeAlias = dict[str, "pd.Series[float]"]  # by metric, values by step
-Trained: TypeAlias = tuple[Grid, Cell, Curves]
 
 FEWEST = 2  # tokens of a sample: one of its prompt, one of its completion
 UNCOUNTED = 0.05  # of completions: padding that a model wrote itself is not counted as tokens

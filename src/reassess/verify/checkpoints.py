@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from reassess.core.files import Json, canonical_json, sha256_text
+from reassess.core.checkpoint_hashes import hash_of_files, hash_of_weights
+from reassess.core.files import Json
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 from reassess.verify.stored import Stored, shown
 
-WEIGHTS = ".safetensors"
 HASHES = ("weights_hash", "checkpoint_hash")
 OWN_FILE = {"processor_config.json": "processor_hash"}  # hashed in a field of its own, too
 
@@ -75,18 +75,7 @@ def _files(cell: str, train: Json) -> Iterator[str]:
     if not isinstance(files, dict):
         return
     derived = {name: files.get(file) for file, name in OWN_FILE.items()}
-    derived |= {"weights_hash": weights_hash(files), "checkpoint_hash": checkpoint_hash(files)}
+    derived |= {"weights_hash": hash_of_weights(files), "checkpoint_hash": hash_of_files(files)}
     for name, value in derived.items():
         if train.get(name) != value:
             yield f"{cell}: {name} is {shown(train.get(name))}, that of its files {shown(value)}"
-
-
-def checkpoint_hash(files: Mapping[str, str]) -> str:
-    """The hash of names and contents; `reassess.training.checkpoints` is the same, with torch."""
-    return sha256_text(canonical_json(dict(files)))
-
-
-def weights_hash(files: Mapping[str, str]) -> str:
-    """The hash of the contents of the weight files."""
-    names = sorted(name for name in files if name.endswith(WEIGHTS) and "/" not in name)
-    return sha256_text("".join(map(str, (files[name] for name in names))))

@@ -9,7 +9,7 @@ from reassess.config.load import load_config
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json
 from reassess.core.project import ROOT
-from reassess.verify.report import LISTED
+from reassess.verify.report import listed
 from reassess.verify.stored import Stored
 
 PLACES = {"results", "scratch"}  # no part of a bundle's config
@@ -40,10 +40,9 @@ def _other_than_shipped(config: Json) -> Iterator[str]:
     shipped = [one for one in _shipped() if one["grid"] == config["grid"]]
     found = [sorted(set(_changed(config, one, ""))) for one in shipped]
     if found and (names := min(found, key=len)):
-        named = f"{', '.join(names[:LISTED])}{' ...' if len(names) > LISTED else ''}"
         yield (
             f"the config of {config['grid']} is not the one that this version ships; "
-            f"{len(names)} settings differ ({named})"
+            f"{len(names)} settings differ ({listed(names)})"
         )
 
 

@@ -21,7 +21,7 @@ from reassess.verify.configs import notes_on_configs
 from reassess.verify.described import check_descriptions
 from reassess.verify.histories import check_histories
 from reassess.verify.items import Items
-from reassess.verify.report import LISTED, VerifyReport
+from reassess.verify.report import VerifyReport, listed
 from reassess.verify.schema import check_files, check_tables
 from reassess.verify.stored import Stored, grids_of
 from reassess.verify.terms import check_terms
@@ -58,8 +58,7 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
         _part(report, "the files beside the tables", lambda: check_descriptions(root))
         failed = bundle.failed["cell"].tolist()
         if failed:
-            named = f"{', '.join(failed[:LISTED])}{' ...' if len(failed) > LISTED else ''}"
-            report.notes.append(f"{len(failed)} cells have no results ({named})")
+            report.notes.append(f"{len(failed)} cells have no results ({listed(failed)})")
         report.checked = (
             f"{len(bundle.manifests)} cells, {len(bundle.scores)} scores, {len(bundle.history)} "
             "values of histories"

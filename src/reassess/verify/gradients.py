@@ -11,11 +11,9 @@ from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft_settings import SftSettings
-from reassess.verify.budgets import Trained
 from reassess.verify.cells import is_shipped, width_of
+from reassess.verify.curves import NOTHING, Trained
 from reassess.verify.stored import Stored
-
-NOTHING = pd.Series(dtype=float)
 
 
 def check_gradients(stored: Stored, trained: list[Trained]) -> Iterator[str]:

@@ -6,20 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import ceil, cos, gcd, pi
 
-import pandas as pd
-
 from reassess.core.files import Json
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 from reassess.training.rl_settings import RlSettings
 from reassess.training.settings import TrainedSettings
 from reassess.training.sft_settings import SftSettings
-from reassess.verify.budgets import Curves, Trained, check_budgets
+from reassess.verify.budgets import check_budgets
 from reassess.verify.cells import is_shipped
+from reassess.verify.curves import NOTHING, Curves, Trained
 from reassess.verify.gradients import check_gradients
 from reassess.verify.stored import Stored, shown
 
-NOTHING = pd.Series(dtype=float)
 TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
 OPTIONAL_PROBE = "probe_undecided"

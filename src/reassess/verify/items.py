@@ -22,7 +22,7 @@ from reassess.grid.study import Grid
 from reassess.methods import Method
 from reassess.verify.cells import is_shipped, reader_of
 from reassess.verify.lengths import Lengths
-from reassess.verify.report import LISTED
+from reassess.verify.report import LISTED, listed
 from reassess.verify.stored import Stored, differing, shown
 from reassess.worlds.base import world_of
 
@@ -237,10 +237,10 @@ class Items:
                 for cell in cells
                 if cell not in judged
             )
-            named = f"{', '.join(judged[:LISTED])}{' ...' if len(judged) > LISTED else ''}"
             self.notes.append(
-                f"verdicts of the judge {judge} on {len(judged)} cells ({named}) rest on whoever "
-                "packed the bundle: what the judge wrote is not in it, and nothing judges again"
+                f"verdicts of the judge {judge} on {len(judged)} cells ({listed(judged)}) rest on "
+                "whoever packed the bundle: what the judge wrote is not in it, and nothing judges "
+                "again"
             )
 
     def _prompts(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reassess.core.text import printable
@@ -57,3 +57,8 @@ class VerifyReport:
         self.differences += found[:LISTED]
         if len(found) > LISTED:
             self.differences.append(f"and {len(found) - LISTED} more")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, in a note."""
+    return ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")

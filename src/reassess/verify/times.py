@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from reassess.core.files import Json
-from reassess.verify.report import LISTED
+from reassess.verify.report import listed
 from reassess.verify.stored import Stored
 
 FIRST = datetime(2025, 12, 1, tzinfo=UTC)  # no version of this project is older
@@ -38,10 +38,9 @@ def check_times(stored: Stored, notes: list[str]) -> Iterator[str]:
             if scored + CLOCKS < trained + lasted:
                 early.append(cell.id)
     if early:
-        named = f"{', '.join(early[:LISTED])}{' ...' if len(early) > LISTED else ''}"
         notes.append(
-            f"{len(early)} cells were scored before their training ended ({named}): they were "
-            "trained again later, to the same weights, or these times are false"
+            f"{len(early)} cells were scored before their training ended ({listed(early)}): "
+            "they were trained again later, to the same weights, or these times are false"
         )
 
 

@@ -125,14 +125,14 @@ test-vllm: setup-vllm ## traces and evaluation by real vLLM on the CPU, compared
 	$(VLLM)/bin/python -m pytest tests/engine
 
 lint: setup-test ## formatting, lint, types
-	ruff format --check src tests
-	ruff check src tests
+	ruff format --check src tests envs
+	ruff check src tests envs
 	mypy
 	snakefmt --check Snakefile workflow
 
 format: setup-test ## fix what can be fixed automatically
-	ruff check --fix src tests
-	ruff format src tests
+	ruff check --fix src tests envs
+	ruff format src tests envs
 	snakefmt Snakefile workflow
 
 doctor: setup ## check the environment

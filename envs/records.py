@@ -1,9 +1,10 @@
-"""Add wheels to envs/records.json, the digests that `reassess doctor` holds installed files against.
+"""Add wheels to envs/records.json: digests for `reassess doctor` to compare installed files with.
 
     python envs/records.py WHEEL...
 
-Give it wheels whose SHA-256 stands in a lock of this folder, such as the folder of `make wheelhouse`:
-any other is refused, since a digest of an unknown file would prove nothing. Add its hash to the lock first.
+Give it wheels whose SHA-256 stands in a lock of this folder, such as the folder of `make
+wheelhouse`: any other is refused, since a digest of an unknown file would prove nothing. Add its
+hash to the lock first.
 """
 
 import json
@@ -35,7 +36,8 @@ def main(paths: list[Path]) -> None:
         wheel = read_wheel(path)
         if wheel.sha256 not in locked:
             raise ReassessError(
-                f"{path}: no lock in {HERE} has its hash, sha256:{wheel.sha256}; add it to the lock first"
+                f"{path}: no lock in {HERE} has its hash, sha256:{wheel.sha256}; "
+                "add it to the lock first"
             )
         versions = records.setdefault(wheel.name, {})
         versions.setdefault(wheel.version, {})[wheel.record] = {

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from processes import PATIENCE, wait_until
@@ -133,3 +134,29 @@ def test_an_end_is_waited_for(with_descriptor):
 def test_the_time_to_save_is_a_variable(monkeypatch, text, seconds):
     monkeypatch.setenv(GRACE, text)
     assert grace() == seconds
+
+
+def test_signals_are_handled_in_the_context_only():
+    received = []
+    earlier = signal.getsignal(signal.SIGUSR2)
+    with lifetime.handled([signal.SIGUSR2], lambda number, frame: received.append(number)):
+        signal.raise_signal(signal.SIGUSR2)
+    assert received == [signal.SIGUSR2]
+    assert signal.getsignal(signal.SIGUSR2) == earlier
+    with pytest.raises(KeyError), lifetime.handled([signal.SIGUSR2], lambda *_: None):
+        raise KeyError
+    assert signal.getsignal(signal.SIGUSR2) == earlier
+
+
+def test_another_thread_changes_no_handler():
+    seen = []
+    earlier = signal.getsignal(signal.SIGUSR2)
+
+    def enter():
+        with lifetime.handled([signal.SIGUSR2], lambda *_: None):
+            seen.append(signal.getsignal(signal.SIGUSR2))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [earlier]

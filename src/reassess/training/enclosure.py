@@ -10,7 +10,6 @@ the view from its first line on.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -161,12 +160,8 @@ def run_again(run: TrainingRun, view: View, environment: Mapping[str, str]) -> N
         told.append(number)
         job.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in heeded()}
-    try:
+    with lifetime.handled(heeded(), pass_on):
         code = job.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if code == RESUME_ME or (told and code < 0):  # in the latter case before training began
         raise Interrupted(
             f"cell {run.cell} was stopped by a signal; run the same command again to resume"

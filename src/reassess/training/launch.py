@@ -147,14 +147,12 @@ def _in_processes(run: TrainingRun) -> bool:
             job.send_signal(signal.SIGTERM)  # the only signal that it passes to its workers
         told.append(number)
 
-    before = {number: signal.signal(number, pass_on) for number in heeded()}
-    code = job.wait()
-    _end_rest(others)
+    with lifetime.handled(heeded(), pass_on):
+        code = job.wait()
+        _end_rest(others)
     if code == 0 and not stopped.is_file():
         ignore_signals()
         return True
-    for number, handler in before.items():
-        signal.signal(number, handler)
     if stopped.is_file():
         raise Interrupted(
             f"cell {run.cell} was stopped by a signal; run the same command again to resume"

@@ -94,15 +94,8 @@ class PreemptionCallback(TrainerCallback):  # type: ignore[misc]
                 print(f"{name}: saving after this update, to be resumed later", flush=True)
             self.signalled = True
 
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may set handlers
-            return
-        before = {number: signal.signal(number, handle) for number in heeded()}
-        try:
+        with lifetime.handled(heeded(), handle):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def heeded() -> list[signal.Signals]:

@@ -92,21 +92,13 @@ def _forwarding_signals(connection: socket.socket) -> Iterator[None]:
 
     A signal that the caller of this process lets it ignore is ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def send(number: int, frame: object) -> None:
         with suppress(OSError):  # the fork has ended
             connection.sendall(bytes([number]))
 
-    heeded = [one for one in FORWARDED if signal.getsignal(one) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, send) for number in heeded}
-    try:
+    with lifetime.handled(lifetime.not_ignored(FORWARDED), send):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # --- the server ----------------------------------------------------------------------------------

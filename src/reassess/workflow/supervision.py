@@ -118,16 +118,13 @@ def ending_on_signals(local: bool) -> Iterator[OrderlyEnd]:
                 end.number = signal.SIGINT
         end.receive(number)
 
-    before = {number: signal.signal(number, handle) for number in heeded()}
-    if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
-        before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, _suspend)
-    try:
-        yield end
-    finally:
-        end.wait()
-        leaving.stop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    suspending = lifetime.not_ignored((signal.SIGTSTP,))
+    with lifetime.handled(heeded(), handle), lifetime.handled(suspending, _suspend):
+        try:
+            yield end
+        finally:
+            end.wait()
+            leaving.stop()
 
 
 def _announce(number: int, local: bool) -> None:

@@ -22,7 +22,13 @@ from reassess.analysis.bundle import (
     undecided_in,
 )
 from reassess.bundles.current import Gap, content_gap, gap, require_none, stale_data
-from reassess.bundles.stored_answers import ANSWERS, KEYS, write_answers
+from reassess.bundles.stored_answers import (
+    ANSWERS,
+    KEYS,
+    answers_by_cell,
+    has_sampled,
+    write_answers,
+)
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
     Json,
@@ -105,6 +111,20 @@ def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) 
         if name in tables:
             _write(folder / f"{name}.parquet", _typed(tables[name]), order)
     write_json(folder / "study.json", dict(study))
+
+
+def rewrite(folder: Path, into: Path) -> None:
+    """Write the tables of a bundle again, as they are written when cells are collected.
+
+    Raises:
+        ReassessError: a table is missing or damaged.
+    """
+    for name, order in FRAMES.items():
+        frame = read_parquet(folder / f"{name}.parquet")
+        _write(into / f"{name}.parquet", _typed(frame), order)
+    answers = folder / ANSWERS
+    rows = (rows for _, rows in answers_by_cell(answers))
+    write_answers(into / ANSWERS, rows, sampled=has_sampled(answers))
 
 
 def axes_of(grid: Grid, cell: Cell) -> Json:

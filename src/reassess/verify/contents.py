@@ -19,6 +19,7 @@ from reassess.core.files import MALFORMED
 from reassess.verify.cells import check_cells, check_manifests, check_specs
 from reassess.verify.configs import notes_on_configs
 from reassess.verify.described import check_descriptions
+from reassess.verify.encoding import check_encoding
 from reassess.verify.histories import check_histories
 from reassess.verify.items import Items
 from reassess.verify.report import VerifyReport, listed
@@ -54,6 +55,7 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
         if problems:
             report.unchecked.append("the values in the tables, until the tables are right")
             return report
+        _part(report, "the tables", lambda: check_encoding(folder, report.notes))
         bundle = Bundle.load(folder)
         _part(report, "the files beside the tables", lambda: check_descriptions(root))
         failed = bundle.failed["cell"].tolist()

@@ -391,6 +391,12 @@ def question(part):
     return "study.json.studies.scale.question: stored as 'Is SFT the best there is?'"
 
 
+def seeds_as_booleans(part):
+    part.study["config"]["seeds"] = [seed == 1 or seed for seed in part.study["config"]["seeds"]]
+    part.study["config_hash"] = sha256_text(canonical_json(part.study["config"]))
+    return "study.json.config.seeds[0]"
+
+
 def dropped_study(part):
     """A study with all of its cells, and not in the config."""
     gone = set(part.study["studies"].pop("transfer")["cells"])
@@ -478,6 +484,7 @@ PLANTED = [
     history_of_another, learning_rate, dropped_steps, made_up_metric, totals, seconds, costs, another_spec,
     stale_hash, config, config_hash, renamed_arm, start, base, weights, rows, order, template, prompts,
     prompts_of_control, random_answers, benchmarks_swapped, labels_of_benchmarks, roles, question,
+    seeds_as_booleans,
     dropped_study, dropped_item, added_item, duplicate, nothing, infinite, negative, missing_verdict,
     further_samples, key_of_study, traces, pool_hashes, arms_left_out,
 ]  # fmt: skip

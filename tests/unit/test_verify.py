@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from shutil import move
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,11 @@ from test_contents import derived_once
 
 from reassess import verifier
 from reassess.analysis.bundle import Bundle
-from reassess.bundles.archive import pack
+from reassess.bundles.archive import opened, pack
 from reassess.bundles.checksums import tampered
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
-from reassess.core.files import read_json, write_json
+from reassess.core.files import read_json, write_json, write_parquet
 from reassess.verifier.comparison import KINDS
 from reassess.verifier.grading import is_right
 from reassess.verify import (
@@ -316,6 +317,40 @@ def test_many_differences_are_counted():
     report = VerifyReport()
     report.add([f"difference {number}" for number in range(25)])
     assert len(report.differences) == 11 and report.differences[-1] == "and 15 more"
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["study.zip", "folder"])
+def test_every_level_reads_the_files_that_the_signature_is_of(study, tmp_path, form, monkeypatch):
+    path, other = tmp_path / form, tmp_path / f"other-{form}"
+    pack(study / "bundle", path)
+    scores = pd.read_parquet(study / "bundle/scores.parquet")
+    write_parquet(study / "bundle/scores.parquet", scores.assign(correct=True))
+    pack(study / "bundle", other)
+    seen = []
+
+    def level(where, **_):
+        if other.exists():
+            move(path, tmp_path / "away")
+            move(other, path)
+        with opened(where) as root:
+            seen.append(Bundle.load(root / "bundle").scores["correct"].mean())
+            raise ReassessError(f"{root / 'ABOUT.md'} says nothing")
+
+    for name in ("contents", "figures", "scores"):
+        monkeypatch.setattr(f"reassess.verify.overall.verify_{name}", level)
+    outcome = verify_all(path)
+    assert seen == [scores["correct"].mean()] * 3
+    inside = f"{path}{'!' if form.endswith('zip') else '/'}ABOUT.md says nothing"
+    assert [outcome.levels[name].unchecked for name in ("contents", "scores")] == [[inside]] * 2
+
+
+def test_a_version_that_nothing_was_drawn_with_is_noted(study):
+    recorded = read_json(study / "drawn-with.json")
+    write_json(study / "drawn-with.json", recorded | {"approved by the journal": None})
+    assert any("approved by the journal" in note for note in verify_figures(study).notes)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -130,6 +130,24 @@ def opened(path: Path) -> Iterator[Path]:
             yield root
 
 
+@contextmanager
+def frozen(path: Path) -> Iterator[Path]:
+    """Yield the folder of an archive, as `opened` does, which nobody else can change meanwhile.
+
+    What is read twice is the same twice: a packed folder is copied, as a file is unpacked, into a
+    folder that only this user can enter.
+    """
+    with opened(path) as root:
+        if path.is_file() or not is_packed(root):
+            yield root
+            return
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as temporary:
+            copy = Path(temporary) / "copy"
+            shutil.copytree(root, copy, symlinks=True)  # a link that came meanwhile is found there
+            with _naming(copy, path):
+                yield copy
+
+
 def _folder(path: Path) -> Path:
     """The root of a bundle in a folder: the folder itself, or the one around its tables."""
     if (path / "bundle/study.json").is_file():

@@ -50,7 +50,7 @@ def check_descriptions(root: Path) -> Iterator[str]:
         yield from as_written(root / DRAWN_WITH)
     yield from _config(root, config_of(study))
     page = _text(root / PAGE)
-    if page != page_of(study) and _hash_of_page(page, study) not in EARLIER_PAGES:
+    if page != page_of(study) and not _is_earlier(page, study):
         yield f"{PAGE}: not the page that this or an earlier version writes"
     for name, due in ((PACKAGE, package_of(root, study)), (CRATE, crate_of(root, study))):
         yield from as_written(root / name)
@@ -79,8 +79,10 @@ def _config(root: Path, due: str) -> Iterator[str]:
         yield f"{CONFIG}: {lines(held, due, made='derived')}"
 
 
-def _hash_of_page(page: str, study: Json) -> str:
-    return sha256_text(page.replace(f"`{study['grid']}`", "`GRID`", 1))
+def _is_earlier(page: str, study: Json) -> bool:
+    """Whether an earlier version writes this page of this grid."""
+    before, name, after = page.partition(f"`{study['grid']}`")
+    return bool(name) and sha256_text(f"{before}`GRID`{after}") in EARLIER_PAGES
 
 
 def _in_present_words(package: Json) -> Json:

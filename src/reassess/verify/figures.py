@@ -79,7 +79,7 @@ def changed_versions(root: Path) -> list[str]:
         f"{name[:EXCERPT]} was {str(then.get(name, 'not recorded'))[:EXCERPT]} when these files "
         f"were drawn, and is {now.get(name, 'absent')} here"
         for name in sorted({*then, *now})
-        if then.get(name) != now.get(name)
+        if (name in then) != (name in now) or then[name] != now[name]
     ]
     more = [f"and {len(notes) - MOST} more"] if len(notes) > MOST else []
     return notes[:MOST] + more

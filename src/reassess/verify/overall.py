@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reassess.bundles.archive import opened
+from reassess.bundles.archive import frozen, renamed
 from reassess.bundles.checksums import files_of, tampered
 from reassess.bundles.signing import Signature, check
 from reassess.core.errors import ReassessError
@@ -60,7 +60,7 @@ class Verification:
 
 
 def verify_all(path: Path, *, trust: bool = False, signers: Path | None = None) -> Verification:
-    """Run every level but training.
+    """Run every level but training, all on the same files: those that the signature is of.
 
     Args:
         path: the bundle.
@@ -70,28 +70,30 @@ def verify_all(path: Path, *, trust: bool = False, signers: Path | None = None) 
     Raises:
         ReassessError: there is no such bundle, or the list of signers cannot be read.
     """
-    archive, signature = _archive(path, signers)
-    levels: dict[str, Callable[[], VerifyReport]] = {
-        "contents": lambda: verify_contents(path, trust=trust),
-        "figures": lambda: verify_figures(path),
-        "scores": lambda: verify_scores(path),
-    }
-    reports = {"archive": archive, **{name: _level(run) for name, run in levels.items()}}
+    with frozen(path) as root:
+        archive, signature = _archive(root, signers)
+        levels: dict[str, Callable[[], VerifyReport]] = {
+            "contents": lambda: verify_contents(root, trust=trust),
+            "figures": lambda: verify_figures(root),
+            "scores": lambda: verify_scores(root),
+        }
+        reports = {"archive": archive, **{name: _level(run) for name, run in levels.items()}}
+        for report in reports.values():
+            report.reword(lambda text: renamed(text, root, path))
     return Verification(reports, signature)
 
 
-def _archive(path: Path, signers: Path | None) -> tuple[VerifyReport, Signature]:
+def _archive(root: Path, signers: Path | None) -> tuple[VerifyReport, Signature]:
     """Whether the files are those that were packed, and who signed them."""
     report = VerifyReport(
         agreement="as its checksums list them",
         leaves_open="who wrote the checksums, unless somebody you trust signed them",
     )
-    with opened(path) as root:
-        report.add(tampered(root))
-        signature = check(root, signers)
-        report.add(signature.differences())
-        report.notes.append(signature.note())
-        report.checked = f"{len(files_of(root))} files"
+    report.add(tampered(root))
+    signature = check(root, signers)
+    report.add(signature.differences())
+    report.notes.append(signature.note())
+    report.checked = f"{len(files_of(root))} files"
     return report, signature
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reassess.core.text import printable
@@ -50,6 +50,11 @@ class VerifyReport:
         if self.differences:
             return f"{len(self.differences)} differences"
         return "not all of it could be checked" if self.unchecked else self.agreement
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Change the text of every entry."""
+        for entries in (self.differences, self.unchecked, self.notes):
+            entries[:] = map(change, entries)
 
     def add(self, differences: Iterable[str]) -> None:
         """Add differences, the first few of them by name."""

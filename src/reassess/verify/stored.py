@@ -171,11 +171,10 @@ def differing(stored: object, derived: object, where: str) -> Iterator[str]:
                 yield f"{place}: missing; derived as {shown(derived[name])}"
             else:
                 yield from differing(stored[name], derived[name], place)
+    elif isinstance(stored, list) and isinstance(derived, list):
+        yield from _items(stored, derived, where)
     elif type(stored) is not type(derived) or stored != derived:
-        if isinstance(stored, list) and isinstance(derived, list):
-            yield from _items(stored, derived, where)
-        else:
-            yield f"{where}: stored as {shown(stored)}, derived as {shown(derived)}"
+        yield f"{where}: stored as {shown(stored)}, derived as {shown(derived)}"
 
 
 def _items(stored: list[object], derived: list[object], where: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ the study's terms from the config. Nothing is drawn, graded or trained.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reassess.analysis.bundle import Bundle
@@ -16,6 +16,8 @@ from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.core.errors import ReassessError
 from reassess.core.files import MALFORMED
+from reassess.data.items import Item
+from reassess.grid.study import Grid
 from reassess.verify.cells import check_cells, check_manifests, check_specs
 from reassess.verify.configs import notes_on_configs
 from reassess.verify.described import check_descriptions
@@ -77,12 +79,16 @@ def verify_contents(path: Path, *, trust: bool = False) -> VerifyReport:
 def _check(report: VerifyReport, stored: Stored) -> None:
     """Run every part that needs the config."""
     items = Items(stored)
+
+    def splits_of(grid: Grid) -> Mapping[str, Sequence[Item]] | None:
+        return items.pool_of(grid).splits
+
     parts: dict[str, Callable[[], Iterable[str]]] = {
-        "study.json": lambda: check_terms(stored, lambda grid: items.pool_of(grid).splits),
+        "study.json": lambda: check_terms(stored, splits_of),
         "the cells": lambda: check_cells(stored, report.notes),
         "the specs": lambda: check_specs(stored, report.notes),
         "the manifests": lambda: check_manifests(stored, report.notes),
-        "the histories": lambda: check_histories(stored, report.notes),
+        "the histories": lambda: check_histories(stored, splits_of, report.notes),
         "scores and answers": items.check,
     }
     for name, part in parts.items():

@@ -15,8 +15,10 @@ from reassess.training.sft_settings import SftSettings
 from reassess.verify.budgets import check_budgets
 from reassess.verify.cells import is_shipped
 from reassess.verify.curves import NOTHING, Curves, Trained
+from reassess.verify.given_rows import check_given_rows
 from reassess.verify.gradients import check_gradients
 from reassess.verify.stored import Stored, shown
+from reassess.verify.terms import Splits
 
 TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
@@ -48,11 +50,12 @@ ROUNDING = 1e-5  # rewards and shares are means in single precision
 OF_LENGTH = 1e-3  # and mean lengths
 
 
-def check_histories(stored: Stored, notes: list[str]) -> Iterator[str]:
-    """Yield what in the histories contradicts manifests, settings, or other cells.
+def check_histories(stored: Stored, splits_of: Splits, notes: list[str]) -> Iterator[str]:
+    """Yield what in the histories contradicts manifests, settings, rows, or other cells.
 
     Args:
         stored: the bundle.
+        splits_of: every split of a grid's pool; None where its world cannot make it again.
         notes: receives what a reader should know.
     """
     histories = {
@@ -82,6 +85,7 @@ def check_histories(stored: Stored, notes: list[str]) -> Iterator[str]:
     yield from _starts(stored, histories, trained)
     yield from _same_metrics(trained)
     yield from check_budgets(stored, complete, notes)
+    yield from check_given_rows(complete, splits_of)
     yield from check_gradients(stored, trained)
 
 

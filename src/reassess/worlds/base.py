@@ -30,6 +30,9 @@ class Reader(Protocol):
     def prompt_hashes(self, items: Sequence[Any]) -> list[str]:
         """The hash of each item's prompt, as the model reads it."""
 
+    def row_lengths(self, items: Sequence[Any], completions: Sequence[str]) -> list[int]:
+        """The tokens of each item's prompt and completion, as a model is trained on them."""
+
     def lengths(self, texts: Sequence[str]) -> list[set[int]]:
         """For each text, its possible numbers of tokens in the tokenizer's own division.
 

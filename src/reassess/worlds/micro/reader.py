@@ -52,6 +52,11 @@ class MicroReader:
         rows = preprocess(items, None, self._processor, prompt)
         return [sha256_text(self._tokenizer.decode(tokens)) for tokens in rows.prompts]
 
+    def row_lengths(self, items: Sequence[MicroItem], completions: Sequence[str]) -> list[int]:
+        """The tokens of each item's prompt and completion, as a model is trained on them."""
+        rows = preprocess(items, completions, self._processor, prompt)
+        return [len(asked) + len(said) for asked, said in zip(rows.prompts, rows.completions)]
+
     def lengths(self, texts: Sequence[str]) -> list[set[int]]:
         """For each text, its numbers of tokens, with and without a space before it."""
         if not texts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain, product
 from math import inf
 from typing import Any
 
@@ -68,49 +69,73 @@ def _study_of(grid: Grid, config: Json) -> Json:
 
 
 def _traces(stored: Stored, splits_of: Splits) -> Iterator[str]:
-    """Yield what differs in the reports on traces: their specs, prompts, and shares."""
+    """Yield what differs in the reports on traces: their specs, prompts, and shares.
+
+    A report is that of every grid that trained on its traces; if none did, of any that names them.
+    """
     reports = stored.bundle.study["traces"]
-    expected = {
-        f"{family}/{name}": (grid, family, name)
-        for grid in stored.grids
-        for family in grid.config.teachers
-        for name in grid.config.distributions
-    }
-    for key in sorted({*reports} - {*expected}):
+    naming: dict[str, list[Grid]] = {}
+    for grid in stored.grids:
+        for family, name in product(grid.config.teachers, grid.config.distributions):
+            naming.setdefault(f"{family}/{name}", []).append(grid)
+    for key in sorted({*reports} - {*naming}):
         yield f"study.json.traces.{key}: no family and distribution of the config"
     used = _used(stored)
-    for key in sorted({*used} - {*reports}):
+    for key in sorted({key for _, key in used} - {*reports}):
         yield f"study.json.traces.{key}: missing, though cells trained on its questions"
-    for key in sorted({*reports} & {*expected}):
-        where, report = f"study.json.traces.{key}", dict(reports[key])
-        parts = {name: report.pop(name, None) for name in SHARES}
-        yield from differing(report, _report(stored, *expected[key]), where)
-        grid, _, distribution = expected[key]
-        splits = splits_of(grid)
-        items = None if splits is None else splits[grid.world.train_split(distribution)]
-        if items is not None and parts["prompts"] != len(items):
-            yield f"{where}.prompts: stored as {shown(parts['prompts'])}, derived as {len(items)}"
-        if grid.config.distributions[distribution].source == "teacher":
-            yield from _sampled(parts, grid.config.distributions[distribution], where)
-        else:
-            yield from _given(parts, grid, items, distribution, where)
-        if parts["content_hash"] is not None and not TYPES["SHA-256"](parts["content_hash"]):
-            yield f"{where}.content_hash is {shown(parts['content_hash'])}, no SHA-256"
-        if (parts["kept"] or 0) < used.get(key, 0):
-            yield f"{where}.kept: {parts['kept']}, but a cell trained on {used[key]} rows"
+    for key in sorted({*reports} & {*naming}):
+        found = {
+            grid: [*_trace(stored, grid, key, splits_of(grid), used.get((grid, key), 0))]
+            for grid in naming[key]
+        }
+        of_users = [problems for grid, problems in found.items() if (grid, key) in used]
+        yield from dict.fromkeys(chain(*(of_users or [min(found.values(), key=len)])))
 
 
-def _used(stored: Stored) -> dict[str, int]:
-    """The most rows that a cell trained on, by family and distribution.
+def _trace(
+    stored: Stored,
+    grid: Grid,
+    key: str,
+    splits: Mapping[str, Sequence[Any]] | None,
+    used: int,
+) -> Iterator[str]:
+    """Yield what differs in a report on traces from what a grid gives.
+
+    Args:
+        stored: the bundle.
+        grid: the grid.
+        key: the traces, as `family/distribution`.
+        splits: the items of the grid's pool, by split; None: not known here.
+        used: the most rows that a cell of the grid trained on.
+    """
+    family, _, distribution = key.partition("/")
+    where, report = f"study.json.traces.{key}", dict(stored.bundle.study["traces"][key])
+    parts = {name: report.pop(name, None) for name in SHARES}
+    yield from differing(report, _report(stored, grid, family, distribution), where)
+    items = None if splits is None else splits[grid.world.train_split(distribution)]
+    if items is not None and parts["prompts"] != len(items):
+        yield f"{where}.prompts: stored as {shown(parts['prompts'])}, derived as {len(items)}"
+    if grid.config.distributions[distribution].source == "teacher":
+        yield from _sampled(parts, grid.config.distributions[distribution], where)
+    else:
+        yield from _given(parts, grid, items, distribution, where)
+    if parts["content_hash"] is not None and not TYPES["SHA-256"](parts["content_hash"]):
+        yield f"{where}.content_hash is {shown(parts['content_hash'])}, no SHA-256"
+    if (parts["kept"] or 0) < used:
+        yield f"{where}.kept: {parts['kept']}, but a cell trained on {used} rows"
+
+
+def _used(stored: Stored) -> dict[tuple[Grid, str], int]:
+    """The most rows that a cell trained on, by grid and traces (`family/distribution`).
 
     The rows of a cell have a trace in every distribution with the same questions.
     """
-    used: dict[str, int] = {}
+    used: dict[tuple[Grid, str], int] = {}
     for grid, cell in stored.scored():
         if cell.distribution is None or grid.kind(cell) == "none":
             continue
         for name in grid.specs.sharing_questions(cell.distribution):
-            key = f"{grid.family(cell.model)}/{name}"
+            key = grid, f"{grid.family(cell.model)}/{name}"
             used[key] = max(used.get(key, 0), cell.size or 0)
     return used
 

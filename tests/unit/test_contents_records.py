@@ -315,6 +315,11 @@ def another_formula(part):
     return f"{SFT}: train.flops_formula is '1 = 1'"
 
 
+def newer_formula(part):
+    part.edit_manifest(SFT, set_of_train(flops_formula="reassess-9"))
+    return "FLOPs were counted by 2 formulas"
+
+
 def no_threads(part):
     part.edit_manifest(SFT, set_of_train(threads=0))
     return f"{SFT}: train.threads is 0"
@@ -351,7 +356,7 @@ def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "plant", [tokens_of_longer_prompts, fewer_flops],
+    "plant", [tokens_of_longer_prompts, fewer_flops, newer_formula],
     ids=lambda plant: plant.__name__,
 )  # fmt: skip
 def test_what_unusual_rows_could_have_is_a_note(plant, tmp_path):

@@ -40,7 +40,7 @@ def check_budgets(stored: Stored, trained: list[Trained], notes: list[str]) -> I
     yield from _same_rows(stored, shipped)
     yield from _passes(shipped)
     yield from _seconds(trained)
-    notes += [*_prompts(shipped), *_flops_a_token(shipped)]
+    notes += [*_prompts(shipped), *_flops_a_token(shipped), *_formulas(stored, trained)]
 
 
 def _settings(one: Trained) -> object:
@@ -192,6 +192,17 @@ def _flops_a_token(shipped: list[Trained]) -> Iterator[str]:
             (high, first), (low, last) = max(smaller), min(larger)
             if low <= high:
                 yield (f"{last}: {low:.0f} FLOPs a token, {first} of a smaller model {high:.0f}")
+
+
+def _formulas(stored: Stored, trained: list[Trained]) -> Iterator[str]:
+    """Yield that FLOPs were counted by several formulas, which are not to be compared."""
+    cells: dict[str, list[str]] = {}
+    for _, cell, _ in trained:
+        formula = str(stored.records[cell.id]["train"].get("flops_formula"))
+        cells.setdefault(formula, []).append(cell.id)
+    if len(cells) > 1:
+        named = "; ".join(f"{len(of)} by {name} ({of[0]})" for name, of in sorted(cells.items()))
+        yield f"FLOPs were counted by {len(cells)} formulas: {named}"
 
 
 def _seconds(trained: list[Trained]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Two bundles that ran one cell: what counts as another result, and what does not."""
 
 import copy
-import json
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,8 @@ from reassess.bundles.merge import conflicts, merge, study_of_both
 from reassess.bundles.stored_answers import ANSWERS, write_answers
 from reassess.core.errors import ReassessError
 from reassess.grid.foreign import load_foreign
-from reassess.verify import verify_contents
 from reassess.verify.stored import Stored
-from reassess.verify.terms import _traces
+from reassess.verify.terms import _costs, _traces
 
 pytestmark = pytest.mark.slow
 STUDY = {"scale": study("How much?", ["llava-w32"], ["base", "sft", "grpo"])}
@@ -291,3 +289,66 @@ def test_traces_that_one_grid_alone_trained_on_are_of_that_grid():
     size = manifests["size"].astype("Int64")
     manifests.loc[size.eq(20).fillna(False), "status"] = "failed"
     assert [*_traces(stored, lambda grid: None)] == []
+
+
+# --- costs of sampling ----------------------------------------------------------------------------
+
+
+def costs_found(change):
+    """What `_costs` finds after a change to the costs of sampling, in a bundle that has them."""
+    part = Part(STUDY)
+    costs = {"measured_jobs": 2, "estimated_hours": None, "measured_hours": 0.0216}
+    part.study |= {"costs": {**part.study["costs"], "sample_shard": costs}, "pool": {}}
+    change(part.study)
+    return [*_costs(Stored(REFERENCE, bundle_of(part), [part.grid]))]
+
+
+def test_true_costs_of_sampling_are_consistent():
+    assert costs_found(lambda study: None) == []
+
+
+def test_costs_of_sampling_are_missed():
+    found = costs_found(lambda study: study["costs"].pop("sample_shard"))
+    assert len(found) == 1 and "study.json.costs.sample_shard: missing" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("measured_jobs", 1),
+        ("measured_jobs", 0),
+        ("measured_jobs", 3),
+        ("estimated_hours", 1.5),
+        ("estimated_hours", 0.0),
+        ("measured_hours", None),
+    ],
+)
+def test_costs_of_sampling_follow_from_the_config(name, value):
+    found = costs_found(lambda study: study["costs"]["sample_shard"].update({name: value}))
+    assert any(f"study.json.costs.sample_shard.{name}" in one for one in found)
+
+
+def test_sampling_without_a_report_may_have_been_counted():
+    """Reports of another spec are left out of a partial bundle; their jobs have run."""
+
+    def change(study):
+        del study["traces"]["qwen3-vl/same-family"]
+
+    def fewer(study):
+        change(study)
+        study["costs"]["sample_shard"]["measured_jobs"] = 1
+
+    def none(study):
+        fewer(study)
+        study["costs"]["sample_shard"]["measured_jobs"] = 0
+
+    assert costs_found(change) == costs_found(fewer) == []
+    assert len(costs_found(none)) == 1
+
+
+def test_sampling_that_nothing_gives_has_no_costs():
+    def change(study):
+        study["costs"]["sample_shard"] |= {"measured_jobs": 0, "measured_hours": 0.0}
+        study["traces"] = {}
+
+    assert any("sample_shard.measured_jobs" in one for one in costs_found(change))

@@ -290,11 +290,10 @@ def test_the_completions_of_any_other_cell_are_named(others):
 def judged(verdicts):
     """What is said of cells with these verdicts of a judge."""
     one = items()
-    grid = SimpleNamespace(config=SimpleNamespace(evaluation=SimpleNamespace(judge="large")))
     found = []
     for cell, values in verdicts.items():
         frame = pd.DataFrame({"judged": pd.Series(values, dtype=object)})
-        found += one._judged(grid, SimpleNamespace(id=cell), frame)
+        found += one._judged(["large"], SimpleNamespace(id=cell), frame)
     return [*found, *one._judges()], one.notes
 
 

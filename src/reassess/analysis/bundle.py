@@ -59,7 +59,7 @@ def undecided_in(scores: pd.DataFrame) -> pd.Series[bool]:
     """Whether the verifier left each score undecided; older bundles do not say, which means no."""
     if "undecided" not in scores:
         return pd.Series(False, index=scores.index)
-    return scores["undecided"].eq(True)
+    return scores["undecided"].isin([True])  # a missing value is no, in columns of any type
 
 
 @dataclass(frozen=True)

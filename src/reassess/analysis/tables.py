@@ -57,23 +57,45 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
         row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
         if any_undecided:
             row["undecided"] = int(undecided_in(scored).sum())
-        row |= _optional_scores(scored)
+        row |= _optional_scores(bundle, scored)
         rows.append(_without_none(row))
     return pd.DataFrame(rows)
 
 
-def _optional_scores(scored: pd.DataFrame) -> dict[str, str]:
-    """The scores that not every study has: mean of further samples, pass@k, a judge's verdict."""
-    row = {}
-    if "samples" in scored:
-        scores = sampled_scores(scored)
-        samples = f"{scores['samples']:.0f}"
-        row[f"mean of {samples} samples, %"] = f"{100 * scores['sampled_accuracy']:.1f}"
-        row[f"pass@{samples}, %"] = f"{100 * scores[f'pass@{samples}']:.1f}"
-    if "judged" in scored:
-        right = scored["judged"] == True  # noqa: E712 - an unread reply is None, neither right nor wrong
-        row["judged right, %"] = f"{100 * right.mean():.1f}"
+def _optional_scores(bundle: Bundle, scored: pd.DataFrame) -> dict[str, str]:
+    """The scores that not every study has: mean of further samples, pass@k, a judge's verdict.
+
+    Of merged bundles one may have them and another not: an arm without any has empty entries.
+    """
+    row: dict[str, str] = {}
+    if {"samples", "sampled_correct"} <= {*bundle.scores}:
+        counts = bundle.scores["samples"].dropna()  # one number: what is merged agrees on it
+        if not counts.empty:
+            samples = int(counts.iloc[0])
+            names = f"mean of {samples} samples, %", f"pass@{samples}, %"
+            row |= dict(zip(names, _of_samples(scored, samples), strict=True))
+    if "judged" in bundle.scores:
+        row["judged right, %"] = _judged_right(scored)
     return row
+
+
+def _of_samples(scored: pd.DataFrame, samples: int) -> tuple[str, str]:
+    """Mean and pass@k of the answers with so many further samples; empty if there are none."""
+    sampled = scored[scored["samples"].eq(samples).fillna(False)]
+    if sampled.empty:
+        return "", ""
+    scores = sampled_scores(sampled.astype({"samples": int, "sampled_correct": int}))
+    return f"{100 * scores['sampled_accuracy']:.1f}", f"{100 * scores[f'pass@{samples}']:.1f}"
+
+
+def _judged_right(scored: pd.DataFrame) -> str:
+    """What a judge calls right of the cells that it judged; empty if it judged none.
+
+    In a cell with verdicts an answer without one is a reply that could not be read, and not right.
+    """
+    verdicts = scored["judged"]
+    judged = scored["cell"].isin(scored.loc[verdicts.notna(), "cell"])
+    return f"{100 * verdicts[judged].isin([True]).mean():.1f}" if judged.any() else ""
 
 
 def budgets_table(bundle: Bundle) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import cast
 
 import pandas as pd
 
-from reassess.bundles.stored_answers import KEYS, SAMPLED, answers_by_cell
+from reassess.bundles.stored_answers import KEYS, SAMPLED, answers_by_cell, has_sampled
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item
@@ -29,6 +29,11 @@ from reassess.worlds.base import world_of
 ITEM = ["item_family", "hops", "filled", "answer", "answer_kind"]  # as the tables call them
 FIELDS = ["family", "hops", "filled", "answer", "answer_kind"]  # as items do
 PLACE = ["benchmark", "item"]
+OF_SAMPLES = {  # columns that only a study with further samples fills
+    "samples": "further samples",
+    "sampled_correct": "right further samples",
+    SAMPLED: "texts of further samples",
+}
 VARIED = 10  # different texts that two models hardly both write, unless they are nearly the same
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -104,6 +109,7 @@ class Items:
 
     def check(self) -> Iterator[str]:
         """Yield what differs, cell by cell."""
+        yield from self._columns()
         of = {cell.id: (grid, cell) for grid, cell in self._stored.scored()}
         seen = set()
         for name, answers in answers_by_cell(self._stored.answers):
@@ -130,6 +136,21 @@ class Items:
                 "compared between cells, and with the hashes of the pool where the bundle has them"
             )
 
+    def _columns(self) -> Iterator[str]:
+        """Yield columns, empty or not, that no config calls for: no run writes them."""
+        settings = [grid.config.evaluation for grid in self._stored.grids]
+        uncalled = set() if any(one.judge for one in settings) else {"judged"}
+        if not any(one.samples for one in settings):
+            uncalled |= {*OF_SAMPLES}
+        held = [("scores.parquet", str(column)) for column in self._stored.bundle.scores]
+        if has_sampled(self._stored.answers):
+            held.append((self._stored.answers.name, SAMPLED))
+        yield from (
+            f"bundle/{table}: has the column {column}, but no config calls for it"
+            for table, column in held
+            if column in uncalled
+        )
+
     def pool_of(self, grid: Grid) -> Pool:
         """The pool of a grid; grids with the same spec share one."""
         return self._pools.setdefault(grid.specs.pool_hash(), Pool(grid))
@@ -155,7 +176,7 @@ class Items:
             pool.first = cell.id if made is None else ""
         yield from self._of_pool(cell, both, pool)
         yield from self._samples(grid, cell, both)
-        yield from self._judged(grid, cell, both)
+        yield from self._judged(self._judges_of(grid, cell), cell, both)
         self._alike(cell, both)
         both = both[both.index.isin(pool.items.index)]
         method = grid.arms[cell.arm].method
@@ -204,33 +225,53 @@ class Items:
         """Yield numbers of further samples other than the protocol's."""
         due = grid.config.evaluation.samples
         if not due:
-            for column, what in (
-                ("samples", "further samples"),
-                (SAMPLED, "texts of further samples"),
-            ):
+            for column, what in OF_SAMPLES.items():
                 if column in both and both[column].notna().any():
                     yield f"{cell.id}: has {what}, but the config draws none"
             return
         held = both["samples"] if "samples" in both else pd.Series(dtype=float)
         if len(held) != len(both) or not held.eq(due).all():
             yield f"{cell.id}: samples is not {due} throughout, as the config says"
+        if "sampled_correct" not in both or both["sampled_correct"].isna().any():
+            yield f"{cell.id}: sampled_correct is missing, but the config draws further samples"
 
-    def _judged(self, grid: Grid, cell: Cell, both: pd.DataFrame) -> Iterator[str]:
-        """Yield verdicts of a judge that the config does not name, or that it names in vain."""
-        verdicts = int(both["judged"].notna().sum()) if "judged" in both else 0
-        judge = grid.config.evaluation.judge
-        if judge:
-            self._verdicts.setdefault(judge, {})[cell.id] = verdicts
-        elif verdicts:
+    def _judges_of(self, grid: Grid, cell: Cell) -> list[str | None]:
+        """The judge of each config that a cell's scores may be of; None of one without a judge.
+
+        No spec has the judge, so that merged configs with and without one may share a cell.
+        """
+        specs = self._stored.specs
+        return [
+            one.config.evaluation.judge
+            for one in self._stored.grids_of(cell.id)
+            if one is grid or specs(one).evaluation_hash(cell) == specs(grid).evaluation_hash(cell)
+        ]
+
+    def _judged(
+        self, judges: Sequence[str | None], cell: Cell, both: pd.DataFrame
+    ) -> Iterator[str]:
+        """Yield verdicts of a judge that no config names, or that every config names in vain."""
+        if "judged" not in both:
+            if all(judges):
+                yield f"{cell.id}: has no verdicts of the config's judge"
+            return
+        verdicts = int(both["judged"].notna().sum())
+        named = [judge for judge in judges if judge]
+        if verdicts and not named:
             yield f"{cell.id}: has verdicts of a judge, but the config has none"
-        if "judged" not in both and judge:
-            yield f"{cell.id}: has no verdicts of the config's judge"
+        elif verdicts or all(judges):
+            self._verdicts.setdefault(named[0], {})[cell.id] = verdicts
 
     def _judges(self) -> Iterator[str]:
         """Note what a judge judged; yield cells without a verdict where others have some."""
         for judge, cells in self._verdicts.items():
             judged = [cell for cell, verdicts in cells.items() if verdicts]
             if not judged:
+                self.notes.append(
+                    f"the judge {judge} has no verdict on any answer of {len(cells)} cells "
+                    f"({listed([*cells])}): none of its replies could be read, or its verdicts "
+                    "were taken out"
+                )
                 continue
             yield from (
                 f"{cell}: no answer has a verdict of the judge {judge}, unlike those of {judged[0]}"

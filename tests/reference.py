@@ -59,11 +59,13 @@ class Part:
         for name, frame in tables.items():
             chosen = frame[frame["cell"].isin(self.grid.cells)]
             setattr(self, name, chosen.reset_index(drop=True).copy())
-        self.study = study_of(self.grid, self._hours(), copy.deepcopy(whole_study["traces"]))
+        self.study = study_of(
+            self.grid, self._hours(whole_study["costs"]), copy.deepcopy(whole_study["traces"])
+        )
         del self.study["pool"]  # as an earlier version wrote it
 
-    def _hours(self):
-        hours = {}
+    def _hours(self, of_run):
+        hours = {"sample_shard": dict(of_run["sample_shard"])}  # every part has all its traces
         records = [json.loads(text) for text in self.manifests["manifest"]]
         for rule, part in (("train", "train"), ("evaluate", "evaluate")):
             seconds = [record[part]["seconds"] for record in records if record[part]]

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from reference import Part
 
+from reassess.analysis.bundle import MANIFESTS
 from reassess.bundles.collect import rewrite
 from reassess.bundles.stored_answers import ANSWERS
 from reassess.verify.encoding import check_encoding
@@ -55,6 +56,38 @@ def test_writing_again_changes_nothing(root, tmp_path):
     for name in REQUIRED:
         held = (root / f"bundle/{name}.parquet").read_bytes()
         assert (again / f"{name}.parquet").read_bytes() == held
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"error": ["out of memory", None]},
+        {"error": [None, None]},
+        {"samples": [20, None]},
+        {"samples": [None, None]},
+        {"samples": [20, 40]},
+        {"resumed": [True, None]},
+        {"resumed": [True, False]},
+        {"size": [None, None]},
+        {"distribution": [None, None]},
+        {"distribution": ["far", None]},
+    ],
+    ids=str,
+)
+def test_values_of_any_type_are_written_twice_alike(tmp_path, change):
+    """As columns of objects, which a merge gives, and as pandas infers their type."""
+    ((column, values),) = change.items()
+    part = Part()
+    rows = part.manifests.iloc[:2].drop(columns=column)
+    written = []
+    for kind in (object, None):
+        part.manifests = rows.assign(**{column: pd.Series(values, dtype=kind)})[MANIFESTS]
+        folder = part.write(tmp_path / str(kind)) / "bundle"
+        again = tmp_path / f"again-{kind}"
+        again.mkdir()
+        rewrite(folder, again)
+        written += [(place / "manifests.parquet").read_bytes() for place in (folder, again)]
+    assert len({*written}) == 1
 
 
 def test_statistics_that_hide_rows_are_found(root):

@@ -295,10 +295,8 @@ def test_traces_that_one_grid_alone_trained_on_are_of_that_grid():
 
 
 def costs_found(change):
-    """What `_costs` finds after a change to the costs of sampling, in a bundle that has them."""
+    """What `_costs` finds after a change to the study of a bundle."""
     part = Part(STUDY)
-    costs = {"measured_jobs": 2, "estimated_hours": None, "measured_hours": 0.0216}
-    part.study |= {"costs": {**part.study["costs"], "sample_shard": costs}, "pool": {}}
     change(part.study)
     return [*_costs(Stored(REFERENCE, bundle_of(part), [part.grid]))]
 

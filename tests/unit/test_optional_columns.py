@@ -195,3 +195,13 @@ def test_cells_of_a_judged_and_an_unjudged_run_count_as_either(
     merge(*(paths if judged_first else paths[::-1]), tmp_path / "both", keep=keep)
     differences = verify_contents(tmp_path / "both").differences
     assert [one for one in differences if "judge" in one] == []
+
+
+@pytest.mark.slow
+def test_a_study_that_trains_nothing_is_consistent(tmp_path):
+    part = Part(
+        {"controls": study("Where is the floor?", ["llava-w64"], ["base", "random-choice"])}
+    )
+    assert part.history.empty
+    report = verify_contents(part.write(tmp_path))
+    assert (report.differences, report.unchecked) == ([], [])

@@ -316,7 +316,19 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(path: Path, frame: pd.DataFrame, order: list[str]) -> None:
+    """Write a table in the order of some columns, with types that follow from its values.
+
+    So a table that is read and written again has the same bytes.
+    """
+    import pyarrow as pa
+
     frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
-    for name in set(CATEGORIES) & set(frame.columns):
-        frame[name] = pd.Categorical(frame[name], categories=sorted(frame[name].dropna().unique()))
+    for name in frame.columns:
+        if name in CATEGORIES:
+            values = sorted(frame[name].dropna().unique())
+            frame[name] = pd.Categorical(frame[name], categories=values)
+        elif name in OPTIONAL_SCORES and frame[name].isna().all():
+            frame[name] = pd.Series([None] * len(frame), dtype=object)
+        elif frame[name].dtype == object:
+            frame[name] = pa.array(frame[name], from_pandas=True).to_pandas()
     write_parquet(path, frame)

@@ -75,7 +75,8 @@ def _table(path: Path, name: str) -> Iterator[str]:
 
     try:
         with pq.ParquetFile(path) as file:
-            problems = [*_columns(file.schema_arrow, name), *_metadata(file.schema_arrow)]
+            may_lack = MAY_LACK[name] if file.metadata.num_rows else {*REQUIRED[name]}
+            problems = [*_columns(file.schema_arrow, name, may_lack), *_metadata(file.schema_arrow)]
             if not problems:
                 problems = [*_content(file, name)]
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
@@ -108,7 +109,7 @@ def _content(file: pq.ParquetFile, name: str) -> Iterator[str]:
         yield from _order(frame, name)
 
 
-def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
+def _columns(schema: pa.Schema, name: str, may_lack: set[str]) -> Iterator[str]:
     """Yield columns that are missing, unknown, repeated, or of another type."""
     names = list(schema.names)
     known = [*REQUIRED[name], *OPTIONAL.get(name, [])]
@@ -123,7 +124,7 @@ def _columns(schema: pa.Schema, name: str) -> Iterator[str]:
         else:
             allowed = NUMBERS.get(column, ("text",))
             found = _type(schema.field(column).type)
-            if found not in (*allowed, *(["nothing"] if column in MAY_LACK[name] else [])):
+            if found not in (*allowed, *(["nothing"] if column in may_lack else [])):
                 yield f"column {column} holds {found}, not {' or '.join(allowed)}"
 
 

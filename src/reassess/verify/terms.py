@@ -221,9 +221,7 @@ def _costs(stored: Stored) -> Iterator[str]:
     for rule, jobs in _jobs(stored).items():
         held, where = costs.get(rule) or {}, f"study.json.costs.{rule}"
         if jobs.known and not held:
-            # TODO: demand it of older bundles, without a pool, once tests/reference.py writes it.
-            if rule != "sample_shard" or "pool" in stored.bundle.study:
-                yield f"{where}: missing, though its jobs have run"
+            yield f"{where}: missing, though its jobs have run"
         elif held and jobs.others:
             yield from _bounded(held, jobs, where)
         elif held:

@@ -20,9 +20,10 @@ from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened, pack, redraw
 from reassess.bundles.checksums import SUMS, listed, require_whole, tampered, write_sums
 from reassess.bundles.collect import FRAMES
+from reassess.bundles.conflicts import conflicts
 from reassess.bundles.dictionary import TABLES
 from reassess.bundles.drawings import DRAWN_WITH, draw_all, drawn_with
-from reassess.bundles.merge import conflicts, merge
+from reassess.bundles.merge import merge
 from reassess.bundles.plain import plain_files
 from reassess.cli.main import act, app
 from reassess.core.errors import ReassessError

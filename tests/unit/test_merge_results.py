@@ -9,7 +9,8 @@ from reference import REFERENCE, Part, study
 
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import pack
-from reassess.bundles.merge import conflicts, merge, study_of_both
+from reassess.bundles.conflicts import conflicts
+from reassess.bundles.merge import merge, study_of_both
 from reassess.bundles.stored_answers import ANSWERS, write_answers
 from reassess.core.errors import ReassessError
 from reassess.grid.foreign import load_foreign

@@ -6,7 +6,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 import steps
-from reference import TABLES, Part, study
+from reference import REFERENCE, TABLES, Part, study
 from test_contents import (
     BASE,
     COLD,
@@ -22,12 +22,19 @@ from tiny import tiny_grid
 
 from reassess.core.checkpoint_hashes import hash_of_files, hash_of_weights
 from reassess.core.files import canonical_json, read_json, sha256_text
+from reassess.core.project import ROOT
 from reassess.grid.cells import Cell
+from reassess.grid.foreign import load_foreign
+from reassess.grid.study import Grid
 from reassess.training import checkpoints
 from reassess.training.rl_settings import RlSettings
 from reassess.verify import verify_contents
+from reassess.verify.cells import _tiers
+from reassess.verify.configs import _misnamed
 from reassess.verify.histories import ENTROPY, LOGGED, LOGGED_BY_RL, PROBE, TOTALS, _steps
 from reassess.verify.stored import shown
+from reassess.worlds.base import world_of
+from reassess.worlds.micro.world import MicroWorld
 
 __all__ = ["derived_once"]  # a fixture for every test here
 pytestmark = pytest.mark.slow
@@ -492,7 +499,13 @@ def traces_of_another_hand(part):
     return f"study.json.traces.{LLAVA}.content_hash: stored as"
 
 
+def fewer_rows_than_a_cell_has(part):
+    part.study["pool"]["train"]["items"] = 3
+    return "study.json.pool.train.items: 3, but a cell trained on 12"
+
+
 OF_THIS_VERSION = [
+    fewer_rows_than_a_cell_has,
     another_checkpoint_scored, another_checkpoint_started_from, another_checkpoint_continued,
     another_spec_continued, another_file, other_weights_in_files, no_checkpoints, no_weights, view_in_words, no_views,
     one_field_less, traces_of_another_hand,
@@ -613,3 +626,53 @@ def test_of_a_huge_value_no_more_is_read_than_is_shown():
 
 def test_the_cells_named_here_are_in_the_part():
     assert {BASE, SFT, GRPO, DAPO, COLD} <= set(Part().manifests["cell"])
+
+
+def config_notes(part):
+    grid = load_foreign(part.config | {"results": "/no", "scratch": "/no"}, REFERENCE)
+    said = []
+    assert not [*_tiers(grid, said)]
+    return [*said, *_misnamed(part.config)]
+
+
+def test_a_weak_model_that_is_larger_than_a_strong_one_is_a_note():
+    part = Part()
+    assert not config_notes(part)
+    models = part.config["models"]
+    part.config["models"] = {
+        "llava-w64": models["llava-w64"] | {"tier": "weak"},
+        "qwen3vl-w32": models["qwen3vl-w32"] | {"tier": "strong"},
+    }
+    part.config |= {
+        "studies": {"one": study("?", ["llava-w64", "qwen3vl-w32"], ["base"])},
+        "teachers": {"llava": "llava-w64", "qwen3-vl": "qwen3vl-w32"},
+    }
+    named = "llava-w64 is called weak and qwen3vl-w32 strong, though llava-w64 is no smaller"
+    assert named in config_notes(part)
+
+
+def test_public_models_have_sizes_and_splits_have_limits():
+    world = world_of(Grid.load(ROOT / "config/stand-in.yaml"))
+    sizes = [world.model_size(f"qwen{name}") for name in ("2-vl-2b", "2.5-vl-7b", "2.5-vl-32b")]
+    assert sizes == sorted(sizes)
+    assert [world.most_items(split) for split in ("train", "probe", "mathvista", "foreign")] == [
+        120, 8, 6, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "source"), [("same-family", "rendered"), ("foreign", "teacher")])
+def test_traces_that_are_not_what_their_name_says_are_a_note(name, source):
+    part = Part()
+    assert not [*_misnamed(part.config)]
+    part.config["distributions"][name]["source"] = source
+    (note,) = _misnamed(part.config)
+    assert note.startswith(f"traces called {name} are ")
+
+
+def test_more_items_than_the_config_has_are_found(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(MicroWorld, "most_items", lambda self, split: 1)
+    differences = found(Fresh(bundle), tmp_path)
+    assert any(
+        one.startswith("study.json.pool.iid.items: ") and one.endswith("has 1 at most")
+        for one in differences
+    ), differences

@@ -8,6 +8,7 @@ from reference import Part
 from reassess.analysis.bundle import MANIFESTS
 from reassess.bundles.collect import rewrite
 from reassess.bundles.stored_answers import ANSWERS
+from reassess.core.files import write_parquet
 from reassess.verify.encoding import check_encoding
 from reassess.verify.schema import REQUIRED, check_tables
 
@@ -106,6 +107,24 @@ def test_a_name_for_other_readers_is_found(root):
     values = pd.read_parquet(path)
     patch(path, b"\x09truncated", b"\x09format_oh", last=True)
     pd.testing.assert_frame_equal(pd.read_parquet(path), values)
+    assert found(root) == ([SCORES], [])
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "kind"),
+    [("history", "value", "float32"), ("history", "step", "int16"), ("scores", "seed", "uint8")],
+)
+def test_numbers_of_another_type_are_found(root, table, column, kind):
+    path = root / f"bundle/{table}.parquet"
+    frame = pd.read_parquet(path)
+    write_parquet(path, frame.astype({column: kind}))
+    assert found(root) == ([f"bundle/{table}.parquet"], [])
+
+
+def test_another_order_of_columns_is_found(root):
+    path = root / SCORES
+    frame = pd.read_parquet(path)
+    write_parquet(path, frame[[*frame.columns[::-1]]])
     assert found(root) == ([SCORES], [])
 
 

@@ -262,6 +262,20 @@ def test_labs_may_have_teachers_of_other_families():
     assert len(study_of_both(first, second)["merged"]) == 2
 
 
+def with_execution(**settings):
+    study = Part().study
+    study["config"]["execution"] = {"device": "cuda", "precision": "bfloat16"} | settings
+    return study
+
+
+def test_labs_train_in_one_precision_on_any_device():
+    with pytest.raises(ReassessError, match="disagree on execution.precision"):
+        study_of_both(with_execution(), with_execution(precision="float32"))
+    with pytest.raises(ReassessError, match="disagree on execution.rollouts"):
+        study_of_both(with_execution(rollouts="hf"), with_execution(rollouts="vllm"))
+    assert study_of_both(with_execution(), with_execution(device="cpu"))["merged"]
+
+
 def two_grids(cells_of_second):
     """A bundle of two grids, the first with another teacher of llava, and the grids."""
     first, second = Part(STUDY), Part({"scale": {**STUDY["scale"], **cells_of_second}})

@@ -28,7 +28,7 @@ from reassess.analysis.statistics import MeanInterval
 from reassess.core.files import write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
-SAME = "same-family"
+SAME, FOREIGN = "same-family", "foreign"
 MARGIN = 0.02  # how much worse still counts as "about as good" (ours)
 RULE_OF_RUNS = (
     "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
@@ -163,7 +163,7 @@ def _transfer(bundle: Bundle) -> Claim:
 
 
 def _distribution(bundle: Bundle) -> Iterator[Claim]:
-    foreign: Axes = {"method": bundle.standing_for("sft"), "distribution": "foreign"}
+    foreign: Axes = {"method": bundle.standing_for("sft"), "distribution": FOREIGN}
     cells = pick(bundle.scored, **foreign)
     size = int(cells["size"].max()) if len(cells) else None
     models = tuple(pick(cells, size=size)["model"].unique())

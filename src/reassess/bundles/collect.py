@@ -51,6 +51,7 @@ FRAMES = {  # the tables, and the order of their rows; answers are apart
     "history": ["cell", "metric", "step"],
     "manifests": ["cell"],
 }
+COLUMNS = {"scores": [*SCORES, *OPTIONAL_SCORES], "history": HISTORY, "manifests": MANIFESTS}
 LAST_LINES = 5
 # How a hash of rows begins if it is of their content (`reassess.training.content`, which needs
 # torch). Older versions hashed their ids.
@@ -107,9 +108,9 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
 
 def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) -> None:
     """Write the tables of a bundle, sorted and typed, and the study's terms."""
-    for name, order in FRAMES.items():
+    for name in FRAMES:
         if name in tables:
-            _write(folder / f"{name}.parquet", _typed(tables[name]), order)
+            _write(folder / f"{name}.parquet", _typed(tables[name]))
     write_json(folder / "study.json", dict(study))
 
 
@@ -119,9 +120,8 @@ def rewrite(folder: Path, into: Path) -> None:
     Raises:
         ReassessError: a table is missing or damaged.
     """
-    for name, order in FRAMES.items():
-        frame = read_parquet(folder / f"{name}.parquet")
-        _write(into / f"{name}.parquet", _typed(frame), order)
+    for table in (f"{name}.parquet" for name in FRAMES):
+        _write(into / table, _typed(read_parquet(folder / table)))
     answers = folder / ANSWERS
     rows = (rows for _, rows in answers_by_cell(answers))
     write_answers(into / ANSWERS, rows, sampled=has_sampled(answers))
@@ -311,18 +311,22 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
         "hops": "Int8",
         "filled": "Int8",
         "updates": "Int64",
+        "step": "int64",
+        **dict.fromkeys(("value", "tokens", "flops", "seconds", "peak_memory_mb"), "float64"),
     }
     return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
 
 
-def _write(path: Path, frame: pd.DataFrame, order: list[str]) -> None:
-    """Write a table in the order of some columns, with types that follow from its values.
+def _write(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table in the order of its rows and columns, with types that follow from its values.
 
     So a table that is read and written again has the same bytes.
     """
     import pyarrow as pa
 
-    frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
+    columns = dict.fromkeys([*COLUMNS[path.stem], *frame])
+    frame = frame[[name for name in columns if name in frame]]
+    frame = frame.sort_values(FRAMES[path.stem], kind="stable").reset_index(drop=True)
     for name in frame.columns:
         if name in CATEGORIES:
             values = sorted(frame[name].dropna().unique())

@@ -39,6 +39,13 @@ SHARED = {  # of a study: by name, and the same in both if in both
 FREE = {  # sections on which configs of one comparison agree, but for these: places, and speed
     "world": {"pins", "cache"},
     "evaluation": {"folders", "judge", "batch_size"},
+    "execution": {
+        "device",
+        "gradient_checkpointing",
+        "vllm_mode",
+        "vllm_memory",
+        "engine_memory",
+    },
 }
 LISTED = 5  # conflicts of one kind that are named
 
@@ -193,7 +200,7 @@ def _require_one_protocol(left: Json, right: Json) -> None:
         ReassessError: a setting differs; names it.
     """
     for section, free in FREE.items():
-        ours, theirs = left[section], right[section]
+        ours, theirs = left.get(section, {}), right.get(section, {})
         for name in sorted({*ours} & {*theirs} - free):  # an older version lacks some
             if ours[name] != theirs[name]:
                 raise ReassessError(

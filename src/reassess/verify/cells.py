@@ -108,6 +108,23 @@ def _tiers(grid: Grid, notes: list[str]) -> Iterator[str]:
         elif not (weak and strong) and len({*weak.values(), *strong.values()}) > 1:
             (tier,) = (name for name, models in sizes.items() if models)
             notes.append(f"all models of {family} are called {tier}, though their sizes differ")
+    notes += _larger_weak_ones(grid)
+
+
+def _larger_weak_ones(grid: Grid) -> Iterator[str]:
+    """Yield that models are called weak beside strong ones that are no larger.
+
+    Between families, or generations of public models, that may well be meant.
+    """
+    world, models = world_of(grid), grid.config.models
+    sizes = {name: size for name in models if (size := world.model_size(name)) is not None}
+    weak, strong = (
+        [name for name in sizes if models[name].tier == tier] for tier in ("weak", "strong")
+    )
+    if weak and strong:
+        large, small = max(weak, key=sizes.__getitem__), min(strong, key=sizes.__getitem__)
+        if sizes[large] >= sizes[small]:
+            yield f"{large} is called weak and {small} strong, though {large} is no smaller"
 
 
 # --- specs ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from reassess.analysis.claims import FOREIGN, SAME
 from reassess.config.load import load_config
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json
@@ -21,6 +22,7 @@ def notes_on_configs(stored: Stored) -> Iterator[str]:
     configs: list[Json] = [terms["config"] for terms in study.get("merged", [study])]
     for config in configs:
         yield from _other_than_shipped(config)
+        yield from _misnamed(config)
     if len(configs) == 1:
         return
     owners = {id(grid) for grid, _ in stored.scored()}
@@ -33,6 +35,17 @@ def notes_on_configs(stored: Stored) -> Iterator[str]:
         elif id(grid) not in owners:
             yield f"{which} has no result of its own: every cell is as another config says"
         known.add(text)
+
+
+def _misnamed(config: Json) -> Iterator[str]:
+    """Yield distributions that are not what claims and figures call them by their names."""
+    for name, settings in config["distributions"].items():
+        sampled = settings["source"] == "teacher"
+        if (name == SAME and not sampled) or (name == FOREIGN and sampled):
+            yield (
+                f"traces called {name} are {'' if sampled else 'not '}sampled from the family's "
+                f"teacher in the config of {config['grid']}; figures and claims go by the name"
+            )
 
 
 def _other_than_shipped(config: Json) -> Iterator[str]:

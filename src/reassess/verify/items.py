@@ -351,6 +351,7 @@ class Items:
                 if problem := _no_hashes(held[split]):
                     yield f"study.json.pool.{split}: {problem}"
                     continue
+                yield from self._amount(pool.grid, split, held[split]["items"])
                 derived = self._hashes(pool, split)
                 other = dict(held[split])
                 content = other.pop("content_hash", None)
@@ -363,6 +364,21 @@ class Items:
                         f"study.json.pool.{split}: the same questions and answers, but other bytes "
                         "of pictures here (another version of an image library)"
                     )
+
+    def _amount(self, grid: Grid, split: str, items: int) -> Iterator[str]:
+        """Yield more items of a split than the config has, or fewer than cells trained on."""
+        most = world_of(grid).most_items(split)
+        if most is not None and items > most:
+            yield f"study.json.pool.{split}.items: {items}, but the config has {most} at most"
+        needed = [
+            cell.size or 0
+            for one, cell in self._stored.scored()
+            if one is grid
+            and cell.distribution is not None
+            and grid.world.train_split(cell.distribution) == split
+        ]
+        if items < max(needed, default=0):
+            yield f"study.json.pool.{split}.items: {items}, but a cell trained on {max(needed)}"
 
     def _hashes(self, pool: Pool, split: str) -> Json:
         """What can be derived of a split's hashes."""

@@ -112,9 +112,11 @@ def _trace(
     where, report = f"study.json.traces.{key}", dict(stored.bundle.study["traces"][key])
     parts = {name: report.pop(name, None) for name in SHARES}
     yield from differing(report, _report(stored, grid, family, distribution), where)
-    items = None if splits is None else splits[grid.world.train_split(distribution)]
-    if items is not None and parts["prompts"] != len(items):
-        yield f"{where}.prompts: stored as {shown(parts['prompts'])}, derived as {len(items)}"
+    split = grid.world.train_split(distribution)
+    items = None if splits is None else splits[split]
+    count = _items_of(stored, split) if items is None else len(items)
+    if count is not None and parts["prompts"] != count:
+        yield f"{where}.prompts: stored as {shown(parts['prompts'])}, derived as {count}"
     if grid.config.distributions[distribution].source == "teacher":
         yield from _sampled(parts, grid.config.distributions[distribution], where)
     else:
@@ -123,6 +125,12 @@ def _trace(
         yield f"{where}.content_hash is {shown(parts['content_hash'])}, no SHA-256"
     if (parts["kept"] or 0) < used:
         yield f"{where}.kept: {parts['kept']}, but a cell trained on {used} rows"
+
+
+def _items_of(stored: Stored, split: str) -> int | None:
+    """The number of items of a split, as the bundle states it; None if it does not."""
+    items = stored.bundle.study.get("pool", {}).get(split, {}).get("items")
+    return items if isinstance(items, int) else None
 
 
 def _used(stored: Stored) -> dict[tuple[Grid, str], int]:

@@ -133,6 +133,14 @@ class World(WorldRules[ConfigT]):
         """How a family's models read and write; None where only their checkpoints tell."""
         return None
 
+    def most_items(self, split: str) -> int | None:
+        """The largest number of items of a split; None where the config sets none."""
+        return None
+
+    def model_size(self, model: str) -> float | None:
+        """The size by which a model is weak or strong among others; None where it is not known."""
+        return None
+
     # --- jobs --------------------------------------------------------------------------------
 
     @abstractmethod

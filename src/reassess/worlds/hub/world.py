@@ -24,7 +24,7 @@ from reassess.worlds.hub.fetch import download
 from reassess.worlds.hub.items import HubItem, messages_of
 from reassess.worlds.hub.pins import Kind, Pin, Pins
 from reassess.worlds.hub.repositories import Repositories
-from reassess.worlds.hub.shapes import shape_of
+from reassess.worlds.hub.shapes import SHAPES, shape_of
 from reassess.worlds.hub.source import benchmark_source, find_source
 
 VERSION = 2  # raised when a change to the making of the pool changes its meaning
@@ -259,6 +259,20 @@ class HubWorld(World[HubConfig]):
         """A function that measures prompts in tokens, by the first family's processor."""
         teacher = next(iter(self.config.teachers.values()))
         return base.prompt_measure(grid.paths.base(teacher), self.prompt)
+
+    def most_items(self, split: str) -> int | None:
+        """As many as the pool, the probe, and the first items of each benchmark."""
+        world = self.config.world
+        if split == "train":
+            return world.pool_rows
+        if split == "probe":
+            return world.probe_items
+        return None if split in self.config.distributions else world.benchmark_items
+
+    def model_size(self, model: str) -> float | None:
+        """The parameters of the public models whose shape is known."""
+        shape = SHAPES.get(self.config.models[model].hub)
+        return None if shape is None else shape.parameters
 
     # --- items -------------------------------------------------------------------------------
 

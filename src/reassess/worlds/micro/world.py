@@ -101,6 +101,10 @@ class MicroWorld(World[MicroConfig]):
         sizes = (world.pool_rows, world.split_items, world.probe_items)
         return make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
 
+    def model_size(self, model: str) -> float:
+        """The hidden size."""
+        return self.config.models[model].width
+
     def reader(self, family: str) -> Reader:
         """The family's processor, made again."""
         from reassess.worlds.micro.reader import MicroReader

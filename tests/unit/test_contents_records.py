@@ -631,7 +631,7 @@ def test_the_cells_named_here_are_in_the_part():
 def config_notes(part):
     grid = load_foreign(part.config | {"results": "/no", "scratch": "/no"}, REFERENCE)
     said = []
-    assert not [*_tiers(grid, said)]
+    assert not [*_tiers([grid], said)]
     return [*said, *_misnamed(part.config)]
 
 
@@ -653,6 +653,8 @@ def test_a_weak_model_that_is_larger_than_a_strong_one_is_a_note():
 
 def test_public_models_have_sizes_and_splits_have_limits():
     world = world_of(Grid.load(ROOT / "config/stand-in.yaml"))
+    world.config.distributions["mmmu"] = world.config.distributions["same-family"]
+    assert world.most_items("mmmu") == 6
     sizes = [world.model_size(f"qwen{name}") for name in ("2-vl-2b", "2.5-vl-7b", "2.5-vl-32b")]
     assert sizes == sorted(sizes)
     assert [world.most_items(split) for split in ("train", "probe", "mathvista", "foreign")] == [
@@ -667,6 +669,13 @@ def test_traces_that_are_not_what_their_name_says_are_a_note(name, source):
     part.config["distributions"][name]["source"] = source
     (note,) = _misnamed(part.config)
     assert note.startswith(f"traces called {name} are ")
+
+
+@pytest.mark.parametrize(("name", "noted"), [("same-family", True), ("foreign", False)])
+def test_a_teacher_of_another_family_is_foreign(name, noted):
+    part = Part()
+    part.config["distributions"][name] |= {"source": "teacher", "teacher": "llava-w64"}
+    assert bool([*_misnamed(part.config)]) == noted
 
 
 def test_more_items_than_the_config_has_are_found(bundle, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from reassess.bundles.merge import merge, study_of_both
 from reassess.bundles.stored_answers import ANSWERS, write_answers
 from reassess.core.errors import ReassessError
 from reassess.grid.foreign import load_foreign
+from reassess.verify.cells import _rows, _tiers, check_manifests
 from reassess.verify.stored import Stored
 from reassess.verify.terms import _costs, _traces
 
@@ -274,6 +275,80 @@ def test_labs_train_in_one_precision_on_any_device():
     with pytest.raises(ReassessError, match="disagree on execution.rollouts"):
         study_of_both(with_execution(rollouts="hf"), with_execution(rollouts="vllm"))
     assert study_of_both(with_execution(), with_execution(device="cpu"))["merged"]
+
+
+def test_labs_name_the_same_distributions():
+    first, second = Part().study, Part().study
+    del second["config"]["distributions"]["foreign"]
+    for pair in ((first, second), (second, first)):
+        with pytest.raises(ReassessError, match="has no distribution 'foreign'"):
+            study_of_both(*copy.deepcopy(pair))
+
+
+def test_labs_ask_one_question_of_a_study():
+    first, second = Part().study, Part().study
+    second["studies"]["scale"]["question"] = "Is SFT the best there is?"
+    with pytest.raises(ReassessError, match="disagree on the question of study 'scale'"):
+        study_of_both(first, second)
+
+
+def stored_of(part, grids):
+    return Stored(REFERENCE, bundle_of(part), grids)
+
+
+def test_hashes_of_ids_are_compared_whatever_they_are_called():
+    part = Part(STUDY)
+    ids = {}
+
+    def as_now(record):
+        ids.setdefault("hash", record["train"]["rows_hash"])
+        record["train"] |= {"rows_hash": "content:" + "0" * 64, "row_ids_hash": ids["hash"]}
+
+    part.edit_manifest(SFT, as_now)
+    assert not [*_rows(stored_of(part, [part.grid]))]
+    ids["hash"] = "f" * 64
+    part.edit_manifest(SFT, as_now)
+    (problem,) = _rows(stored_of(part, [part.grid]))
+    assert "f" * 64 in problem and "both trained on the same rows" in problem
+
+
+def graded(part, models, name):
+    """A grid of one lab, with some models."""
+    config = copy.deepcopy(part.config) | {"results": "/no", "scratch": "/no", "grid": name}
+    config["models"] = models
+    config["teachers"] = {"llava": "llava-w16"}
+    config["studies"] = {"one": study("?", [next(iter(models))], ["base"])}
+    return load_foreign(config, REFERENCE)
+
+
+def test_tiers_are_compared_across_labs():
+    part = Part()
+    known = part.config["models"]
+    teacher = {"llava-w16": known["llava-w32"] | {"width": 16}}
+    first = graded(part, {"llava-w64": known["llava-w64"] | {"tier": "weak"}, **teacher}, "a")
+    second = graded(part, {"llava-w32": known["llava-w32"] | {"tier": "strong"}, **teacher}, "b")
+    alone = [[*_tiers([grid], [])] for grid in (first, second)]
+    assert alone == [[], []]
+    (problem,) = _tiers([first, second], [])
+    assert problem.startswith("llava-w32: strong, of width 32, but llava-w64 of the same family")
+
+
+def test_a_layout_may_be_that_of_either_lab(tmp_path):
+    """How often trainers save is in no spec, so a cell of both may be as either says."""
+    part = Part(STUDY)
+    others = [
+        load_foreign(
+            copy.deepcopy(part.config)
+            | {"results": "/no", "scratch": "/no", "checkpoint_minutes": minutes},
+            REFERENCE,
+        )
+        for minutes in (30.0, 10.0)
+    ]
+    assert [*check_manifests(stored_of(part, others), [])] == []
+    wrong = [*check_manifests(stored_of(part, others[:1]), [])]
+    assert wrong and all(
+        "layout.checkpoint_minutes is 10.0, derived as 30.0" in one for one in wrong
+    )
 
 
 def two_grids(cells_of_second):

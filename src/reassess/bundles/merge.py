@@ -157,8 +157,9 @@ def study_of_both(left: Json, right: Json) -> Json:
     """The terms of both studies.
 
     Raises:
-        ReassessError: the world or the protocol of evaluation differs, or a model, arm,
-            distribution, trace report or benchmark of one name, or the teacher of a family.
+        ReassessError: the world, the protocol of evaluation or the set of distributions differs, or
+            a model, arm, distribution, trace report, study's question or benchmark of one name, or
+            the teacher of a family.
     """
     for one in left.get("merged", [left]):
         for other in right.get("merged", [right]):
@@ -180,6 +181,7 @@ def study_of_both(left: Json, right: Json) -> Json:
     merged["studies"] = dict(left["studies"])
     for name, study in right["studies"].items():
         known = left["studies"].get(name, {"question": study["question"], "cells": []})
+        _union("the question of study", {name: known["question"]}, {name: study["question"]})
         merged["studies"][name] = {
             **known,
             "cells": list(dict.fromkeys([*known["cells"], *study["cells"]])),
@@ -207,7 +209,13 @@ def _require_one_protocol(left: Json, right: Json) -> None:
                     f"the bundles disagree on {section}.{name} ({reprlib.repr(ours[name])}, "
                     f"{reprlib.repr(theirs[name])}): their results cannot be compared"
                 )
-    _union("distribution", *map(_distributions, (left, right)))
+    ours, theirs = map(_distributions, (left, right))
+    _union("distribution", ours, theirs)
+    if lacking := sorted({*ours} ^ {*theirs}):
+        raise ReassessError(
+            f"one of the bundles has no distribution {lacking[0]!r}: a cell's rows are those that "
+            "have a trace in every distribution, so theirs may be others; name it in both configs"
+        )
     _union("teacher of family", left.get("teachers", {}), right.get("teachers", {}))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -55,8 +55,7 @@ def check_cells(stored: Stored, notes: list[str]) -> Iterator[str]:
         yield from _labels(getattr(stored.bundle, table), table, labels)
     done = {name for name, row in stored.rows.items() if row["status"] == "done"}
     trained = {name for name in done if stored.rows[name]["kind"] != "none"}
-    for grid in stored.grids:
-        yield from _tiers(grid, notes)
+    yield from _tiers(stored.grids, notes)
     yield from _presence("scores", set(stored.bundle.scores["cell"]), done)
     yield from _presence("history", set(stored.bundle.history["cell"]), trained)
 
@@ -91,11 +90,12 @@ def width_of(grid: Grid, model: str) -> int | None:
     return width if isinstance(width, int) else None
 
 
-def _tiers(grid: Grid, notes: list[str]) -> Iterator[str]:
-    """Yield families whose strong models are no larger than their weak ones."""
-    for family in sorted({model.family for model in grid.config.models.values()}):
+def _tiers(grids: Sequence[Grid], notes: list[str]) -> Iterator[str]:
+    """Yield families whose strong models are no larger than their weak ones, in any grid."""
+    models = {name: (model, grid) for grid in grids for name, model in grid.config.models.items()}
+    for family in sorted({model.family for model, _ in models.values()}):
         sizes: dict[str, dict[str, int]] = {"weak": {}, "strong": {}}
-        for name, model in grid.config.models.items():
+        for name, (model, grid) in models.items():
             if model.family == family and (width := width_of(grid, name)) is not None:
                 sizes[model.tier][name] = width
         weak, strong = sizes["weak"], sizes["strong"]
@@ -106,24 +106,25 @@ def _tiers(grid: Grid, notes: list[str]) -> Iterator[str]:
                 f"of width {weak[other]}"
             )
         elif not (weak and strong) and len({*weak.values(), *strong.values()}) > 1:
-            (tier,) = (name for name, models in sizes.items() if models)
+            (tier,) = (name for name, sized in sizes.items() if sized)
             notes.append(f"all models of {family} are called {tier}, though their sizes differ")
-    notes += _larger_weak_ones(grid)
+    notes += _larger_weak_ones(grids)
 
 
-def _larger_weak_ones(grid: Grid) -> Iterator[str]:
+def _larger_weak_ones(grids: Sequence[Grid]) -> Iterator[str]:
     """Yield that models are called weak beside strong ones that are no larger.
 
     Between families, or generations of public models, that may well be meant.
     """
-    world, models = world_of(grid), grid.config.models
-    sizes = {name: size for name in models if (size := world.model_size(name)) is not None}
-    weak, strong = (
-        [name for name in sizes if models[name].tier == tier] for tier in ("weak", "strong")
-    )
+    sizes: dict[str, dict[str, float]] = {"weak": {}, "strong": {}}
+    for grid in grids:
+        for name, model in grid.config.models.items():
+            if (size := world_of(grid).model_size(name)) is not None:
+                sizes[model.tier][name] = size
+    weak, strong = sizes["weak"], sizes["strong"]
     if weak and strong:
-        large, small = max(weak, key=sizes.__getitem__), min(strong, key=sizes.__getitem__)
-        if sizes[large] >= sizes[small]:
+        large, small = max(weak, key=weak.__getitem__), min(strong, key=strong.__getitem__)
+        if weak[large] >= strong[small]:
             yield f"{large} is called weak and {small} strong, though {large} is no smaller"
 
 
@@ -214,6 +215,9 @@ def check_manifests(stored: Stored, notes: list[str]) -> Iterator[str]:
         yield from _sources(grid, cell, record)
         if record["train"]:
             yield from _trained(grid, cell, record["train"])
+            layouts = [asdict(one.world.layout(cell.model)) for one in stored.alike(grid, cell)]
+            found = [[*_layout(cell.id, record["train"], derived)] for derived in layouts]
+            yield from min(found, key=len)
     yield from check_same_fields(
         ((cell.id, stored.records[cell.id]) for _, cell in stored.scored()), notes
     )
@@ -247,7 +251,6 @@ def _trained(grid: Grid, cell: Cell, train: Json) -> Iterator[str]:
     for name, value in derived.items():
         if train.get(name) != value:
             yield f"{cell.id}: {name} is {shown(train.get(name))}, derived as {shown(value)}"
-    yield from _layout(cell.id, train, asdict(grid.world.layout(cell.model)))
     spent, lasted = train.get("training_seconds"), train.get("seconds")
     if spent is not None and lasted is not None and spent > lasted and not train.get("resumed"):
         yield f"{cell.id}: {spent} seconds of training, in a job of {lasted} seconds"
@@ -316,9 +319,9 @@ def _rows(stored: Stored) -> Iterator[str]:
             held = train.get(name)
             if held is None:
                 continue
-            by_content = CONTENT in str(held)
+            by_content = CONTENT in str(held)  # else of ids: earlier versions had no other
             scope: object = cell.distribution if by_content else sharing
-            key = (name, by_content, grid.family(cell.model), scope, cell.size)
+            key = (by_content, grid.family(cell.model), scope, cell.size)
             first, other = groups.setdefault(key, (cell.id, held))
             if other != held:
                 yield (

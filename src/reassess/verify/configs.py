@@ -39,12 +39,16 @@ def notes_on_configs(stored: Stored) -> Iterator[str]:
 
 def _misnamed(config: Json) -> Iterator[str]:
     """Yield distributions that are not what claims and figures call them by their names."""
+    models = config["models"]
+    families = {model["family"] for model in models.values()}
     for name, settings in config["distributions"].items():
-        sampled = settings["source"] == "teacher"
-        if (name == SAME and not sampled) or (name == FOREIGN and sampled):
+        teacher = settings.get("teacher")  # one model for all; else each family's own
+        of_family = teacher is None or {models[teacher]["family"]} == families
+        own = settings["source"] == "teacher" and of_family
+        if (name == SAME and not own) or (name == FOREIGN and own):
             yield (
-                f"traces called {name} are {'' if sampled else 'not '}sampled from the family's "
-                f"teacher in the config of {config['grid']}; figures and claims go by the name"
+                f"traces called {name} are {'' if own else 'not '}sampled from a teacher of the "
+                f"family in the config of {config['grid']}; figures and claims go by the name"
             )
 
 

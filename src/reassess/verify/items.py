@@ -236,16 +236,8 @@ class Items:
             yield f"{cell.id}: sampled_correct is missing, but the config draws further samples"
 
     def _judges_of(self, grid: Grid, cell: Cell) -> list[str | None]:
-        """The judge of each config that a cell's scores may be of; None of one without a judge.
-
-        No spec has the judge, so that merged configs with and without one may share a cell.
-        """
-        specs = self._stored.specs
-        return [
-            one.config.evaluation.judge
-            for one in self._stored.grids_of(cell.id)
-            if one is grid or specs(one).evaluation_hash(cell) == specs(grid).evaluation_hash(cell)
-        ]
+        """The judge of each config that a cell's scores may be of; None of one without a judge."""
+        return [one.config.evaluation.judge for one in self._stored.alike(grid, cell)]
 
     def _judged(
         self, judges: Sequence[str | None], cell: Cell, both: pd.DataFrame

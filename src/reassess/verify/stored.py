@@ -81,6 +81,18 @@ class Stored:
         """The grids that have a cell."""
         return [grid for grid in self.grids if cell in grid.cells]
 
+    def alike(self, grid: Grid, cell: Cell) -> list[Grid]:
+        """The grids that have a cell under the same specs as one of them.
+
+        What is in no spec (a judge, how often trainers save) may be as any of them says.
+        """
+        due = self.specs(grid).evaluation_hash(cell)
+        return [
+            one
+            for one in self.grids_of(cell.id)
+            if one is grid or self.specs(one).evaluation_hash(cell) == due
+        ]
+
     def scored(self) -> Iterator[tuple[Grid, Cell]]:
         """Yield the cells that have scores, each with the grid whose spec it was scored under."""
         for cell, row in self.rows.items():

@@ -267,7 +267,8 @@ class HubWorld(World[HubConfig]):
             return world.pool_rows
         if split == "probe":
             return world.probe_items
-        return None if split in self.config.distributions else world.benchmark_items
+        own = {self.train_split(distribution) for distribution in self.config.distributions}
+        return None if split in own else world.benchmark_items
 
     def model_size(self, model: str) -> float | None:
         """The parameters of the public models whose shape is known."""

@@ -322,7 +322,7 @@ def pool_of(tmp_path, monkeypatch):
 
     def check(change, records=(), **study):
         one = items(**study)
-        one._stored.grids = [grid]
+        one._stored.grids, one._stored.scored = [grid], lambda: []
         one._stored.records = {str(n): {"evaluate": record} for n, record in enumerate(records)}
         pool = {name: dict(HASHES) for name in grid.splits}
         if change is not None:

@@ -21,8 +21,8 @@ from reassess.core.files import canonical_json, read_json, sha256_text, write_js
 from reassess.training.engine import LOGGED as RECORDED
 from reassess.verify import VerifyReport, verify_contents, verify_scores
 from reassess.verify.histories import METRICS, OPTIONAL_PROBE, PROBE, TOTALS, scheduled
-from reassess.verify.items import Pool
 from reassess.verify.lengths import Lengths
+from reassess.verify.pools import Pool
 from reassess.verify.versions import SpecsOf, present_versions
 from reassess.worlds.micro import pool
 from reassess.worlds.micro.reader import MicroReader

@@ -15,8 +15,9 @@ from synthetic import grid_in, make_bundle
 from reassess.core.files import write_json
 from reassess.verify.described import check_descriptions
 from reassess.verify.differences import explain
-from reassess.verify.items import Items, Pool
+from reassess.verify.items import Items
 from reassess.verify.lengths import Lengths
+from reassess.verify.pools import Pool
 from reassess.verify.scores import Undecided, _samples, _verdicts
 from reassess.verify.second_grader import SecondGrader, is_small
 

@@ -91,41 +91,43 @@ def width_of(grid: Grid, model: str) -> int | None:
 
 
 def _tiers(grids: Sequence[Grid], notes: list[str]) -> Iterator[str]:
-    """Yield families whose strong models are no larger than their weak ones, in any grid."""
-    models = {name: (model, grid) for grid in grids for name, model in grid.config.models.items()}
-    for family in sorted({model.family for model, _ in models.values()}):
-        sizes: dict[str, dict[str, int]] = {"weak": {}, "strong": {}}
-        for name, (model, grid) in models.items():
-            if model.family == family and (width := width_of(grid, name)) is not None:
-                sizes[model.tier][name] = width
-        weak, strong = sizes["weak"], sizes["strong"]
-        if weak and strong and min(strong.values()) <= max(weak.values()):
-            first, other = min(strong, key=strong.__getitem__), max(weak, key=weak.__getitem__)
-            yield (
-                f"{first}: strong, of width {strong[first]}, but {other} of the same family weak, "
-                f"of width {weak[other]}"
-            )
-        elif not (weak and strong) and len({*weak.values(), *strong.values()}) > 1:
-            (tier,) = (name for name, sized in sizes.items() if sized)
-            notes.append(f"all models of {family} are called {tier}, though their sizes differ")
-    notes += _larger_weak_ones(grids)
+    """Yield families whose strong models are no larger than their weak ones, in any grid.
 
-
-def _larger_weak_ones(grids: Sequence[Grid]) -> Iterator[str]:
-    """Yield that models are called weak beside strong ones that are no larger.
-
-    Between families, or generations of public models, that may well be meant.
+    Between families, or generations of public models, that may well be meant: it is a note.
     """
-    sizes: dict[str, dict[str, float]] = {"weak": {}, "strong": {}}
-    for grid in grids:
-        for name, model in grid.config.models.items():
-            if (size := world_of(grid).model_size(name)) is not None:
-                sizes[model.tier][name] = size
-    weak, strong = sizes["weak"], sizes["strong"]
-    if weak and strong:
-        large, small = max(weak, key=weak.__getitem__), min(strong, key=strong.__getitem__)
-        if weak[large] >= strong[small]:
-            yield f"{large} is called weak and {small} strong, though {large} is no smaller"
+    models = {name: (model, grid) for grid in grids for name, model in grid.config.models.items()}
+    tiers = {name: model.tier for name, (model, _) in models.items()}
+    sizes = {
+        name: size
+        for name, (_, grid) in models.items()
+        if (size := world_of(grid).model_size(name)) is not None
+    }
+    for family in sorted({model.family for model, _ in models.values()}):
+        members = {name: size for name, size in sizes.items() if models[name][0].family == family}
+        held = {tiers[name] for name in members}
+        if len(held) == 1 and len({*members.values()}) > 1:
+            tier = held.pop()
+            notes.append(f"all models of {family} are called {tier}, though their sizes differ")
+        widths = {name: width_of(models[name][1], name) for name in members}
+        stated = {name: width for name, width in widths.items() if width is not None}
+        if swapped := _inverted(stated, tiers):
+            large, small = swapped
+            yield (
+                f"{small}: strong, of width {stated[small]}, but {large} of the same family weak, "
+                f"of width {stated[large]}"
+            )
+    if swapped := _inverted(sizes, tiers):
+        large, small = swapped
+        notes.append(f"{large} is called weak and {small} strong, though {large} is no smaller")
+
+
+def _inverted(sizes: Mapping[str, float], tiers: Mapping[str, str]) -> tuple[str, str] | None:
+    """The largest weak model and the smallest strong one, if that one is no larger."""
+    weak, strong = ([name for name in sizes if tiers[name] == tier] for tier in ("weak", "strong"))
+    if not weak or not strong:
+        return None
+    large, small = max(weak, key=sizes.__getitem__), min(strong, key=sizes.__getitem__)
+    return (large, small) if sizes[small] <= sizes[large] else None
 
 
 # --- specs ----------------------------------------------------------------------------------------

@@ -4,13 +4,17 @@ import io
 import json
 import struct
 import time
+from itertools import zip_longest
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 from reference import seal
 from synthetic import grid_in, make_bundle
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from reassess.core.files import write_json
 from reassess.verify.described import check_descriptions
@@ -20,6 +24,7 @@ from reassess.verify.lengths import Lengths
 from reassess.verify.pools import Pool
 from reassess.verify.scores import Undecided, _samples, _verdicts
 from reassess.verify.second_grader import SecondGrader, is_small
+from reassess.worlds.micro.reader import MicroReader
 
 # --- bytes --------------------------------------------------------------------------------------------
 
@@ -259,6 +264,42 @@ def test_texts_that_state_nothing_may_be_in_a_few_other_tokens():
 def test_a_model_that_writes_noise_has_any_lengths():
     found, notes = lengths([f"a{n}" for n in range(9)], False, (80, True), others=3)
     assert found == [] and len(notes) == 9
+
+
+BYTES = st.lists(st.sampled_from([b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"]), max_size=4)
+
+
+@given(spoiled=BYTES, words=st.lists(st.sampled_from(["no 0", "rs 1", "Answer: 2"]), min_size=1))
+@settings(max_examples=60)
+def test_bytes_that_are_no_text_are_counted_as_the_model_wrote_them(spoiled, words):
+    reader = MicroReader.of("llava")
+    tokenizer = reader._tokenizer
+    symbols = bytes_to_unicode()
+    ids = []
+    for word, broken in zip_longest(words, spoiled):
+        ids += tokenizer.convert_tokens_to_ids([symbols[one] for one in broken or b""])
+        ids += tokenizer(f" {word}" if word else "", add_special_tokens=False)["input_ids"]
+    text = tokenizer.decode(ids)
+    assert len(ids) in reader.lengths([text.strip()])[0]
+    assert reader.fewest(text.strip()) <= len(ids)
+
+
+def test_an_unreadable_byte_that_the_text_does_not_show_whole_is_no_difference():
+    reader = MicroReader.of("llava")
+    text = "\ufffd no 0 rs 1. Answer: 2"
+    usual = reader.lengths([" no 0 rs 1. Answer: 2"])[0]
+    (ways,) = reader.lengths([text])
+    assert {count + 1 for count in usual} < ways and max(ways) <= max(usual) + 4
+    assert reader.fewest("\ufffd" * 5) == 5
+
+
+def test_without_a_tokenizer_unreadable_texts_may_differ_in_length():
+    rows = answers(["\ufffd \\boxed{7}"] * 40)
+    rows = rows.assign(length=[*[9] * 20, *[10] * 20], truncated=False, extracted="7")
+    one = Lengths()
+    assert [*one.check("a", "qwen", rows, 80, None), *one.conclude()] == []
+    shown = rows.assign(completion="\\boxed{7}")
+    assert [*one.check("b", "qwen", shown, 80, None), *one.conclude()] != []
 
 
 # --- cells beside each other --------------------------------------------------------------------------

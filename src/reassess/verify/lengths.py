@@ -9,7 +9,7 @@ import pandas as pd
 
 from reassess.verify.report import LISTED
 from reassess.verify.stored import shown
-from reassess.worlds.base import Reader
+from reassess.worlds.base import UNREADABLE, Reader
 
 # Answers of a cell for each one, beside a first, that may be written in unusual tokens:
 EXCUSED = 2000  # if it states an answer, or has more tokens than bytes
@@ -75,7 +75,8 @@ class Lengths:
     has the usual length. Answers that state nothing are excused more often, and always in a cell
     of which fewer than half state anything (a model that writes noise: tokens that are no text,
     and that no text shows); not so if they have more tokens than bytes in another cell. Each is
-    named in a note. Without a tokenizer, answers with one text are compared with each other.
+    named in a note. Without a tokenizer, answers with one text are compared with each other,
+    unless some of it is unreadable: other bytes show as the same text.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Lengths:
             if problem := answer.impossible(budget):
                 wrong.append(f"{name}: {problem}")
             elif reader is None:
-                if isinstance(extracted, str):
+                if isinstance(extracted, str) and UNREADABLE not in answer.text:
                     self._compare(name, key, answer)
             elif answer.tokens in self.tokens[key][0]:
                 self.usual.add(key)

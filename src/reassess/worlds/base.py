@@ -15,6 +15,9 @@ from reassess.grid.world import ConfigT, WorldRules
 
 RepositoryKind = Literal["model", "dataset"]
 
+# In a text, what stands for one to three bytes that are no character:
+UNREADABLE = "\ufffd"
+
 
 class Reader(Protocol):
     """How the models of a family read prompts and write text, as far as no weights decide it."""

@@ -13,13 +13,14 @@ from tokenizers import pre_tokenizers
 from reassess.core.files import sha256_file, sha256_text
 from reassess.training.loading import Processor
 from reassess.training.preprocessed import preprocess
+from reassess.worlds.base import UNREADABLE
 from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.models import build_model, build_tokenizer
 from reassess.worlds.micro.prompts import prompt
 
 WIDTH = 32  # the processor is the same at every width
 AROUND = ("", " ")  # what may have stood before a completion
-UNREADABLE = "\ufffd"  # stands for bytes that are no text
+CUT_OFF = range(1, 4)  # the bytes of a character that is begun and not ended
 
 
 class MicroReader:
@@ -58,7 +59,10 @@ class MicroReader:
         return [len(asked) + len(said) for asked, said in zip(rows.prompts, rows.completions)]
 
     def lengths(self, texts: Sequence[str]) -> list[set[int]]:
-        """For each text, its numbers of tokens, with and without a space before it."""
+        """For each text, its numbers of tokens, with and without a space before it.
+
+        Bytes that are no character are a token each, and no text shows how many they were.
+        """
         if not texts:
             return []
         counts = [
@@ -67,13 +71,20 @@ class MicroReader:
             ]
             for before in AROUND
         ]
-        return [{len(ids) for ids in ways} for ways in zip(*counts, strict=True)]
+        return [
+            {len(ids) + more for ids in ways for more in self._unread(text)}
+            for text, *ways in zip(texts, *counts, strict=True)
+        ]
 
     def fewest(self, text: str) -> int:
-        """The smallest number of tokens that together are the text; 0 if some of it is unknown."""
-        if UNREADABLE in text:
-            return 0
-        return min(self._fewest(before + text) for before in AROUND)
+        """The smallest number of tokens that together are the text."""
+        fewest = min(self._fewest(before + text) for before in AROUND)
+        return fewest + self._unread(text)[0]
+
+    def _unread(self, text: str) -> range:
+        """The tokens that a text may have beyond those of its unreadable marks."""
+        count, mark = text.count(UNREADABLE), self._fewest(UNREADABLE)
+        return range(count * (CUT_OFF[0] - mark), count * (CUT_OFF[-1] - mark) + 1)
 
     def _fewest(self, text: str) -> int:
         characters = "".join(_as_bytes(text))

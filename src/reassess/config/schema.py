@@ -21,6 +21,7 @@ from reassess.config.names import (
     Place,
     distinct,
 )
+from reassess.core.price import Rates
 
 LARGEST = 2**63 - 1  # of a size or a seed: what the tables' integers hold
 
@@ -123,6 +124,16 @@ class Study(Strict):
     seeds: Seeds | None = Field(None, description="seeds of this study; default: the grid's")
 
 
+class Prices(Strict):
+    """What an hour costs; manifests then have the price of each job."""
+
+    core_hour: float | None = Field(None, ge=0, description="of a core; null: not known")
+    gpu_hour: float | None = Field(
+        None, ge=0, description="of a GPU, with the cores beside it if they have no price"
+    )
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="of both, as in ISO 4217")
+
+
 class Config(Strict):
     """A whole grid.
 
@@ -143,6 +154,11 @@ class Config(Strict):
     )
     checkpoint_minutes: float = Field(
         10, gt=0, description="longest time between two trainer checkpoints: what a kill can cost"
+    )
+    prices: Prices | None = Field(
+        None,
+        description="core_hour, gpu_hour and currency, for prices in manifests; null: no prices",
+        exclude_if=lambda prices: prices is None,
     )
     plugins: list[Place] = Field(
         default_factory=list,
@@ -173,3 +189,11 @@ class Config(Strict):
     studies: Named[Study] = Field(
         min_length=1, description="slices of the grid, each with its figure"
     )
+
+    @property
+    def rates(self) -> Rates | None:
+        """The prices, as manifests take them."""
+        prices = self.prices
+        if prices is None:
+            return None
+        return Rates(prices.core_hour, prices.gpu_hour, prices.currency)

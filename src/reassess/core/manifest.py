@@ -1,4 +1,4 @@
-"""The manifest of a job: what ran, on what, with which versions, and for how long.
+"""The manifest of a job: what ran, on what, with which versions, for how long and at what cost.
 
 It is written last, so that its presence means that the job is complete.
 """
@@ -17,7 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from reassess.core.energy import Meter
 from reassess.core.files import Json, sha256_file
+from reassess.core.price import Rates
 from reassess.core.project import ROOT
 from reassess.core.provenance import environment
 
@@ -111,12 +113,18 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def threads() -> int:
+    """The threads of a process of this job."""
+    return int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1
+
+
 class Manifest:
     """Fields about a job, to which closing adds time, memory and environment."""
 
     def __init__(self, action: str, spec: Json, spec_hash: str) -> None:
         """Start the clock of `action`, the job with this `spec`."""
-        self._started = time.monotonic()
+        self._started, self._meter = time.monotonic(), Meter()
+        self._rates: Rates | None = None
         self._content: Json = {"action": action, "spec": spec, "spec_hash": spec_hash}
         self._content["started"] = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -124,16 +132,35 @@ class Manifest:
         """Add fields."""
         self._content.update(fields)
 
+    def price_at(self, rates: Rates | None) -> None:
+        """Add the price at these rates when the manifest is closed; none: no price."""
+        self._rates = rates
+
     def close(self) -> Json:
-        """The complete manifest."""
+        """The complete manifest; energy and price are in it where they are known."""
+        seconds = round(time.monotonic() - self._started, 3)
         return {
             **self._content,
-            "seconds": round(time.monotonic() - self._started, 3),
+            "seconds": seconds,
+            **self._costs(seconds),
             "peak_memory_mb": round(peak_memory_mb(), 1),
-            "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count(),
+            "threads": threads(),
             "versions": versions(),
             "code_commit": code_commit(),
             "lock_hash": lock_hash(),
             "environment": environment(),
             "hardware": hardware(),
         }
+
+    def _costs(self, seconds: float) -> Json:
+        """Energy and price, each if it is known."""
+        costs: Json = {}
+        energy = self._meter.stop()
+        if energy is not None:
+            costs["energy"] = energy
+        if self._rates is not None:
+            cores = threads() * int(os.environ.get("WORLD_SIZE", "1"))
+            price = self._rates.price(seconds, cores, len(hardware()["accelerators"]))
+            if price is not None:
+                costs["price"] = price
+        return costs

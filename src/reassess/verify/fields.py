@@ -9,6 +9,7 @@ from math import isfinite
 from typing import get_args
 
 from reassess.core.files import Json
+from reassess.core.price import amount
 from reassess.core.view import Kind as ViewKind
 from reassess.verify.stored import shown
 
@@ -18,6 +19,7 @@ COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})(\+changes)?|unknown")
 FORMULA = re.compile(r"reassess-[1-9][0-9]*")
 VIEWS = get_args(ViewKind)
 MOST_THREADS = 2**16
+CURRENCY = re.compile(r"[A-Z]{3}")
 INSTALLED = ("python", "torch", "transformers")  # no job runs without them
 
 
@@ -64,6 +66,7 @@ Test = Callable[[object], bool]
 Kinds = Mapping[str, str]  # of fields, by name: each one of TYPES or of PARTS
 TYPES: dict[str, Test] = {
     "number": _is_number,
+    "number or null": _or_null(_is_number),
     "number above 0": lambda value: _is_number(value) and value != 0,
     "whole number": _is_whole,
     "whole number or null": _or_null(_is_whole),
@@ -93,6 +96,10 @@ TYPES: dict[str, Test] = {
     "list of sources": _is_list_of(_is_whole_object("source")),
     "hardware": _is_whole_object("hardware"),
     "environment": _is_whole_object("environment"),
+    "currency": _matches(CURRENCY),
+    "machine": lambda value: value == "machine",
+    "energy": _is_whole_object("energy"),
+    "price": _is_whole_object("price"),
 }
 PARTS: dict[str, tuple[Kinds, Kinds]] = {  # of an object: fields that it must and that it may have
     "hardware": (
@@ -106,6 +113,20 @@ PARTS: dict[str, tuple[Kinds, Kinds]] = {  # of an object: fields that it must a
         {"hash": "SHA-256", "distributions": "whole number above 0", "torch": "build"}, {},
     ),
     "build": ({"version": "text", "record": "SHA-256, `none` or `unknown`"}, {}),
+    "energy": (
+        {"scope": "machine"},
+        {
+            "packages": "whole number above 0", "packages_joules": "number",
+            "cards": "whole number above 0", "cards_joules": "number",
+        },
+    ),
+    "price": (
+        {
+            "amount": "number", "currency": "currency", "core_hour": "number or null",
+            "gpu_hour": "number or null", "cores": "whole number above 0", "gpus": "whole number",
+        },
+        {},
+    ),
     "source": (
         {"name": "text", "origin": "text", "sha256": "SHA-256", "files": "whole number"}, {},
     ),
@@ -139,11 +160,12 @@ LATER: dict[str, Kinds] = {
     },
 }  # fmt: skip
 NEWEST = "hardware.kernels"  # newer than all of those; only where torch was loaded
+COSTS: Kinds = {"energy": "energy", "price": "price"}  # where counters and prices are known
 SOME: dict[str, Kinds] = {  # of some cells
     "train": {
-        "plugin": "source", "plugins_loaded": "list of sources", "opened": "list of texts",
+        "plugin": "source", "plugins_loaded": "list of sources", "opened": "list of texts", **COSTS,
     },
-    "evaluate": {"plugin": "source"},
+    "evaluate": {"plugin": "source", **COSTS},
 }  # fmt: skip
 
 
@@ -161,6 +183,7 @@ def check_fields(cell: str, record: Json) -> Iterator[str]:
         for place, problem in _parts(manifest, REQUIRED[part], {**LATER[part], **SOME[part]}):
             yield f"{where}.{place}{problem}"
         yield from _older(where, part, manifest)
+        yield from _costs(where, manifest)
         if (manifest.get("view") == "audit") is not ("opened" in manifest):
             yield f"{where}.opened: recorded where the view is by audit, and only there"
 
@@ -198,6 +221,32 @@ def _older(where: str, part: str, manifest: Json) -> Iterator[str]:
     for name in due:
         if name not in manifest:
             yield f"{where}.{name}: missing, though {newest} is there, which is newer"
+
+
+def _costs(where: str, manifest: Json) -> Iterator[str]:
+    """Yield energy without its count of devices, and a price that does not follow from its terms.
+
+    What has another type than it must have is reported with the fields.
+    """
+    energy, price, seconds = (manifest.get(name) for name in ("energy", "price", "seconds"))
+    if isinstance(energy, dict):
+        if len(energy) == 1:
+            yield f"{where}.energy: nothing was counted"
+        for name in ("packages", "cards"):
+            if (name in energy) is not (f"{name}_joules" in energy):
+                yield f"{where}.energy: {name} and {name}_joules are recorded together"
+    if _is_number(seconds) and TYPES["price"](price):
+        yield from _price(where, price, seconds)  # type: ignore[arg-type]
+
+
+def _price(where: str, price: Json, seconds: float) -> Iterator[str]:
+    rates = price["core_hour"], price["gpu_hour"]
+    needed = "gpu_hour" if price["gpus"] else "core_hour"
+    if price[needed] is None:
+        yield f"{where}.price.{needed}: null, though it is needed for the amount"
+    due = amount(seconds, price["cores"], price["gpus"], *rates)
+    if abs(due - price["amount"]) > 1e-6:
+        yield f"{where}.price.amount is {price['amount']}, but its terms give {due}"
 
 
 def check_same_fields(records: Iterable[tuple[str, Json]], notes: list[str]) -> Iterator[str]:

@@ -82,6 +82,7 @@ class Evaluate(CellJob):
 
         grid, spec_hash = self.grid, self.grid.specs.evaluation_hash(cell)
         manifest = Manifest("evaluate", grid.specs.evaluation(cell), spec_hash)
+        manifest.price_at(grid.config.rates)
         checkpoint, checked = grid.checkpoint(cell), check_scored(grid, cell)
         for name in grid.benchmarks:
             check_pool(grid, name)

@@ -90,6 +90,7 @@ class Train(CellJob):
         run = training_run(self.grid, cell)
         run.micro_batch = launch.micro_batch_of_worker()
         run.manifest.add(**self._sources(cell))
+        run.manifest.price_at(self.grid.config.rates)
         method = self.grid.arms[cell.arm].build()
         if launch.is_worker() or view.is_inside():  # its launcher holds the lock
             run.files = enclosure.staged(run)

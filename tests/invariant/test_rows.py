@@ -81,7 +81,7 @@ def test_greedy_generation_is_that_of_transformers(fresh, items, with_image):
         **batch, max_new_tokens=14, do_sample=False, suppress_tokens=placeholders(model)
     )[:, batch["input_ids"].shape[1] :]
     ours = generate(model, rows, range(12), pad=pad, end=end, max_new_tokens=14)
-    assert [row.tolist() for row in ours] == [until_end(row, end).tolist() for row in theirs]
+    assert [row.tolist() for row in ours] == [row.tolist() for row in until_end(theirs, end)]
 
 
 def test_samples_follow_the_model_whatever_leaves_the_batch(fresh, rows):

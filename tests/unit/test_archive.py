@@ -652,7 +652,7 @@ def test_halves_merge_to_the_whole(unpacked, archive, tmp_path):
     with opened(tmp_path / "merged.zip") as root:
         require_whole(root, root)
         ours, whole = Bundle.load(root / "bundle"), Bundle.load(unpacked / "bundle")
-        pd.testing.assert_frame_equal(ours.scores, whole.scores)
+        pd.testing.assert_frame_equal(ours.scores.frame(), whole.scores.frame())
         pd.testing.assert_frame_equal(ours.history, whole.history)
         assert [one["grid"] for one in ours.study["merged"]] == ["micro", "micro"]
         assert (root / "figures/capacity.svg").read_bytes() == (

@@ -46,7 +46,7 @@ def renamed(bundle):
     frames = {
         name: frame.assign(method=frame["method"].map(NAMES), cell=frame["cell"].map(renamed_cell))
         for name, frame in (
-            ("scores", bundle.scores),
+            ("scores", bundle.scores.frame()),
             ("history", bundle.history),
             ("manifests", bundle.manifests),
         )
@@ -70,7 +70,7 @@ def pair(tmp_path_factory):
     plain = Bundle.load(grid.paths.bundle)
     noise = np.random.default_rng(0).normal(scale=0.02, size=len(plain.history))
     history = plain.history.assign(value=plain.history["value"] + noise)
-    frames = {"scores": plain.scores, "history": history, "manifests": plain.manifests}
+    frames = {"scores": plain.scores.frame(), "history": history, "manifests": plain.manifests}
     write_bundle(folder / "before", frames, plain.study)
     before = Bundle.load(folder / "before")
     write_bundle(folder / "after", *renamed(before))

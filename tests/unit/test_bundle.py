@@ -60,7 +60,7 @@ def test_the_bundle_holds_every_item_of_every_cell(made):
         made.paths.results / "cells/llava-w64/same-family/2000/sft/seed1/predictions.parquet"
     )
     assert estimate.value == pytest.approx(cell[cell["benchmark"] == "iid"]["correct"].mean())
-    assert list(bundle.scores) == [
+    assert bundle.scores.columns == [
         *SCORES,
         "undecided",
     ]  # and no answer, which would be a hundred times as much
@@ -82,11 +82,11 @@ def test_scores_found_by_their_cells_are_those_of_a_full_scan(bundle, data):
             unique=True,
         )
     )
-    values = {name: sorted(bundle.scores[name].dropna().unique()) for name in names}
+    values = {name: sorted(bundle.scores.frame()[name].dropna().unique()) for name in names}
     one = {name: st.sampled_from(values[name]) | st.none() for name in names}
     some = {name: st.lists(st.sampled_from(values[name]), max_size=2).map(tuple) for name in names}
     axes = {name: data.draw(one[name] | some[name]) for name in names}
-    pd.testing.assert_frame_equal(scores_at(bundle, **axes), pick(bundle.scores, **axes))
+    pd.testing.assert_frame_equal(scores_at(bundle, **axes), pick(bundle.scores.frame(), **axes))
 
 
 def test_equal_cells_give_equal_bytes(made, tmp_path):
@@ -132,7 +132,7 @@ def test_a_missing_cell_stops_collect_or_is_recorded_with_its_log(made, tmp_path
     assert reason["status"] == "failed"
     assert "OSError: no space" in reason["error"]
     assert "the disk was full" in reason["error"]
-    assert lost.id not in set(bundle.scores["cell"])
+    assert lost.id not in set(bundle.scores.cells)
     draw_figures(grid.paths.bundle, grid.paths.results / "figures", ["reward"])
     assert (grid.paths.results / "figures" / "reward.png").is_file()
 

@@ -193,7 +193,7 @@ def judged(grid):
 
 def test_current_verdicts_of_the_judge_are_collected(judged):
     steps.collect(judged)
-    assert Bundle.load(judged.paths.bundle).scores["judged"].eq(True).all()
+    assert Bundle.load(judged.paths.bundle).scores.frame()["judged"].eq(True).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from reference import REFERENCE, Part, study
 
-from reassess.analysis.bundle import Bundle
+from reassess.analysis.bundle import CATEGORIES, Bundle
+from reassess.analysis.scores import Scores
 from reassess.bundles.archive import pack
 from reassess.bundles.conflicts import conflicts
 from reassess.bundles.merge import merge, study_of_both
@@ -26,7 +27,7 @@ LLAVA = "llava/same-family"
 
 
 def bundle_of(part):
-    return Bundle(part.scores, part.history, part.manifests, part.study)
+    return Bundle(Scores.of_frame(part.scores, CATEGORIES), part.history, part.manifests, part.study)
 
 
 def answers_of(part, folder):
@@ -364,6 +365,7 @@ def two_grids(cells_of_second):
         .reset_index(drop=True)
         for name in ("scores", "history", "manifests")
     }
+    tables["scores"] = Scores.of_frame(tables["scores"], CATEGORIES)
     return Stored(REFERENCE, Bundle(study=first.study, **tables), grids)
 
 

@@ -131,7 +131,7 @@ def test_scores_and_predictions_count_it(grid):
 def test_bundle_and_table_count_it(grid):
     steps.collect(grid)
     bundle = Bundle.load(grid.paths.bundle)
-    assert bundle.scores["undecided"].all()
+    assert bundle.scores.frame()["undecided"].all()
     assert set(main_table(bundle)["undecided"]) == {12}
 
 
@@ -144,5 +144,5 @@ def test_predictions_of_an_earlier_version_have_none(grid):
         write_json(grid.paths.scores(cell.id), scores)
     steps.collect(grid)
     bundle = Bundle.load(grid.paths.bundle)
-    assert not bundle.scores["undecided"].any()
+    assert not bundle.scores.frame()["undecided"].any()
     assert "undecided" not in main_table(bundle)

@@ -336,7 +336,7 @@ def test_every_level_reads_the_files_that_the_signature_is_of(study, tmp_path, f
             move(path, tmp_path / "away")
             move(other, path)
         with opened(where) as root:
-            seen.append(Bundle.load(root / "bundle").scores["correct"].mean())
+            seen.append(Bundle.load(root / "bundle").scores.frame()["correct"].mean())
             raise ReassessError(f"{root / 'ABOUT.md'} says nothing")
 
     for name in ("contents", "figures", "scores"):
@@ -369,7 +369,7 @@ def trained(packed):
     }  # fmt: skip
     history = bundle.history[bundle.history["cell"] == CELL][["metric", "step", "value"]].copy()
     scores = (
-        bundle.scores[bundle.scores["cell"] == CELL]
+        bundle.scores.of([CELL])
         .rename(columns={"item": "id"})[["benchmark", "id", "correct"]]
         .copy()
     )

@@ -5,16 +5,15 @@ Figures, tables and claims read this and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reassess.analysis.arms import ArmTraits, traits_of
+from reassess.analysis.scores import Scores
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, read_parquet
 from reassess.core.tables import require_ordinary
@@ -62,18 +61,33 @@ def undecided_in(scores: pd.DataFrame) -> pd.Series[bool]:
     return scores["undecided"].isin([True])  # a missing value is no, in columns of any type
 
 
+def _require_columns(
+    path: Path, held: Sequence[str], due: Sequence[str], optional: Sequence[str] = ()
+) -> None:
+    """Refuse a table with other columns than a run writes.
+
+    Raises:
+        ReassessError: it lacks one, or has an unknown one.
+    """
+    lacking = [column for column in due if column not in held]
+    unknown = [column for column in held if column not in {*due, *optional}]
+    for problem, names in (("lacks the", lacking), ("has unknown", unknown)):
+        if names:
+            raise ReassessError(f"{path} {problem} columns {', '.join(names)}")
+
+
 @dataclass(frozen=True)
 class Bundle:
     """The results of a study.
 
     Attributes:
-        scores: a row for each item and cell.
+        scores: a row for each item and cell, read as they are used.
         history: a row for each step and metric of each trained cell.
         manifests: a row for each cell.
         study: the study's own terms: its arms, benchmarks, models and config.
     """
 
-    scores: pd.DataFrame
+    scores: Scores
     history: pd.DataFrame
     manifests: pd.DataFrame
     study: Json
@@ -85,18 +99,14 @@ class Bundle:
         Raises:
             ReassessError: a file is missing or damaged, lacks a column, or has an unknown one.
         """
-        frames = []
-        for name, columns in (("scores", SCORES), ("history", HISTORY), ("manifests", MANIFESTS)):
+        for name in ("scores", "history", "manifests"):
             require_ordinary(folder / f"{name}.parquet")
+        scores = Scores.load(folder / "scores.parquet", CATEGORIES)
+        _require_columns(folder / "scores.parquet", scores.columns, SCORES, OPTIONAL_SCORES)
+        frames = []
+        for name, columns in (("history", HISTORY), ("manifests", MANIFESTS)):
             frame = read_parquet(folder / f"{name}.parquet")
-            known = [*columns, *(OPTIONAL_SCORES if name == "scores" else [])]
-            lacking = [column for column in columns if column not in frame.columns]
-            unknown = [str(column) for column in frame.columns if column not in known]
-            for problem, names in (("lacks the", lacking), ("has unknown", unknown)):
-                if names:
-                    raise ReassessError(
-                        f"{folder / name}.parquet {problem} columns {', '.join(names)}"
-                    )
+            _require_columns(folder / f"{name}.parquet", [*map(str, frame)], columns)
             for column in set(CATEGORIES) & set(frame.columns):
                 frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
             frames.append(frame)
@@ -109,7 +119,7 @@ class Bundle:
                 f"version reads {FORMAT}: use the version of reassess that wrote it, which its "
                 "manifests name"
             )
-        return cls(frames[0], frames[1], frames[2], study)
+        return cls(scores, frames[0], frames[1], study)
 
     @property
     def scored(self) -> pd.DataFrame:
@@ -134,17 +144,9 @@ class Bundle:
             None,
         )
 
-    def scores_of(self, cells: Iterable[str]) -> pd.DataFrame:
-        """The scores of some cells, without scanning those of all others."""
-        places = [self._places[cell] for cell in cells if cell in self._places]
-        return self.scores.iloc[np.sort(np.concatenate(places))] if places else self.scores.iloc[:0]
-
-    @cached_property
-    def _places(self) -> dict[str, NDArray[np.int64]]:
-        return {
-            str(cell): np.asarray(places)
-            for cell, places in self.scores.groupby("cell", sort=False).indices.items()
-        }
+    def scores_of(self, cells: Iterable[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The scores of some cells, without reading those of all others."""
+        return self.scores.of(cells, columns)
 
     def benchmarks(self, *roles: Role) -> tuple[str, ...]:
         """The benchmarks that have one of the roles (default: all), in the config's order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from reassess.analysis.bundle import AXES, Bundle
 from reassess.analysis.statistics import Matrix, MeanInterval, mean_interval, paired_difference
 
 Axes = Mapping[str, object]  # values of columns: one, several in a tuple, or None for missing
+OUTCOMES = ["model", "seed", "benchmark", "item", "correct"]
 
 
 def pick(frame: pd.DataFrame, **axes: object) -> pd.DataFrame:
@@ -30,14 +31,20 @@ def pick(frame: pd.DataFrame, **axes: object) -> pd.DataFrame:
     return frame
 
 
-def scores_at(bundle: Bundle, **axes: object) -> pd.DataFrame:
+def scores_at(bundle: Bundle, columns: Sequence[str] | None = None, **axes: object) -> pd.DataFrame:
     """The scores at those axes of cells, benchmarks and items.
 
     Cells are picked first, because a large study has many others.
+
+    Args:
+        bundle: the results of a study.
+        columns: those that are needed, with those of benchmarks and items that are picked by; None:
+            all.
+        axes: by column, the values to pick.
     """
     cells = pick(bundle.scored, **{name: wanted for name, wanted in axes.items() if name in AXES})
     return pick(
-        bundle.scores_of(cells["cell"]),
+        bundle.scores_of(cells["cell"], columns),
         **{name: wanted for name, wanted in axes.items() if name not in AXES},
     )
 
@@ -46,7 +53,7 @@ def outcomes(bundle: Bundle, **axes: object) -> pd.DataFrame:
     """Outcomes (0 or 1) as a table: a row for each (model, seed), a column for each (benchmark,
     item); empty if there are none.
     """
-    table = scores_at(bundle, **axes).pivot_table(
+    table = scores_at(bundle, OUTCOMES, **axes).pivot_table(
         index=["model", "seed"], columns=["benchmark", "item"], values="correct", aggfunc="mean"
     )
     return table.astype(float)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reassess.analysis.bundle import BUDGETS, Bundle, undecided_in
+from reassess.analysis.bundle import BUDGETS, OPTIONAL_SCORES, Bundle, undecided_in
 from reassess.analysis.pages import as_csv, as_markdown, table_page
 from reassess.analysis.select import accuracy, pick, scores_at
 from reassess.core.files import write_text
@@ -45,14 +45,18 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
 
     Undecided verdicts are counted where there are any.
     """
-    rows, any_undecided = [], bool(undecided_in(bundle.scores).any())
+    held = bundle.scores.columns
+    columns = [
+        name for name in ("cell", "format_ok", "truncated", *OPTIONAL_SCORES) if name in held
+    ]
+    rows, any_undecided = [], _any_undecided(bundle)
     for arm in arms_of_bundle(bundle):
         row: Row = dict(arm)
         row["runs"] = len(pick(bundle.scored, **arm))
         for benchmark in bundle.benchmarks():
             estimate = accuracy(bundle, **arm, benchmark=benchmark)
             row[f"{bundle.label(benchmark)}, %"] = estimate.in_percent() if estimate else ""
-        scored = scores_at(bundle, **arm)
+        scored = scores_at(bundle, columns, **arm)
         row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"
         row["truncated, %"] = f"{100 * scored['truncated'].mean():.1f}"
         if any_undecided:
@@ -62,19 +66,27 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _any_undecided(bundle: Bundle) -> bool:
+    if "undecided" not in bundle.scores.columns:
+        return False
+    return bool(undecided_in(bundle.scores.distinct(["undecided"])).any())
+
+
 def _optional_scores(bundle: Bundle, scored: pd.DataFrame) -> dict[str, str]:
     """The scores that not every study has: mean of further samples, pass@k, a judge's verdict.
 
     Of merged bundles one may have them and another not: an arm without any has empty entries.
     """
     row: dict[str, str] = {}
-    if {"samples", "sampled_correct"} <= {*bundle.scores}:
-        counts = bundle.scores["samples"].dropna()  # one number: what is merged agrees on it
+    if {"samples", "sampled_correct"} <= {*bundle.scores.columns}:
+        counts = bundle.scores.distinct(["samples"])[
+            "samples"
+        ].dropna()  # one number: what is merged agrees on it
         if not counts.empty:
             samples = int(counts.iloc[0])
             names = f"mean of {samples} samples, %", f"pass@{samples}, %"
             row |= dict(zip(names, _of_samples(scored, samples), strict=True))
-    if "judged" in bundle.scores:
+    if "judged" in bundle.scores.columns:
         row["judged right, %"] = _judged_right(scored)
     return row
 

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -24,13 +23,22 @@ from reassess.analysis.bundle import (
 from reassess.bundles.current import Gap, content_gap, gap, require_none, stale_data
 from reassess.bundles.stored_answers import (
     ANSWERS,
-    KEYS,
+    SAMPLED,
     answers_by_cell,
     has_sampled,
     write_answers,
 )
+from reassess.bundles.stored_scores import (
+    Cells,
+    cells_of,
+    rewrite_scores,
+    settled,
+    typed,
+    write_scores,
+)
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
+    MALFORMED,
     Json,
     canonical_json,
     read_json,
@@ -46,16 +54,17 @@ from reassess.methods import Method, source_of
 
 Hours = Mapping[str, Mapping[str, float | int | None]]  # by rule: estimated and measured
 
-FRAMES = {  # the tables, and the order of their rows; answers are apart
-    "scores": KEYS,
+FRAMES = {  # the small tables, and the order of their rows; scores and answers are apart
     "history": ["cell", "metric", "step"],
     "manifests": ["cell"],
 }
-COLUMNS = {"scores": [*SCORES, *OPTIONAL_SCORES], "history": HISTORY, "manifests": MANIFESTS}
+COLUMNS = {"history": HISTORY, "manifests": MANIFESTS}
+TEXTS = {"completion", "prompt_hash", "extracted", "answer", SAMPLED}  # of answers, not of scores
 LAST_LINES = 5
 # How a hash of rows begins if it is of their content (`reassess.training.content`, which needs
 # torch). Older versions hashed their ids.
 CONTENT = "content:"
+SCORES_FILE = "scores.parquet"
 
 
 def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
@@ -79,38 +88,41 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
             print(f"left out: {name}: {found}")
     else:
         require_none({**gaps, **stale})
-    scores, histories, manifests = [], [], []
+    histories, manifests = [], []
     for cell in grid.cells.values():
         folder = grid.paths.cell(cell.id)
         if cell.id in gaps:
             error = _why(grid, cell, gaps[cell.id])
             manifests.append({**axes_of(grid, cell), "status": "failed", "error": error})
             continue
-        scores.append(_scores(grid, cell, folder))
         manifests.append(_manifest(grid, cell, folder))
         if grid.kind(cell) != "none":
             histories.append(read_parquet(folder / "history.parquet").assign(**axes_of(grid, cell)))
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
     require_identical_rows(frame)
     tables = {
-        "scores": _concat(scores, [*SCORES, *_having(scores, OPTIONAL_SCORES)]),
         "history": _concat(histories, HISTORY),
         "manifests": frame,
     }
     traces = dict(_trace_reports(grid, stale))
+    scored = [cell for cell in grid.cells.values() if cell.id not in gaps]
+    write_scores(grid.paths.bundle / SCORES_FILE, *_all_scores(grid, scored))
     write_bundle(grid.paths.bundle, tables, study_of(grid, hours, traces, pool))
     write_answers(
         grid.paths.bundle / ANSWERS,
-        _answers(grid, [cell for cell in grid.cells.values() if cell.id not in gaps]),
+        _answers(grid, scored),
         sampled=bool(grid.config.evaluation.samples),
     )
 
 
 def write_bundle(folder: Path, tables: Mapping[str, pd.DataFrame], study: Json) -> None:
     """Write the tables of a bundle, sorted and typed, and the study's terms."""
+    if "scores" in tables:
+        scores = tables["scores"]
+        write_scores(folder / SCORES_FILE, cells_of(scores), [*map(str, scores)])
     for name in FRAMES:
         if name in tables:
-            _write(folder / f"{name}.parquet", _typed(tables[name]))
+            _write(folder / f"{name}.parquet", typed(tables[name]))
     write_json(folder / "study.json", dict(study))
 
 
@@ -120,11 +132,29 @@ def rewrite(folder: Path, into: Path) -> None:
     Raises:
         ReassessError: a table is missing or damaged.
     """
+    rewrite_scores(folder / SCORES_FILE, into / SCORES_FILE)
     for table in (f"{name}.parquet" for name in FRAMES):
-        _write(into / table, _typed(read_parquet(folder / table)))
+        _write(into / table, typed(read_parquet(folder / table)))
     answers = folder / ANSWERS
     rows = (rows for _, rows in answers_by_cell(answers))
     write_answers(into / ANSWERS, rows, sampled=has_sampled(answers))
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a table.
+
+    Raises:
+        ReassessError: the file is missing or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return [str(name) for name in pq.read_schema(path).names]
+    except FileNotFoundError as error:
+        raise ReassessError(f"missing file {path}") from error
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
+        raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
 
 
 def axes_of(grid: Grid, cell: Cell) -> Json:
@@ -143,24 +173,28 @@ def axes_of(grid: Grid, cell: Cell) -> Json:
     }
 
 
-def _having(frames: list[pd.DataFrame], columns: list[str]) -> list[str]:
-    return [column for column in columns if frames and column in frames[0]]
+def _all_scores(grid: Grid, cells: Sequence[Cell]) -> tuple[Cells, list[str]]:
+    """The scores of cells, read when they are used, and their columns."""
+    folders = {cell.id: (cell, grid.paths.cell(cell.id)) for cell in cells}
+    first = [_scores(grid, cell, folder) for cell, folder in [*folders.values()][:1]]
+    optional = [name for name in OPTIONAL_SCORES if first and name in first[0]]
+    return (
+        lambda: (_scores(grid, *folders[name]) for name in sorted(folders)),
+        [*SCORES, *optional],
+    )
 
 
 def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
-    frame = read_parquet(folder / "predictions.parquet")
+    path = folder / "predictions.parquet"
+    frame = read_parquet(path, [name for name in column_names(path) if name not in TEXTS])
     if grid.config.evaluation.judge:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")
     frame = frame.rename(columns={"id": "item", "family": "item_family"})
     frame["undecided"] = undecided_in(frame)
-    frame = frame[[name for name in (*SCORES, *OPTIONAL_SCORES) if name in frame]].assign(
+    return frame[[name for name in (*SCORES, *OPTIONAL_SCORES) if name in frame]].assign(
         **axes_of(grid, cell)
     )
-    # Every cell has the same strings: keep one object of each, not one a cell.
-    for name in ("benchmark", "item", "item_family"):
-        frame[name] = frame[name].map(sys.intern, na_action="ignore")
-    return frame
 
 
 def _answers(grid: Grid, cells: Iterable[Cell]) -> Iterator[pd.DataFrame]:
@@ -296,25 +330,11 @@ def _trace_reports(grid: Grid, stale: Container[str]) -> Iterator[tuple[str, Jso
 
 
 def _frame(rows: list[Json], columns: list[str]) -> pd.DataFrame:
-    return _typed(pd.DataFrame(rows, columns=columns))
+    return typed(pd.DataFrame(rows, columns=columns))
 
 
 def _concat(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return _typed(pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns))
-
-
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    types = {
-        "size": "Int64",
-        "seed": "int64",
-        "length": "Int32",
-        "hops": "Int8",
-        "filled": "Int8",
-        "updates": "Int64",
-        "step": "int64",
-        **dict.fromkeys(("value", "tokens", "flops", "seconds", "peak_memory_mb"), "float64"),
-    }
-    return frame.astype({name: kind for name, kind in types.items() if name in frame.columns})
+    return typed(pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns))
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:
@@ -322,17 +342,9 @@ def _write(path: Path, frame: pd.DataFrame) -> None:
 
     So a table that is read and written again has the same bytes.
     """
-    import pyarrow as pa
-
     columns = dict.fromkeys([*COLUMNS[path.stem], *frame])
     frame = frame[[name for name in columns if name in frame]]
     frame = frame.sort_values(FRAMES[path.stem], kind="stable").reset_index(drop=True)
-    for name in frame.columns:
-        if name in CATEGORIES:
-            values = sorted(frame[name].dropna().unique())
-            frame[name] = pd.Categorical(frame[name], categories=values)
-        elif name in OPTIONAL_SCORES and frame[name].isna().all():
-            frame[name] = pd.Series([None] * len(frame), dtype=object)
-        elif frame[name].dtype == object:
-            frame[name] = pa.array(frame[name], from_pandas=True).to_pandas()
-    write_parquet(path, frame)
+    names = [name for name in frame.columns if name in CATEGORIES]
+    values = {name: sorted(frame[name].dropna().unique()) for name in names}
+    write_parquet(path, settled(frame, values))

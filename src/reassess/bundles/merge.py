@@ -16,10 +16,16 @@ from typing import Literal
 import pandas as pd
 
 from reassess.analysis.bundle import Bundle
+from reassess.analysis.scores import Scores
 from reassess.bundles import signing
 from reassess.bundles.archive import opened, pack
 from reassess.bundles.checksums import require_whole
-from reassess.bundles.collect import FRAMES, require_identical_rows, write_bundle
+from reassess.bundles.collect import (
+    FRAMES,
+    SCORES_FILE,
+    require_identical_rows,
+    write_bundle,
+)
 from reassess.bundles.conflicts import cells_done, conflicts
 from reassess.bundles.stored_answers import (
     ANSWERS,
@@ -27,6 +33,7 @@ from reassess.bundles.stored_answers import (
     has_sampled,
     write_answers,
 )
+from reassess.bundles.stored_scores import Cells, write_scores
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_parquet
 
@@ -94,6 +101,7 @@ def merge(
         with tempfile.TemporaryDirectory(prefix="reassess-merge-") as temporary:
             folder = Path(temporary)
             write_bundle(folder, frames, study)
+            write_scores(folder / SCORES_FILE, *_scores(left.scores, right.scores, from_second))
             if answers is not None:
                 chosen = _answers(*answers, from_second)
                 write_answers(folder / ANSWERS, chosen, any(map(has_sampled, answers)))
@@ -120,6 +128,16 @@ def _from_second(left: Bundle, right: Bundle, keep: Keep | None) -> set[str]:
     done = cells_done(left)
     cells = {cell for cell in cells_done(right) if cell not in done or keep == "second"}
     return cells | (set(right.manifests["cell"]) - set(left.manifests["cell"]))
+
+
+def _scores(left: Scores, right: Scores, from_second: set[str]) -> tuple[Cells, list[str]]:
+    """The scores of both, each cell's from one of them, and their columns."""
+    chosen = {cell: left for cell in left.cells if cell not in from_second}
+    chosen |= {cell: right for cell in right.cells if cell in from_second}
+    return (
+        lambda: (chosen[cell].of([cell]) for cell in sorted(chosen)),
+        [*dict.fromkeys([*left.columns, *right.columns])],
+    )
 
 
 def _rows(first: Path, second: Path, name: str, from_second: set[str]) -> pd.DataFrame:

@@ -51,19 +51,22 @@ def check_cells(stored: Stored, notes: list[str]) -> Iterator[str]:
     for name in sorted(held - {*cells}):
         yield f"{name}: in the manifests, but no cell of the config"
     labels = {name: axes_of(grid, cell) for name, (grid, cell) in cells.items()}
-    for table in ("manifests", "scores", "history"):
-        yield from _labels(getattr(stored.bundle, table), table, labels)
+    for table, distinct in (
+        ("manifests", stored.bundle.manifests[AXES].drop_duplicates()),
+        ("scores", stored.bundle.scores.distinct(AXES)),
+        ("history", stored.bundle.history[AXES].drop_duplicates()),
+    ):
+        yield from _labels(distinct, table, labels)
     done = {name for name, row in stored.rows.items() if row["status"] == "done"}
     trained = {name for name in done if stored.rows[name]["kind"] != "none"}
     yield from _tiers(stored.grids, notes)
-    yield from _presence("scores", set(stored.bundle.scores["cell"]), done)
+    yield from _presence("scores", set(stored.bundle.scores.cells), done)
     yield from _presence("history", set(stored.bundle.history["cell"]), trained)
 
 
-def _labels(frame: pd.DataFrame, table: str, labels: Mapping[str, Json]) -> Iterator[str]:
+def _labels(distinct: pd.DataFrame, table: str, labels: Mapping[str, Json]) -> Iterator[str]:
     """Yield the labels that a cell has in a table and that are not its own."""
-    plain = frame[AXES].drop_duplicates()
-    plain = plain.astype(object).where(plain.notna(), None)
+    plain = distinct.astype(object).where(distinct.notna(), None)
     for row in plain.to_dict("records"):
         cell = str(row["cell"])
         if cell not in labels:

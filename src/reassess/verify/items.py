@@ -77,7 +77,7 @@ class Items:
         uncalled = set() if any(one.judge for one in settings) else {"judged"}
         if not any(one.samples for one in settings):
             uncalled |= {*OF_SAMPLES}
-        held = [("scores.parquet", str(column)) for column in self._stored.bundle.scores]
+        held = [("scores.parquet", column) for column in self._stored.bundle.scores.columns]
         if has_sampled(self._stored.answers):
             held.append((self._stored.answers.name, SAMPLED))
         yield from (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from reassess.analysis.bundle import HISTORY, MANIFESTS, OPTIONAL_SCORES, SCORES
 from reassess.bundles.stored_answers import COLUMNS, KEYS, SAMPLED
 from reassess.core.errors import ReassessError
+from reassess.verify.rows import Keys, Used, Values
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -46,6 +46,7 @@ MAY_LACK = {  # by table, where a value may be missing
     "history": set[str](),
     "manifests": {"distribution", "size", *(set(MANIFESTS) - {*HISTORY, "status"})},
 }
+RANGES = [name for name, (kind, *_) in NUMBERS.items() if kind != "boolean"]
 NEGATIVE = {"value"}  # what may be below zero
 STATES = ("done", "failed")
 
@@ -85,28 +86,27 @@ def _table(path: Path, name: str) -> Iterator[str]:
 
 
 def _content(file: pq.ParquetFile, name: str) -> Iterator[str]:
-    """Yield values that are missing, out of range, or of a row that another row has too."""
-    if name != "predictions":
-        table = file.read()
-        frame = table.to_pandas(ignore_metadata=True)
-        yield from _missing(table, name)
-        yield from _unused(table)
-        yield from _keys(frame, name)
-        yield from _order(frame, name)
-        yield from _values(frame)
-        return
-    import pandas as pd
+    """Yield values that are missing, out of range, or of a row that another row has too.
 
-    keys = []  # of answers alone: they are by far the largest table
+    A large table is read a row group at a time; of all rows together only their keys are held.
+    """
+    keys, used, values = Keys(UNIQUE[name]), Used(), Values(RANGES, NEGATIVE, STATES)
+    missing: dict[str, int] = {}
     for number in range(file.num_row_groups):
         table = file.read_row_group(number)
-        yield from _missing(table, name)
-        yield from _unused(table)
-        keys.append(table.select(UNIQUE[name]).to_pandas(ignore_metadata=True))
-    if keys:
-        frame = pd.concat(keys, ignore_index=True)
-        yield from _keys(frame, name)
-        yield from _order(frame, name)
+        for column in table.column_names:
+            if count := table[column].null_count:
+                missing[column] = missing.get(column, 0) + count
+        used.add(table)
+        keys.add(table)
+        if name != "predictions":
+            values.add(table.to_pandas(ignore_metadata=True))
+    for column, count in missing.items():
+        if column not in MAY_LACK[name]:
+            yield f"column {column} has {count} missing values"
+    yield from used.problems()
+    yield from keys.problems()
+    yield from values.problems()
 
 
 def _columns(schema: pa.Schema, name: str, may_lack: set[str]) -> Iterator[str]:
@@ -165,65 +165,3 @@ def _metadata(schema: pa.Schema) -> Iterator[str]:
         yield f"has an index or attributes beside its columns ({index or attributes})"
     if any(name != field or field not in schema.names for name, field in columns.items()):
         yield "has metadata that gives its columns other names"
-
-
-def _missing(table: pa.Table, name: str) -> Iterator[str]:
-    for column in table.column_names:
-        count = table[column].null_count
-        if count and column not in MAY_LACK[name]:
-            yield f"column {column} has {count} missing values"
-
-
-def _unused(table: pa.Table) -> Iterator[str]:
-    """Yield columns with values that no row has: pandas shows them as categories."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for column in table.column_names:
-        if pa.types.is_dictionary(table[column].type):
-            held = pa.chunked_array([chunk.dictionary for chunk in table[column].chunks])
-            used = pc.unique(table[column]).dictionary_decode().drop_null()
-            unused = set(held.to_pylist()) - set(used.to_pylist())
-            if unused:
-                yield f"column {column} has values that no row has ({sorted(map(repr, unused))[0]})"
-
-
-def _order(frame: pd.DataFrame, name: str) -> Iterator[str]:
-    """Yield whether rows stand in another order than a run writes them in."""
-    keys = UNIQUE[name]
-    plain = frame[keys].astype({key: object for key in keys if key != "step"})
-    if not plain.sort_values(keys, kind="stable").index.equals(plain.index):
-        yield f"its rows are not in the order of {', '.join(keys)}"
-
-
-def _keys(frame: pd.DataFrame, name: str) -> Iterator[str]:
-    """Yield the keys that more than one row has."""
-    keys = UNIQUE[name]
-    for row in frame.loc[frame.duplicated(keys), keys].drop_duplicates().itertuples(index=False):
-        yield f"{' '.join(map(str, row))}: more than one row"
-
-
-def _values(frame: pd.DataFrame) -> Iterator[str]:
-    """Yield numbers out of range, by the first row that has one."""
-    import numpy as np
-
-    for column, (kind, *_) in NUMBERS.items():
-        if column not in frame or kind == "boolean":
-            continue
-        numbers = frame[column].dropna().astype(float)
-        lowest = -np.inf if column in NEGATIVE else 0
-        wrong = numbers[~np.isfinite(numbers) | (numbers < lowest)]
-        if not wrong.empty:
-            cell = frame.loc[wrong.index[0], "cell"]
-            yield f"{cell}: {column} is {wrong.iloc[0]} ({len(wrong)} such values)"
-    if "value" in frame and frame["value"].isna().any():
-        yield f"{frame['cell'][frame['value'].isna()].iloc[0]}: value is no number"
-    if {"samples", "sampled_correct"} <= set(frame):
-        cells = frame.loc[frame["sampled_correct"] > frame["samples"], "cell"].unique()
-        yield from (f"{cell}: more samples are right than drawn" for cell in cells)
-    if "undecided" in frame:
-        for row in frame[frame["undecided"].eq(True) & frame["correct"]].itertuples():
-            yield f"{row.cell} {row.benchmark} {row.item}: undecided, and yet right"
-    if "status" in frame:
-        for row in frame[~frame["status"].isin(STATES)].itertuples():
-            yield f"{row.cell}: status is {row.status!r}, not {' or '.join(STATES)}"

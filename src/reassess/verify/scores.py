@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from reassess.analysis.bundle import Bundle, undecided_in
+from reassess.analysis.scores import Scores
 from reassess.bundles.archive import opened
 from reassess.bundles.checksums import tampered
 from reassess.bundles.stored_answers import ANSWERS, KEYS, SAMPLED, answers_by_cell
@@ -56,14 +57,14 @@ def verify_scores(path: Path) -> VerifyReport:
             raise ReassessError(
                 f"{path} holds scores but no answers ({ANSWERS}): they cannot be recomputed"
             )
-        scores[KEYS] = scores[KEYS].astype(str)
-        remaining = dict(iter(scores.groupby("cell")))
+        remaining = dict.fromkeys(scores.cells)
         cells = len(remaining)
         known: dict[Answer, Verdict] = {}
         differences: list[str] = []
         count, second, undecided = 0, SecondGrader(), Undecided()
         for cell, rows in answers_by_cell(answers):
-            stored = remaining.pop(cell, scores.iloc[:0])
+            stored = _scores_of(scores, [cell] if cell in remaining else [])
+            remaining.pop(cell, None)
             both, unpaired = _paired(stored, rows)
             regraded = _verdicts(both, known)
             undecided.check(both, regraded)
@@ -71,7 +72,8 @@ def verify_scores(path: Path) -> VerifyReport:
             decided = ~regraded["undecided"].to_numpy(dtype=bool)
             second.check(both[decided], regraded[decided])
             count += len(both)
-        for rows in remaining.values():
+        for cell in remaining:
+            rows = _scores_of(scores, [cell])
             differences += _paired(rows, rows.iloc[:0][KEYS])[1]
     undecided.conclude()
     report.add(differences)
@@ -80,6 +82,11 @@ def verify_scores(path: Path) -> VerifyReport:
     report.notes += [*undecided.notes(), *second.notes()]
     report.checked = f"{count} answers of {cells} cells"
     return report
+
+
+def _scores_of(scores: Scores, cells: Sequence[str]) -> pd.DataFrame:
+    frame = scores.of(cells)
+    return frame.assign(**{name: frame[name].astype(str) for name in KEYS})
 
 
 def _paired(scores: pd.DataFrame, answers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

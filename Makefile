@@ -32,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run full figures smoke verify setup setup-test setup-gpu setup-vllm setup-audit \
   test test-fast test-vllm test-nix test-chaos test-slurm test-slurm-scale cluster-up cluster-down \
-  lint format doctor bench lock sbom audit wheelhouse clean help
+  lint format doctor bench ratios lock sbom audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
@@ -140,6 +140,10 @@ doctor: setup ## check the environment
 
 bench: setup ## measure speed, as ratios against baselines in the same run
 	reassess bench
+
+ratios: setup ## measure the ratios of decoding and training, as CI keeps them
+	mkdir -p results
+	reassess bench --only decoding --only sft --only grpo --out results/bench.json --table
 
 lock: $(UV) ## resolve the pins again; see envs/README.md
 	$(UV) $(LOCK) envs/base.in --override envs/overrides.txt --output-file envs/base.txt

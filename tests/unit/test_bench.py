@@ -4,13 +4,14 @@ import inspect
 
 import pytest
 
-from reassess.bench import gpu, pool, run, training, verifier, workflow
+from reassess.bench import decoding, gpu, pool, run, training, verifier, workflow
+from reassess.bench.common import Repeat
 from reassess.core.errors import ReassessError
 
 
 @pytest.mark.parametrize(
     ("modules", "listed"),
-    [((training, workflow, pool, verifier), run.BENCHMARKS), ((gpu,), gpu.BENCHMARKS)],
+    [((decoding, training, workflow, pool, verifier), run.BENCHMARKS), ((gpu,), gpu.BENCHMARKS)],
 )
 def test_every_benchmark_function_is_listed_once(modules, listed):
     measuring = {
@@ -38,7 +39,7 @@ def test_an_unknown_benchmark_is_an_error_before_anything_runs(monkeypatch):
 
 def test_one_benchmark_runs_alone(monkeypatch, capsys):
     def fast(grid):
-        return [run.Measurement("fast", 1.0, 2.0, "s", f"a {grid}")]
+        return [run.Measurement("fast", "s", (Repeat(1.0, 2.0),), f"a {grid}")]
 
     def slow(grid):
         raise AssertionError
@@ -46,4 +47,4 @@ def test_one_benchmark_runs_alone(monkeypatch, capsys):
     monkeypatch.setattr(run, "BENCHMARKS", (slow, fast))
     monkeypatch.setattr(run, "small_grid", lambda folder: "grid")
     assert [one.name for one in run.run_benchmarks(["fast"])] == ["fast"]
-    assert "ratio  0.50   (a grid)" in capsys.readouterr().out
+    assert "2.00 times as fast as a grid" in capsys.readouterr().out

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import yaml
 
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import write_json
-from reassess.core.manifest import hardware, versions
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.training.checkpoints import describe
@@ -22,35 +22,93 @@ from reassess.workflow.jobs.job import NoKey, TracesKey
 from reassess.worlds.micro.models import build_model
 
 MODEL = "llava-w64"
-REPEATS = 3
+PAIRS = 5  # of ours and baseline
 STUDIES = ("capacity", "scale", "distribution", "transfer", "reward", "controls")
+
+
+Ratios = tuple[float, float, float]  # the smallest, the median, the largest of the pairs
+
+
+class Repeat(NamedTuple):
+    """What was measured one after the other, so that a drift of the machine's speed affects all."""
+
+    ours: float
+    baseline: float | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement.
+    """One measurement, and what it is measured against in the same run.
 
     Attributes:
         name: what is measured.
-        ours: its value.
-        baseline: that of the baseline, if there is one.
-        unit: of both.
-        against: what the baseline is, or a remark where there is none.
+        unit: of all its values.
+        repeats: the values.
+        baseline: what the baseline is, or a remark where there is none.
+        limit: what the limit is: work that no version can do without.
+        less_is_faster: of times, but not of rates.
     """
 
     name: str
-    ours: float
-    baseline: float | None
     unit: str
-    against: str
+    repeats: tuple[Repeat, ...]
+    baseline: str
+    limit: str = ""
+    less_is_faster: bool = True
+
+    @classmethod
+    def once(
+        cls, name: str, ours: float, unit: str, remark: str, limit: float | None = None
+    ) -> Measurement:
+        """A measurement without repeats; the remark names its limit, if it has one."""
+        texts = (remark, "") if limit is None else ("", remark)
+        return cls(name, unit, (Repeat(ours, None, limit),), *texts, less_is_faster=unit == "s")
+
+    @property
+    def ours(self) -> float:
+        """The median of our values."""
+        return median(one.ours for one in self.repeats)
+
+    @property
+    def speedup(self) -> Ratios | None:
+        """How many times as fast as the baseline, pair by pair; None without a baseline."""
+        return self._ratios([(one.ours, one.baseline) for one in self.repeats])
+
+    @property
+    def share_of_limit(self) -> Ratios | None:
+        """How fast, as a share of the limit's speed, pair by pair; None without a limit."""
+        return self._ratios([(one.ours, one.limit) for one in self.repeats])
+
+    def _ratios(self, pairs: Sequence[tuple[float, float | None]]) -> Ratios | None:
+        ratios = [
+            other / ours if self.less_is_faster else ours / other
+            for ours, other in pairs
+            if other is not None
+        ]
+        return (min(ratios), median(ratios), max(ratios)) if ratios else None
 
     def line(self) -> str:
         """The measurement as a line of text."""
         shown = f"{self.name:28} {self.ours:9.3f} {self.unit}"
-        if self.baseline is None:
-            return f"{shown}   ({self.against})"
-        ratio = self.ours / self.baseline
-        return f"{shown}   against {self.baseline:9.3f}: ratio {ratio:5.2f}   ({self.against})"
+        if self.speedup is None:
+            shown += f"   ({self.baseline})" if self.baseline else ""
+        else:
+            shown += f"   {ranged(self.speedup)} times as fast as {self.baseline}"
+        if self.share_of_limit is not None:
+            shown += f"; {ranged(self.share_of_limit)} of the speed of {self.limit}"
+        return shown
+
+
+def ranged(ratios: Ratios) -> str:
+    """Ratios as text: the median, and the range of the pairs if there are several."""
+    low, middle, high = map(digits, ratios)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def digits(value: float) -> str:
+    """A number above 0 with three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def chosen(only: Sequence[str], names: Iterable[str]) -> list[str]:
@@ -66,14 +124,6 @@ def chosen(only: Sequence[str], names: Iterable[str]) -> list[str]:
     return [name for name in names if not only or name in only]
 
 
-def write_measurements(measurements: Sequence[Measurement], out: Path | None) -> None:
-    """Write measurements with hardware and versions as JSON, if there is a file to write."""
-    if out is None:
-        return
-    figures = [asdict(measurement) for measurement in measurements]
-    write_json(out, {"figures": figures, "hardware": hardware(), "versions": versions()})
-
-
 def seconds_of(act: Callable[[], object]) -> float:
     """The time that a call takes."""
     started = time.perf_counter()
@@ -81,10 +131,14 @@ def seconds_of(act: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def paired(ours: Callable[[], float], baseline: Callable[[], float]) -> tuple[float, float]:
-    """Medians of both, measured in turn, so that a drift of the machine's speed affects both."""
-    pairs = [(ours(), baseline()) for _ in range(REPEATS)]
-    return median(one for one, _ in pairs), median(other for _, other in pairs)
+def repeated(
+    ours: Callable[[], float],
+    baseline: Callable[[], float] | None = None,
+    limit: Callable[[], float] | None = None,
+    pairs: int = PAIRS,
+) -> tuple[Repeat, ...]:
+    """Measure all of them in turn, `pairs` times."""
+    return tuple(Repeat(ours(), baseline and baseline(), limit and limit()) for _ in range(pairs))
 
 
 def small_grid(folder: Path) -> Grid:

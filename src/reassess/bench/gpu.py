@@ -28,7 +28,7 @@ from reassess.training.rl_trainer import PreprocessedGrpoTrainer
 from reassess.training.sft import train_sft
 from reassess.training.sft_settings import SftSettings
 
-MFU = "MFU: against the matrix product of this run"
+MFU = "the matrix product of this run (MFU)"
 
 
 def benchmark_gpu(
@@ -48,7 +48,7 @@ def benchmark_gpu(
     workload = workload or Workload()
     peak, about = matrix_rate(device, workload.matrix), f"{workload.matrix} x {workload.matrix}"
     measurements = [
-        Measurement("matrix product, bfloat16", peak, None, "TFLOP/s", f"{about}, measured")
+        Measurement.once("matrix product, bfloat16", peak, "TFLOP/s", f"{about}, measured")
     ]
     for name in names:
         if device == "cuda":  # what the benchmark before has left is not this one's memory
@@ -117,9 +117,9 @@ def sft(device: str, workload: Workload, peak: float) -> list[Measurement]:
     about = f"text and image; {workload.rows} rows an update"
     batches = f"micro-batches of {workload.micro_batch}"
     return [
-        Measurement("SFT", tokens / seconds, None, "tokens/s", about),
-        Measurement("SFT, model FLOPs", flops / seconds / 1e12, peak, "TFLOP/s", MFU),
-        Measurement("SFT, peak memory", _gigabytes(device), None, "GB", batches),
+        Measurement.once("SFT", tokens / seconds, "tokens/s", about),
+        Measurement.once("SFT, model FLOPs", flops / seconds / 1e12, "TFLOP/s", MFU, peak),
+        Measurement.once("SFT, peak memory", _gigabytes(device), "GB", batches),
     ]
 
 
@@ -215,17 +215,20 @@ def grpo(device: str, workload: Workload, peak: float) -> list[Measurement]:
             layout=_layout(device, workload.micro_batch),
             save=False,
         )
-    step = sum(phases.seconds.values()) / workload.steps
-    about = f"of a step; {workload.prompts} x {workload.group} completions"
+    total = sum(phases.seconds.values())
+    about = f"{workload.prompts} x {workload.group} completions"
     flops = phases.flops / phases.seconds["update"] / 1e12
     memory = _gigabytes(device)
     return [
+        Measurement.once("GRPO step", total / workload.steps, "s", about),
         *(
-            Measurement(f"GRPO, {name}", seconds / workload.steps, step, "s", about)
+            Measurement.once(
+                f"GRPO, {name}", seconds / workload.steps, "s", f"{seconds / total:.0%} of a step"
+            )
             for name, seconds in phases.seconds.items()
         ),
-        Measurement("GRPO update, model FLOPs", flops, peak, "TFLOP/s", MFU),
-        Measurement("GRPO, peak memory", memory, None, "GB", "generation by transformers"),
+        Measurement.once("GRPO update, model FLOPs", flops, "TFLOP/s", MFU, peak),
+        Measurement.once("GRPO, peak memory", memory, "GB", "generation by transformers"),
     ]
 
 

@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from reassess.bench import pool, training, verifier, workflow
+from reassess.bench import decoding, pool, training, verifier, workflow
 from reassess.bench.common import Measurement, chosen, small_grid
+from reassess.bench.results import Result, load_now, result_of
 from reassess.grid.study import Grid
 
 Benchmark: TypeAlias = Callable[[Grid], list[Measurement]]
 
 BENCHMARKS: tuple[Benchmark, ...] = (
+    decoding.decoding,
     training.sft,
     training.grpo,
     workflow.startup,
@@ -50,3 +52,17 @@ def run_benchmarks(only: Sequence[str] = ()) -> list[Measurement]:
                 print(measurement.line(), flush=True)
                 measurements.append(measurement)
     return measurements
+
+
+def measure(only: Sequence[str] = (), device: str = "cpu") -> Result:
+    """Run benchmarks; those of a GPU are others than those of a processor.
+
+    Raises:
+        ReassessError: there is no such benchmark or device.
+    """
+    load = load_now()
+    if device == "cuda":
+        from reassess.bench.gpu import benchmark_gpu
+
+        return result_of(benchmark_gpu(device, only=only), load)
+    return result_of(run_benchmarks(only), load)

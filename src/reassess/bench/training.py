@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from reassess.bench.common import MODEL, Measurement, paired, seconds_of
+from reassess.bench.common import MODEL, Measurement, repeated, seconds_of
+from reassess.bench.products import products_of
 from reassess.bench.stock import train_stock_grpo
 from reassess.grid.study import Grid
 from reassess.training.engine import row_order
@@ -20,6 +21,7 @@ from reassess.training.sft_settings import SftSettings
 from reassess.workflow.jobs.train import training_run
 
 NEVER = 10_000  # updates between trainer checkpoints
+PRODUCTS = "its matrix products alone"
 
 
 def sft(grid: Grid) -> list[Measurement]:
@@ -54,8 +56,10 @@ def sft(grid: Grid) -> list[Measurement]:
             optimizer.zero_grad()
         return (time.perf_counter() - started) / steps
 
-    about = "bare PyTorch loop on the same tensors"
-    return [Measurement("SFT step", *paired(ours, bare), "s", about)]
+    products = products_of(ours)
+    repeats = repeated(ours, bare, lambda: products() / steps)
+    about = "a bare PyTorch loop on the same tensors"
+    return [Measurement("SFT step", "s", repeats, about, PRODUCTS)]
 
 
 def grpo(grid: Grid) -> list[Measurement]:
@@ -75,6 +79,8 @@ def grpo(grid: Grid) -> list[Measurement]:
 
         return lambda: seconds() / steps
 
-    about = "TRL's GRPOTrainer, same prompts"
-    both = paired(measure(train_grpo), measure(train_stock_grpo))
-    return [Measurement("GRPO step", *both, "s", about)]
+    ours = measure(train_grpo)
+    products = products_of(ours)
+    repeats = repeated(ours, measure(train_stock_grpo), lambda: products() / steps)
+    about = "TRL's `GRPOTrainer`, same prompts and settings"
+    return [Measurement("GRPO step", "s", repeats, about, PRODUCTS)]

@@ -131,20 +131,34 @@ def bench(
     device: Annotated[
         str, typer.Option(help="cpu; cuda: the full size of Qwen2.5-VL-3B, random weights")
     ] = "cpu",
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="an earlier result: say what is slower, with exit status 1 if any is"),
+    ] = None,
+    given: Annotated[
+        Path | None, typer.Option("--with", help="take this result; measure nothing")
+    ] = None,
+    table: Annotated[bool, typer.Option(help="print the result as Markdown")] = False,
+    write_docs: Annotated[bool, typer.Option(help="write it into docs/speed.md")] = False,
 ) -> None:
-    """Measure speed, each time as a ratio against a named baseline of the same run."""
+    """Measure speed, as ratios to a baseline and to a limit of the same run, with their spread."""
     quiet()
-    from reassess.bench.common import write_measurements
+    from reassess.bench import results
+    from reassess.bench.run import measure
 
-    if device == "cuda":
-        from reassess.bench.gpu import benchmark_gpu
-
-        measurements = benchmark_gpu(device, only=only or ())
-    else:
-        from reassess.bench.run import run_benchmarks
-
-        measurements = run_benchmarks(only or ())
-    write_measurements(measurements, out)
+    before = results.read_result(compare) if compare else None
+    result = results.read_result(given) if given else measure(only or (), device)
+    if out is not None:
+        results.write_result(result, out)
+    if table:
+        typer.echo(results.table(result))
+    if write_docs:
+        results.write_page(result)
+    if before is not None:
+        for line in results.compared(before, result):
+            typer.echo(line)
+        if found := results.slower(before, result):
+            raise ReassessError("slower than before:\n  " + "\n  ".join(found))
 
 
 @app.command()

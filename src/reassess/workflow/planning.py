@@ -114,11 +114,15 @@ class Planning:
         tasks = [task for task in self.tasks if self.standing(task) == "stale"]
         return {str(task): str(self.reason(task)) for task in tasks}
 
-    def adopt(self) -> None:
+    def adopt(self) -> bool:
         """Bring records up to date: of finished jobs that have none, or whose files were copied.
 
         Files that were copied look different, and would be read each time.
+
+        Returns:
+            whether a record was written: then this object knows the records as they were.
         """
+        wrote = False
         for task in self.tasks:
             path = task.job.record(task.key)
             if path is None or self.standing(task) not in ("current", "lacking"):
@@ -129,8 +133,11 @@ class Planning:
                 known = {label: content for label, content in inputs.items() if content}
                 spec_hash = task.job.spec_hash(task.key)
                 Record(spec_hash, complete=True, inputs=known, outputs=present).write(path)
+                wrote = True
             elif {**record.outputs, **present} != record.outputs:
                 replace(record, outputs={**record.outputs, **present}).write(path)
+                wrote = True
+        return wrote
 
     # --- the grid's jobs ---------------------------------------------------------------------
 
@@ -144,7 +151,8 @@ class Planning:
         ]
 
     @cached_property
-    def _makers(self) -> dict[Path, Task]:
+    def makers(self) -> dict[Path, Task]:
+        """By file or folder, the job that writes it."""
         return {path: task for task in self.tasks for path in task.products}
 
     @cached_property
@@ -152,7 +160,7 @@ class Planning:
         readers: dict[Name, list[Task]] = {}
         for task in self.tasks:
             for path in task.inputs:
-                if (maker := self._makers.get(path)) is not None:
+                if (maker := self.makers.get(path)) is not None:
                     readers.setdefault(maker.name, []).append(task)
         return readers
 
@@ -220,7 +228,7 @@ class Planning:
 
     def _followed(self, task: Task, reasons: Reasons) -> str | None:
         for path in task.inputs if task.job.follows else ():
-            maker = self._makers.get(path)
+            maker = self.makers.get(path)
             followed = maker is not None and maker.job.name in task.job.follows
             if maker is not None and followed and self._is_made_again(maker, task, reasons):
                 return f"{path} is made again"
@@ -255,7 +263,7 @@ class Planning:
 
         The record of its maker says so. A file that has been changed since is made again.
         """
-        maker = self._makers.get(path)
+        maker = self.makers.get(path)
         record = None if maker is None else self._record(maker)
         if maker is not None and record is not None and record.complete:
             before = record.outputs.get(maker.job.label(path))

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from reassess.core.errors import ReassessError
@@ -31,12 +32,17 @@ class Record:
         complete: whether it came to its end.
         inputs: what it read, by label.
         outputs: what it wrote, by label, and how a file looked then (`size`, `modified`).
+        started: when it began for the last time, in seconds since 1970; earlier versions and
+            adopted records lack it. Times decide nothing: `reassess status --timeline` shows them.
+        ended: when it came to its end.
     """
 
     spec_hash: str
     complete: bool = False
     inputs: Mapping[str, Content] = field(default_factory=dict)
     outputs: Mapping[str, Content] = field(default_factory=dict)
+    started: float | None = None
+    ended: float | None = None
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -50,11 +56,15 @@ class Record:
         readable = all(
             isinstance(table, dict) and all(isinstance(one, dict) for one in table.values())
             for table in tables
+        ) and all(
+            time is None or (isinstance(time, float | int) and isfinite(time))
+            for time in (record.started, record.ended)
         )
         return record if readable else None
 
     def write(self, path: Path) -> None:
         """Write it, atomically."""
+        times = {"started": self.started, "ended": self.ended}
         write_json(
             path,
             {
@@ -62,6 +72,7 @@ class Record:
                 "complete": self.complete,
                 "inputs": dict(self.inputs),
                 "outputs": dict(self.outputs),
+                **{name: time for name, time in times.items() if time is not None},
             },
         )
 

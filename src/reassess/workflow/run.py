@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from reassess.core.errors import ReassessError, unknown
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
+from reassess.workflow.due import as_text, due
 from reassess.workflow.fork_server import FOLDER, VARIABLE
+from reassess.workflow.jobs import JOBS
 from reassess.workflow.notes import forget_interruption
 from reassess.workflow.planning import Planning, stale_jobs
 from reassess.workflow.signals import OrderlyEnd
@@ -56,13 +59,36 @@ def run(
         with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
             _remove_stale_locks(grid)
             forget_interruption(grid)
-            Planning(grid).adopt()
+            planning = Planning(grid)
+            if planning.adopt():
+                planning = Planning(grid)
             snakemake = Snakemake(grid, folder, cores, lock, end)
-            return _make(grid, snakemake, targets, profile)
+            return _make(planning, snakemake, targets, profile)
     except KeyboardInterrupt:  # before anything was started
         return 128 + signal.SIGINT
     except Stopped as stop:
         return stop.code
+
+
+def dry_run(config: Path, targets: Sequence[str] = (), profile: str = LOCAL) -> int:
+    """Print how many jobs of each rule `run` would run; run none. Return the exit code.
+
+    Raises:
+        ReassessError: the config is wrong, there is no such profile, or Snakemake has to be asked
+            and a run of this grid is in progress.
+    """
+    grid = Grid.load(config)
+    folder = find_profile(profile)
+    _find_commands(profile)
+    counts = None if targets else due(Planning(grid))
+    if counts is not None:
+        print(as_text(counts, [job.name for job in JOBS]))
+        return 0
+    with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
+        snakemake = Snakemake(grid, folder, None, lock, end)
+        done = snakemake.ask("--dry-run", "--quiet", "rules", targets=targets or ("all",))
+    print(done.stdout + done.stderr)
+    return done.returncode
 
 
 def _find_commands(profile: str) -> None:
@@ -77,9 +103,9 @@ def _find_commands(profile: str) -> None:
         os.environ.setdefault("SLURM_CONF", os.devnull)
 
 
-def _make(grid: Grid, snakemake: Snakemake, targets: Sequence[str], profile: str) -> int:
+def _make(planning: Planning, snakemake: Snakemake, targets: Sequence[str], profile: str) -> int:
     if not targets:
-        return _everything(grid, snakemake, profile)
+        return _everything(planning, snakemake, profile)
     with fork_server(profile):
         return snakemake.make(targets)
 
@@ -112,8 +138,11 @@ def find_profile(name: str) -> Path:
     raise ReassessError(unknown("profile", name, names))
 
 
-def _everything(grid: Grid, snakemake: Snakemake, profile: str) -> int:
-    if snakemake.nothing_to_do():
+def _everything(planning: Planning, snakemake: Snakemake, profile: str) -> int:
+    grid, counts = planning.grid, due(planning)
+    if counts is None and snakemake.nothing_to_do():
+        counts = Counter()
+    if counts is not None and not counts:
         print("everything is up to date")
         code = 0
     else:
@@ -193,10 +222,12 @@ class Snakemake:
         command = [*self._start, "--logger", "reassess", *cores, *config, "--", *targets]
         return self._run(command).returncode
 
-    def ask(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake on everything with some options, and capture what it prints."""
+    def ask(
+        self, *options: str, targets: Sequence[str] = ("all",)
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on targets with some options, and capture what it prints."""
         config = ["--config", f"config={self.grid.source}"]
-        command = [*self._start, *options, *config, "--", "all"]
+        command = [*self._start, *options, *config, "--", *targets]
         return self._run(command, subprocess.PIPE)
 
     def _run(

@@ -7,6 +7,7 @@ jobs (`reassess.workflow.jobs.JOBS`). A new job is one module here and one rule 
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -129,11 +130,12 @@ class Job(ABC, Generic[KeyT]):
 
     def perform(self, key: KeyT) -> None:
         """Do the job, and keep the record of what it was made from and what it made."""
-        path = self.record(key)
+        started, path = time.time(), self.record(key)
         if path is None or RECORDING in os.environ:
             self.run(key)
             return
-        record = Record(self.spec_hash(key), inputs=self._contents(key, self.inputs(key)))
+        inputs = self._contents(key, self.inputs(key))
+        record = Record(self.spec_hash(key), inputs=inputs, started=round(started, 3))
         record.write(path)
         os.environ[RECORDING] = "1"
         try:
@@ -141,7 +143,8 @@ class Job(ABC, Generic[KeyT]):
         finally:
             del os.environ[RECORDING]
         made = self._contents(key, [*self.outputs(key), *self.folders(key)])
-        replace(record, complete=True, outputs=made).write(path)
+        ended = round(time.time(), 3)
+        replace(record, complete=True, outputs=made, ended=ended).write(path)
 
     def _contents(self, key: KeyT, paths: Sequence[Path]) -> dict[str, Json]:
         contents = Contents(self.manifests())

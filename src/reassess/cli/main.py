@@ -29,9 +29,11 @@ from reassess.core.text import printable
 from reassess.grid.study import Grid
 from reassess.training.loading import quiet
 from reassess.workflow import fork_server, tracking
+from reassess.workflow import timeline as timelines
 from reassess.workflow.jobs import JOBS
 from reassess.workflow.plan import as_table
 from reassess.workflow.plan import plan as estimate
+from reassess.workflow.run import dry_run as preview_run
 from reassess.workflow.run import run as run_grid
 from reassess.worlds.base import world_of
 
@@ -50,11 +52,16 @@ def run(
     profile: Annotated[
         str, typer.Option(help="a profile: default, slurm, kubernetes, or a folder")
     ] = "default",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="only say how many jobs of each rule would run")
+    ] = False,
     target: Annotated[
         list[str] | None, typer.Argument(help="files or rules to make instead of everything")
     ] = None,
 ) -> None:
     """Train, evaluate and draw the whole grid, and write the report. Resumes after a stop."""
+    if dry_run:
+        raise typer.Exit(preview_run(config, tuple(target or ()), profile))
     raise typer.Exit(run_grid(config, tuple(target or ()), cores, profile))
 
 
@@ -73,9 +80,32 @@ def plan(config: ConfigFile = PAPER) -> None:
 
 
 @app.command()
-def status(config: ConfigFile = DEFAULT, watch: Watch = None) -> None:
+def status(
+    config: ConfigFile = DEFAULT,
+    watch: Watch = None,
+    timeline: Annotated[
+        bool,
+        typer.Option("--timeline", help="when each job ran, beside the shortest possible time"),
+    ] = False,
+    cores: Annotated[
+        int | None,
+        typer.Option(min=1, help="with --timeline: jobs at once; default: as many as ran at once"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="with --timeline: also draw it as .png, .svg or .pdf")
+    ] = None,
+) -> None:
     """Report what runs and where, what waits, and what failed with the end of its log."""
     grid = Grid.load(config)
+    if timeline:
+        found = timelines.timeline(grid, cores)
+        typer.echo(timelines.as_text(found))
+        if out is not None:
+            timelines.draw(found, out)
+            typer.echo(f"wrote {out}")
+        return
+    if out is not None or cores is not None:
+        raise ReassessError("--out and --cores belong to --timeline")
     while True:
         lines = cluster_status.status(grid)
         typer.echo(cluster_status.as_text(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ def pool(grid: Grid) -> list[Measurement]:
     images, source = _images(), find_source(SOURCE)
     folder = grid.source.parent / "snapshot"
     _write_snapshot(folder, images)
-    with ProcessPoolExecutor(2) as workers:
+    # Earlier benchmarks left threads in this process: a fork of it could wait for one for ever.
+    with ProcessPoolExecutor(2, get_context("spawn")) as workers:
         tests = list(read_items(SOURCE, source, folder, PoolReport(), workers, TESTS))
 
         def build() -> None:

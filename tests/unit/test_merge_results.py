@@ -27,7 +27,9 @@ LLAVA = "llava/same-family"
 
 
 def bundle_of(part):
-    return Bundle(Scores.of_frame(part.scores, CATEGORIES), part.history, part.manifests, part.study)
+    return Bundle(
+        Scores.of_frame(part.scores, CATEGORIES), part.history, part.manifests, part.study
+    )
 
 
 def answers_of(part, folder):

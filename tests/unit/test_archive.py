@@ -143,7 +143,7 @@ def test_every_column_is_explained(unpacked):
     assert set(TABLES) == TABLE_NAMES
 
 
-TABLE_NAMES = {*FRAMES, "predictions"}
+TABLE_NAMES = {*FRAMES, "scores", "predictions"}
 # What Frictionless Data Package 2 demands of the parts used here.
 PACKAGE = {
     "type": "object",

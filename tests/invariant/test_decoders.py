@@ -15,7 +15,7 @@ from reassess.training.generate import generate
 
 
 def after_prompts(model, rows, indices, samples):
-    """The cache, mask and shift of positions after the prompts of rows."""
+    """The cache, mask and positions after the prompts of rows."""
     model.eval()
     batch = rows.prompt_batch(indices, 0)
     if hasattr(model.base_model, "rope_deltas"):
@@ -23,12 +23,11 @@ def after_prompts(model, rows, indices, samples):
     cache = DynamicCache(config=model.config.get_text_config())
     model(**batch, past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(samples)
+    mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
     shift = getattr(model.base_model, "rope_deltas", None)
-    return (
-        cache,
-        batch["attention_mask"].repeat_interleave(samples, dim=0),
-        None if shift is None else shift.repeat_interleave(samples, dim=0),
-    )
+    if shift is not None:
+        shift = mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
+    return cache, mask, shift
 
 
 @pytest.mark.parametrize("indices", [range(12), [3], range(5)])

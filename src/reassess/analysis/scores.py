@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reassess.core.errors import ReassessError
-from reassess.core.files import MALFORMED
+from reassess.core.files import parquet_columns, reading_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,24 +52,17 @@ class Scores:
         Raises:
             ReassessError: the file is missing or no parquet file; names it.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         texts = frozenset(texts)
-        try:
-            names = pq.read_schema(path).names
-            file = pq.ParquetFile(path, read_dictionary=[name for name in names if name in texts])
-        except FileNotFoundError as error:
-            raise ReassessError(f"missing file {path}") from error
-        except (pa.ArrowException, OSError, *MALFORMED) as error:
-            raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
+        with reading_parquet(path):
+            held = [name for name in parquet_columns(path) if name in texts]
+            file = pq.ParquetFile(path, read_dictionary=held)
 
         def chunks(columns: Sequence[str]) -> Iterator[pa.Table]:
-            try:
+            with reading_parquet(path):
                 for number in range(file.num_row_groups):
                     yield file.read_row_group(number, columns=list(columns), use_threads=False)
-            except (pa.ArrowException, OSError, *MALFORMED) as error:
-                raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
 
         return cls(file.schema_arrow, chunks, texts)
 

@@ -79,9 +79,8 @@ def _optional_scores(bundle: Bundle, scored: pd.DataFrame) -> dict[str, str]:
     """
     row: dict[str, str] = {}
     if {"samples", "sampled_correct"} <= {*bundle.scores.columns}:
-        counts = bundle.scores.distinct(["samples"])[
-            "samples"
-        ].dropna()  # one number: what is merged agrees on it
+        # One number: what is merged agrees on it.
+        counts = bundle.scores.distinct(["samples"])["samples"].dropna()
         if not counts.empty:
             samples = int(counts.iloc[0])
             names = f"mean of {samples} samples, %", f"pass@{samples}, %"

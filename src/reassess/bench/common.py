@@ -46,7 +46,7 @@ class Measurement:
         unit: of all its values.
         repeats: the values.
         baseline: what the baseline is, or a remark where there is none.
-        limit: what the limit is: work that no version can do without.
+        limit: what the limit is: work that bounds it.
         less_is_faster: of times, but not of rates.
     """
 

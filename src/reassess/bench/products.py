@@ -2,8 +2,8 @@
 
 They are recorded while it runs, forward and backward, and then done again on random matrices of the
 same shapes and strides, each into the same memory. Attention's fused products and everything else
-that is done to an element are left out, so that no implementation of the same model on the same
-batches can take less.
+that is done to an element are left out: what is left is the least that this way to compute it
+takes. A way with fewer or smaller products would have a lower limit.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ from reassess.bundles.stored_scores import (
 )
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
-    MALFORMED,
     Json,
     canonical_json,
+    parquet_columns,
     read_json,
     read_parquet,
     sha256_text,
@@ -140,23 +140,6 @@ def rewrite(folder: Path, into: Path) -> None:
     write_answers(into / ANSWERS, rows, sampled=has_sampled(answers))
 
 
-def column_names(path: Path) -> list[str]:
-    """The columns of a table.
-
-    Raises:
-        ReassessError: the file is missing or damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return [str(name) for name in pq.read_schema(path).names]
-    except FileNotFoundError as error:
-        raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowException, OSError, *MALFORMED) as error:
-        raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
-
-
 def axes_of(grid: Grid, cell: Cell) -> Json:
     """The labels of a cell, by column; they follow from its id and the config."""
     model = grid.config.models[cell.model]
@@ -175,18 +158,15 @@ def axes_of(grid: Grid, cell: Cell) -> Json:
 
 def _all_scores(grid: Grid, cells: Sequence[Cell]) -> tuple[Cells, list[str]]:
     """The scores of cells, read when they are used, and their columns."""
-    folders = {cell.id: (cell, grid.paths.cell(cell.id)) for cell in cells}
-    first = [_scores(grid, cell, folder) for cell, folder in [*folders.values()][:1]]
-    optional = [name for name in OPTIONAL_SCORES if first and name in first[0]]
-    return (
-        lambda: (_scores(grid, *folders[name]) for name in sorted(folders)),
-        [*SCORES, *optional],
-    )
+    cells = sorted(cells, key=lambda cell: cell.id)
+    optional = [name for name in OPTIONAL_SCORES if cells and name in _scores(grid, cells[0])]
+    return lambda: (_scores(grid, cell) for cell in cells), [*SCORES, *optional]
 
 
-def _scores(grid: Grid, cell: Cell, folder: Path) -> pd.DataFrame:
+def _scores(grid: Grid, cell: Cell) -> pd.DataFrame:
+    folder = grid.paths.cell(cell.id)
     path = folder / "predictions.parquet"
-    frame = read_parquet(path, [name for name in column_names(path) if name not in TEXTS])
+    frame = read_parquet(path, [name for name in parquet_columns(path) if name not in TEXTS])
     if grid.config.evaluation.judge:
         judged = read_parquet(folder / "judged.parquet")[["benchmark", "id", "judged"]]
         frame = frame.merge(judged, on=["benchmark", "id"], validate="one_to_one")

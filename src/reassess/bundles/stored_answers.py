@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import MALFORMED, replacing
+from reassess.core.files import parquet_columns, reading_parquet, replacing
 from reassess.core.tables import require_ordinary
 
 if TYPE_CHECKING:
@@ -76,25 +76,17 @@ def answers_by_cell(path: Path) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def has_sampled(path: Path) -> bool:
     """Whether the answers include further completions."""
-    import pyarrow.parquet as pq
-
-    return SAMPLED in pq.read_schema(path).names
+    return SAMPLED in parquet_columns(path)
 
 
 def _row_groups(path: Path) -> Iterator[pd.DataFrame]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     require_ordinary(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            lacking = [name for name in COLUMNS if name not in file.schema_arrow.names]
-            if lacking:
-                raise ReassessError(f"{path} lacks the columns {', '.join(lacking)}")
-            for number in range(file.num_row_groups):
-                group = file.read_row_group(number).to_pandas()
-                yield group.astype(dict.fromkeys(KEYS, str))  # older bundles have categories here
-    except FileNotFoundError as error:
-        raise ReassessError(f"missing file {path}") from error
-    except (pa.ArrowException, OSError, *MALFORMED) as error:
-        raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
+    with reading_parquet(path), pq.ParquetFile(path) as file:
+        lacking = [name for name in COLUMNS if name not in file.schema_arrow.names]
+        if lacking:
+            raise ReassessError(f"{path} lacks the columns {', '.join(lacking)}")
+        for number in range(file.num_row_groups):
+            group = file.read_row_group(number).to_pandas()
+            yield group.astype(dict.fromkeys(KEYS, str))  # older bundles have categories here

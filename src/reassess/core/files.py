@@ -149,16 +149,42 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         ReassessError: the file is missing, truncated or no parquet file; names it.
     """
     import pandas as pd
+
+    with reading_parquet(path, "; delete it and rerun to make it again"):
+        return pd.read_parquet(path, columns=columns)
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The columns of a parquet file.
+
+    Raises:
+        ReassessError: the file is missing, truncated or no parquet file; names it.
+    """
+    import pyarrow.parquet as pq
+
+    with reading_parquet(path):
+        return [str(name) for name in pq.read_schema(path).names]
+
+
+@contextmanager
+def reading_parquet(path: Path, advice: str = "") -> Iterator[None]:
+    """Say of errors within what is wrong with the parquet file that is read.
+
+    Args:
+        path: the file.
+        advice: what follows the message.
+
+    Raises:
+        ReassessError: the file is missing, truncated or no parquet file; names it.
+    """
     import pyarrow as pa
 
     try:
-        return pd.read_parquet(path, columns=columns)
+        yield
     except FileNotFoundError as error:
         raise ReassessError(f"missing file {path}") from error
     except (pa.ArrowException, OSError, *MALFORMED) as error:
-        raise ReassessError(
-            f"{path} is not a readable parquet file ({error}); delete it and rerun to make it again"
-        ) from error
+        raise ReassessError(f"{path} is not a readable parquet file ({error}){advice}") from error
 
 
 def is_disk_full(error: BaseException) -> bool:

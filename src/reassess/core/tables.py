@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reassess.core.errors import ReassessError
-from reassess.core.files import MALFORMED
+from reassess.core.files import reading_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ def require_ordinary(path: Path) -> None:
 
     if not path.is_file():
         return
-    try:
+    with reading_parquet(path):
         with pq.ParquetFile(path) as file:
             kinds = {field.name: field.type for field in file.schema_arrow}
             nested = [name for name, kind in kinds.items() if pa.types.is_nested(kind)]
@@ -50,8 +50,6 @@ def require_ordinary(path: Path) -> None:
                 size += _size(batch)
                 if size > LARGEST:
                     raise _too_large(path)
-    except (pa.ArrowException, OSError, *MALFORMED) as error:
-        raise ReassessError(f"{path} is not a readable parquet file ({error})") from error
 
 
 def _stated(metadata: pq.FileMetaData) -> int:

@@ -111,12 +111,11 @@ class StockDecoder:
     """Any model, by its own forward."""
 
     def __init__(
-        self, model: Model, cache: DynamicCache, mask: Tensor, shift: Tensor | None
+        self, model: Model, cache: DynamicCache, mask: Tensor, positions: Tensor | None
     ) -> None:
         """Take over a cache; the arguments are as those of `LeanDecoder`."""
         self._model, self._cache, self._mask, self._steps = model, cache, mask, 0
-        # Models with three-dimensional positions need them after the prompt; others count alone.
-        self._positions = None if shift is None else mask.sum(dim=1, keepdim=True) + shift
+        self._positions = positions
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, (K,)."""
@@ -147,7 +146,7 @@ class LeanDecoder:
     """A model that `is_known`, without its wrappers."""
 
     def __init__(
-        self, model: Model, cache: DynamicCache, mask: Tensor, shift: Tensor | None, room: int
+        self, model: Model, cache: DynamicCache, mask: Tensor, positions: Tensor | None, room: int
     ) -> None:
         """Take over a cache.
 
@@ -155,7 +154,8 @@ class LeanDecoder:
             model: one that `is_known`.
             cache: of the prompts, (B, heads, P, D) a layer.
             mask: of the prompts, (B, P): 0 for padding.
-            shift: what three-dimensional positions add to the count of tokens, (B, 1).
+            positions: of the first new token of each row, (B, 1); None: of all alike, after the
+                prompts with their padding, as models with one-dimensional positions have it.
             room: the new tokens at most.
         """
         text = model.base_model.language_model
@@ -174,10 +174,8 @@ class LeanDecoder:
             hidden = hidden.to(mask.device)
             hidden[:, 0, 0, : self._seen].masked_fill_(mask == 0, float("-inf"))
             self._mask = hidden
-        # Rows of one-dimensional positions count the padding too, as transformers' own do.
-        positions = torch.full_like(mask[:, :1], self._seen)
-        if shift is not None:
-            positions = mask.sum(dim=1, keepdim=True) + shift
+        if positions is None:
+            positions = torch.full_like(mask[:, :1], self._seen)
         self._angles(text.rotary_emb, positions, room)
 
     def _angles(self, rotary: nn.Module, positions: Tensor, room: int) -> None:

@@ -70,13 +70,16 @@ def _decode(
     logits = output.logits[:, -1].repeat_interleave(samples, dim=0)
     mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
     shift = getattr(inner, "rope_deltas", None)
-    if shift is not None:
-        shift = shift.repeat_interleave(samples, dim=0)
-    room = max_new_tokens
+    # Models with three-dimensional positions need them after the prompt; the others count alone.
+    positions = (
+        None
+        if shift is None
+        else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
+    )
     decoder: Decoder = (
-        LeanDecoder(whole, cache, mask, shift, room)
+        LeanDecoder(whole, cache, mask, positions, max_new_tokens)
         if is_known(whole)
-        else StockDecoder(model, cache, mask, shift)
+        else StockDecoder(model, cache, mask, positions)
     )
     active = torch.arange(len(logits), device=logits.device)
     tokens = torch.full((len(logits), max_new_tokens), pad, device=logits.device)

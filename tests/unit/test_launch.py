@@ -41,8 +41,9 @@ while True:
     time.sleep(0.05)
 """
 OWNER = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 sys.path.insert(0, {tests!r})
 from test_launch import train
 train(Path(sys.argv[1]))

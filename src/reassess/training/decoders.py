@@ -15,9 +15,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
-from transformers import DynamicCache
 
 from reassess.training.loading import Model
+from reassess.training.prompts import EncodedPrompts
 
 ATTENTION = "sdpa"
 LAYERS = ("LlamaDecoderLayer", "Qwen3VLTextDecoderLayer")
@@ -110,54 +110,31 @@ class Decoder(Protocol):
 class StockDecoder:
     """Any model, by its own forward."""
 
-    def __init__(
-        self, model: Model, cache: DynamicCache, mask: Tensor, positions: Tensor | None
-    ) -> None:
-        """Take over a cache; the arguments are as those of `LeanDecoder`."""
-        self._model, self._cache, self._mask, self._steps = model, cache, mask, 0
-        self._positions = positions
+    def __init__(self, model: Model, prompts: EncodedPrompts) -> None:
+        """Go on from prompts."""
+        self._model, self._prompts = model, prompts
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, (K,)."""
-        self._cache.batch_select_indices(rows)
-        self._mask = self._mask[rows]
-        if self._positions is not None:
-            self._positions = self._positions[rows]
+        self._prompts = self._prompts.take(rows)
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """The logits (B, V) of the tokens after these, (B,)."""
-        self._mask = torch.cat([self._mask, self._mask.new_ones((len(self._mask), 1))], dim=1)
-        place = {}
-        if self._positions is not None:
-            place = {"position_ids": (self._positions + self._steps).expand(3, -1, -1)}
-        self._steps += 1
-        output = self._model(
-            input_ids=tokens[:, None],
-            attention_mask=self._mask,
-            past_key_values=self._cache,
-            use_cache=True,
-            **place,
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits
+        return self._prompts.read(self._model, tokens[:, None])[:, -1]
 
 
 class LeanDecoder:
     """A model that `is_known`, without its wrappers."""
 
-    def __init__(
-        self, model: Model, cache: DynamicCache, mask: Tensor, positions: Tensor | None, room: int
-    ) -> None:
-        """Take over a cache.
+    def __init__(self, model: Model, prompts: EncodedPrompts, room: int) -> None:
+        """Go on from prompts.
 
         Args:
             model: one that `is_known`.
-            cache: of the prompts, (B, heads, P, D) a layer.
-            mask: of the prompts, (B, P): 0 for padding.
-            positions: of the first new token of each row, (B, 1); None: of all alike, after the
-                prompts with their padding, as models with one-dimensional positions have it.
+            prompts: as `encode_prompts` gives them.
             room: the new tokens at most.
         """
+        mask, positions = prompts.mask, prompts.positions
         text = model.base_model.language_model
         self._embed, self._head = text.embed_tokens.weight, model.lm_head.weight.t()
         self._norm = Norm.of(text.norm)
@@ -165,7 +142,7 @@ class LeanDecoder:
         size = self._seen + room
         self._layers = [
             _layer(layer, one.keys, one.values, size)
-            for layer, one in zip(text.layers, cache.layers, strict=True)
+            for layer, one in zip(text.layers, prompts.cache.layers, strict=True)
         ]
         # As transformers has it: no mask at all where nothing is padded.
         self._mask: Tensor | None = None

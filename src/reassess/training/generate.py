@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from reassess.training.adapters import bare
 from reassess.training.decoders import Decoder, LeanDecoder, StockDecoder, is_known
 from reassess.training.loading import Model, Tokenizer
 from reassess.training.preprocessed import PreprocessedRows
+from reassess.training.prompts import encode_prompts
 
 SHRINK = 0.6  # ended rows leave once less than this share continues; it copies the cache
 
@@ -59,27 +59,15 @@ def _decode(
     samples: int,
 ) -> Tensor:
     """New tokens (B * samples, N), filled with `pad` after a row's end."""
-    whole = bare(model)
-    inner = whole.base_model
-    if hasattr(inner, "rope_deltas"):
-        inner.rope_deltas = None  # those of an earlier batch would shift positions
-    cache = DynamicCache(config=model.config.get_text_config())
-    output = model(**batch, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    cache.batch_repeat_interleave(samples)
+    whole, count = bare(model), len(batch["input_ids"])
+    prompts = encode_prompts(model, batch)
+    prompts = prompts.take(torch.arange(count, device=model.device).repeat_interleave(samples))
     banned = torch.tensor(placeholders(model), dtype=torch.long, device=model.device)
-    logits = output.logits[:, -1].repeat_interleave(samples, dim=0)
-    mask = batch["attention_mask"].repeat_interleave(samples, dim=0)
-    shift = getattr(inner, "rope_deltas", None)
-    # Models with three-dimensional positions need them after the prompt; the others count alone.
-    positions = (
-        None
-        if shift is None
-        else mask.sum(dim=1, keepdim=True) + shift.repeat_interleave(samples, dim=0)
-    )
+    logits = prompts.logits
     decoder: Decoder = (
-        LeanDecoder(whole, cache, mask, positions, max_new_tokens)
+        LeanDecoder(whole, prompts, max_new_tokens)
         if is_known(whole)
-        else StockDecoder(model, cache, mask, positions)
+        else StockDecoder(model, prompts)
     )
     active = torch.arange(len(logits), device=logits.device)
     tokens = torch.full((len(logits), max_new_tokens), pad, device=logits.device)
@@ -114,17 +102,16 @@ def placeholders(model: Model) -> list[int]:
 
 
 def _sample(logits: Tensor) -> Tensor:
-    """A token a row (B,), by probability: the draws of `torch.multinomial`, bit by bit.
+    """A token a row (B,), by probability.
 
-    It takes the largest ratio of probability to an exponential draw. On a CPU its draws are made
-    from the same uniform numbers at once here, which takes a third of the time.
+    The first whose cumulative probability exceeds a uniform number: one random number a row, where
+    `torch.multinomial` takes one a token, and most of the time of a small model's step. A token
+    without probability is never drawn: the uniform number is below the sum, and its own cumulative
+    probability is that of the token before.
     """
-    probabilities = logits.softmax(dim=-1)
-    if probabilities.device.type != "cpu" or probabilities.dtype != torch.float32:
-        return torch.multinomial(probabilities, 1).flatten()
-    draws = torch.empty_like(probabilities, dtype=torch.float64).uniform_()
-    exponential = draws.neg_().log1p_().neg_().to(probabilities.dtype)
-    return probabilities.div_(exponential).argmax(dim=-1)
+    cumulative = logits.softmax(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    drawn = torch.rand_like(cumulative[:, :1]).mul_(cumulative[:, -1:])
+    return torch.searchsorted(cumulative, drawn, right=True).flatten()
 
 
 def until_end(tokens: Tensor, end: int) -> list[Tensor]:

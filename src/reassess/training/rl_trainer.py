@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from transformers import Trainer
+from transformers.utils import ModelOutput
 from trl import GRPOTrainer
 
 from reassess.data.items import Item
@@ -24,6 +25,7 @@ from reassess.training.overrides import require
 from reassess.training.own_rows import require_own
 from reassess.training.pixels import GRID
 from reassess.training.preprocessed import IGNORED, PreprocessedRows
+from reassess.training.prompts import encode_prompts
 from reassess.training.vllm_engine import check_prompt, collapse, image_placeholder
 
 if TYPE_CHECKING:
@@ -174,32 +176,29 @@ class PreprocessedGrpoTrainer(StrictResume, GRPOTrainer):  # type: ignore[misc]
         group: list[int],
         compute_entropy: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """Log-probabilities and entropies, (B, C) each, by one forward pass over (B, P + C) tokens.
+        """Log-probabilities and entropies, (B, C) each.
 
         The stock trainer's tiled head scores every position of prompt and padding where there is
         no GPU kernel; here only the tokens of completions are scored. A test compares loss and
         gradient with the stock trainer's.
         """
-        width = input_ids.shape[1]
-        fields, shared = self._vision(group, width, width - logits_to_keep)
-        inputs = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            **{name: value.to(input_ids.device) for name, value in fields.items()},
-        }
-        scored = attention_mask[:, -logits_to_keep:].bool()
-        completion_ids = input_ids[:, -logits_to_keep:]
-        with self._images_once(model, shared):
-            if input_ids.device.type == "cuda":
-                # The stock trainer's head has a kernel there, and logits would not fit.
-                labels = torch.full_like(input_ids, IGNORED)
-                labels[:, -logits_to_keep:] = completion_ids.masked_fill(~scored, IGNORED)
-                with self.accelerator.autocast():
-                    output = model(**inputs, labels=labels, fused_lm_head=True)
-                entropy = output.entropy[:, -logits_to_keep:] if compute_entropy else None
-                return output.log_probs[:, -logits_to_keep:], entropy
-            output = model(**inputs, logits_to_keep=logits_to_keep + 1, use_cache=False)
+        mask = attention_mask[:, -logits_to_keep:]
+        scored, completion_ids = mask.bool(), input_ids[:, -logits_to_keep:]
+        if input_ids.device.type == "cuda":
+            # The stock trainer's head has a kernel there, and logits would not fit.
+            labels = torch.full_like(input_ids, IGNORED)
+            labels[:, -logits_to_keep:] = completion_ids.masked_fill(~scored, IGNORED)
+            head = {"labels": labels, "fused_lm_head": True}
+            with self.accelerator.autocast():
+                output = self._whole(model, input_ids, attention_mask, group, mask.shape[1], **head)
+            entropy = output.entropy[:, -logits_to_keep:] if compute_entropy else None
+            return output.log_probs[:, -logits_to_keep:], entropy
+        if self.args.gradient_checkpointing:  # which allows no cache
+            kept = {"logits_to_keep": logits_to_keep + 1, "use_cache": False}
+            output = self._whole(model, input_ids, attention_mask, group, mask.shape[1], **kept)
             logits = output.logits[:, :-1]
+        else:
+            logits = self._after_prompts(model, completion_ids, mask, group)
         distribution = (logits[scored] / self.temperature).log_softmax(dim=-1)
         chosen = distribution.gather(1, completion_ids[scored][:, None]).squeeze(1)
         logps = torch.zeros(scored.shape, dtype=chosen.dtype).masked_scatter(scored, chosen)
@@ -208,6 +207,39 @@ class PreprocessedGrpoTrainer(StrictResume, GRPOTrainer):  # type: ignore[misc]
         with torch.no_grad():
             entropy = -(distribution.exp() * distribution).sum(dim=-1)
         return logps, torch.zeros(scored.shape, dtype=entropy.dtype).masked_scatter(scored, entropy)
+
+    def _after_prompts(
+        self, model: Model, completion_ids: Tensor, mask: Tensor, group: list[int]
+    ) -> Tensor:
+        """Logits of completion tokens, (B, C, V), with each distinct prompt encoded once."""
+        distinct = sorted(set(group))
+        place = {index: position for position, index in enumerate(distinct)}
+        batch = self.rows.prompt_batch(distinct, self._tokenizer.pad_token_id)
+        prompts = encode_prompts(model, batch).take(torch.tensor([place[one] for one in group]))
+        first = prompts.logits[:, None]
+        if completion_ids.shape[1] == 1:
+            return first
+        return torch.cat([first, prompts.read(model, completion_ids[:, :-1], mask[:, :-1])], dim=1)
+
+    def _whole(
+        self,
+        model: Model,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        group: list[int],
+        completion: int,
+        **options: object,
+    ) -> ModelOutput:
+        """A forward pass over P + C tokens, C of `completion`, each distinct image encoded once."""
+        width = input_ids.shape[1]
+        fields, shared = self._vision(group, width, width - completion)
+        with self._images_once(model, shared):
+            return model(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                **{name: value.to(input_ids.device) for name, value in fields.items()},
+                **options,
+            )
 
     def _images_once(self, model: Model, shared: Tensor | None) -> AbstractContextManager[None]:
         if shared is None:

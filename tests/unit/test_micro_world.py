@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -142,6 +144,44 @@ def test_a_forbidden_scene_is_drawn_again():
     again = made("iid", 3, 0, {first.scene_hash})
     assert again.scene_hash != first.scene_hash
     assert made("iid", 3, 0, {first.image_hash}).image_hash != first.image_hash
+
+
+@pytest.mark.parametrize("split", ["base1", "base2", "teacher"])
+def test_an_item_in_words_is_the_one_with_an_image_without_it(split):
+    for index in range(12):
+        drawn = make_item(split, 3, index)
+        assert make_item(split, 3, index, in_words=True) == replace(drawn, image=None)
+
+
+@given(st.integers(0, 2**31), st.sampled_from(["noise", "near grey", "specks"]))
+@settings(max_examples=30)
+def test_the_perceptual_hash_of_any_image_is_that_of_its_cells(seed, kind):
+    generator = np.random.default_rng(seed)
+    pixels = generator.integers(0, 256, (48, 48, 3))
+    if kind == "near grey":
+        pixels = 127 + generator.integers(-30, 31, (48, 48, 3))
+    elif kind == "specks":
+        pixels = np.where(generator.random((48, 48, 1)) < 0.01, pixels, 127)
+    image = Image.fromarray(pixels.astype(np.uint8))
+    corners = [(column, row) for row in (0, 16, 32) for column in (0, 16, 32)]
+    cells = [pixels[row : row + 16, column : column + 16] for column, row in corners]
+    assert image_hash(image) == "".join(map(code_of_cell, cells))
+
+
+def code_of_cell(cell):
+    """Return a cell's code, pixel by pixel."""
+    spots = [
+        (row, column)
+        for row, column in product(range(16), repeat=2)
+        if sum(abs(int(value) - 127) for value in cell[row, column]) > 60
+    ]
+    if not spots:
+        return "--"
+    means = [sum(int(cell[spot][channel]) for spot in spots) / len(spots) for channel in range(3)]
+    nearest = min(COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(means, COLOURS[name])))
+    rows, columns = zip(*spots)
+    share = len(spots) / ((max(rows) - min(rows) + 1) * (max(columns) - min(columns) + 1))
+    return nearest[0] + ("s" if share > 0.95 else "c" if share > 0.68 else "t")
 
 
 @pytest.mark.parametrize(("stage", "reasoned"), [(1, 0.5), (2, 0.1)])

@@ -6,7 +6,6 @@ The items come from random streams of their own, never from the pool.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
 
 import numpy as np
 
@@ -33,9 +32,9 @@ def base_items(
         in_words, reasoned = np.random.default_rng([seed, RULES[split].stream, index, 1]).random(
             2
         ) < (TEXT_ONLY, REASONED[stage])
-        item = make_item(split, seed, index, forbidden)
+        item = make_item(split, seed, index, forbidden, in_words=in_words)
         completion = render_trace(item, "native") if reasoned else f"Answer: {item.answer}"
-        pairs.append((replace(item, image=None) if in_words else item, completion))
+        pairs.append((item, completion))
     return pairs
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from PIL.Image import Image
 
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import Json
@@ -93,12 +94,15 @@ def make_item(
     index: int,
     forbidden: Container[str] = frozenset(),
     rule: SplitRule | None = None,
+    *,
+    in_words: bool = False,
 ) -> MicroItem:
     """Make item `index` of a split by `rule` (default: the split's own in `RULES`).
 
     The item depends on the arguments alone, not on the process or on items made before. A draw that
     breaks the split's rule, or whose scene or image hash is in `forbidden`, is discarded and the
-    next attempt's stream is used.
+    next attempt's stream is used. No image is drawn of an item `in_words`, so it has no hash of
+    one.
     """
     rule = rule or RULES[split]
     for attempt in range(ATTEMPTS):
@@ -107,9 +111,13 @@ def make_item(
         )
         scene = draw_scene(generator, rule.fill, rule.combinations)
         question = draw_question(generator, scene, rule.families)
-        if not _allowed(rule, scene, question) or scene_hash(scene) in forbidden:
+        if not _allowed(rule, scene, question):
             continue
-        item = _item(split, rule, index, scene, question, generator)
+        hashed = scene_hash(scene)
+        if hashed in forbidden:
+            continue
+        image = None if in_words else render(scene, generator, rule.jitter)
+        item = _item(split, rule, index, scene, question, hashed, image)
         if item.image_hash not in forbidden:
             return item
     raise ReassessError(f"item {index} of split {split!r}: no scene found in {ATTEMPTS} attempts")
@@ -127,11 +135,9 @@ def _item(
     index: int,
     scene: Scene,
     question: Question,
-    generator: np.random.Generator,
+    hashed: str,
+    image: Image | None,
 ) -> MicroItem:
-    encoded = BytesIO()
-    image = render(scene, generator, rule.jitter)
-    image.save(encoded, format="PNG", compress_level=1)
     return MicroItem(
         id=f"{split}-{index:06d}",
         index=index,
@@ -140,11 +146,17 @@ def _item(
         question=question.text,
         answer=question.answer(scene),
         answer_kind=question.answer_kind,
-        image=encoded.getvalue(),
+        image=_encoded(image) if image else None,
         scene_text=describe(scene),
         filled=sum(filling is not None for filling in scene),
-        scene_hash=scene_hash(scene),
-        image_hash=image_hash(image) if rule.hashed else "",
+        scene_hash=hashed,
+        image_hash=image_hash(image) if image and rule.hashed else "",
         scene=json.dumps(scene),
         ask=json.dumps([question.family, question.first, question.second]),
     )
+
+
+def _encoded(image: Image) -> bytes:
+    encoded = BytesIO()
+    image.save(encoded, format="PNG", compress_level=1)
+    return encoded.getvalue()

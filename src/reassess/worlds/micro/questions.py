@@ -91,8 +91,9 @@ def draw_question(
 ) -> Question:
     """Draw a question on the scene, its family uniform over `families`."""
     family = families[int(generator.integers(len(families)))]
-    first, second = (str(word) for word in generator.choice(list(COLOURS), size=2, replace=False))
-    shape = str(generator.choice(SHAPES))
+    colours = list(COLOURS)
+    first, second = (colours[n] for n in generator.choice(len(colours), size=2, replace=False))
+    shape = SHAPES[generator.choice(len(SHAPES))]
     if family == "shape":
         return Question(family, shape)
     if family in ("color", "rows"):

@@ -27,6 +27,8 @@ ALL_COMBINATIONS: tuple[Filling, ...] = tuple(
 )
 UNSEEN: tuple[Filling, ...] = (("red", "triangle"), ("blue", "circle"))  # never trained on
 SEEN: tuple[Filling, ...] = tuple(pair for pair in ALL_COMBINATIONS if pair not in UNSEEN)
+_GREY = np.array(BACKGROUND, dtype=np.int16)[:, None, None]
+_PALETTE = np.array(list(COLOURS.values())).T  # by channel and colour
 
 
 def draw_scene(
@@ -49,8 +51,8 @@ def render(scene: Scene, generator: np.random.Generator, jitter: int) -> Image.I
     image = Image.new("RGB", (SIDE * CELL, SIDE * CELL), BACKGROUND)
     pencil = ImageDraw.Draw(image)
     side = CELL - 2 * jitter - 2
-    for place, filling in enumerate(scene):
-        right, down = (int(value) for value in generator.integers(0, 2 * jitter + 1, size=2))
+    moves = generator.integers(0, 2 * jitter + 1, size=(len(scene), 2)).tolist()
+    for place, (filling, (right, down)) in enumerate(zip(scene, moves)):
         if filling is None:
             continue
         left = CELL * (place % SIDE) + 1 + right
@@ -91,24 +93,24 @@ def image_hash(image: Image.Image) -> str:
     image itself, so the hash needs no knowledge of how the image was made.
     """
     pixels = np.asarray(image.convert("RGB"), dtype=np.int16)
-    code = []
-    for row in range(SIDE):
-        for column in range(SIDE):
-            cell = pixels[
-                row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL
-            ].reshape(-1, 3)
-            code.append(_cell_code(cell))
-    return "".join(code)
+    cells = pixels.reshape(SIDE, CELL, SIDE, CELL, 3).transpose(4, 0, 2, 1, 3)
+    cells = cells.reshape(3, SIDE * SIDE, CELL * CELL)  # by channel, cell and pixel
+    inked = np.abs(cells - _GREY).sum(axis=0, dtype=np.int16) > 60
+    count = np.count_nonzero(inked, axis=1)
+    mean = (cells * inked).sum(axis=2) / np.maximum(count, 1)
+    nearest = np.abs(mean[:, :, None] - _PALETTE[:, None]).sum(axis=0).argmin(axis=1)
+    spots = inked.reshape(-1, CELL, CELL)
+    share = count / (_extent(spots.any(axis=1)) * _extent(spots.any(axis=2)))
+    colours = list(COLOURS)
+    return "".join(
+        colours[colour][0] + ("s" if part > 0.95 else "c" if part > 0.68 else "t")
+        if any_ink
+        else "--"
+        for colour, part, any_ink in zip(nearest.tolist(), share.tolist(), count.tolist())
+    )
 
 
-def _cell_code(cell: np.ndarray) -> str:
-    inked = np.abs(cell - np.array(BACKGROUND)).sum(axis=1) > 60
-    if not inked.any():
-        return "--"
-    mean = cell[inked].mean(axis=0)
-    distances = [float(np.abs(mean - np.array(value)).sum()) for value in COLOURS.values()]
-    colour = list(COLOURS)[int(np.argmin(distances))][0]
-    spots = np.argwhere(inked.reshape(CELL, CELL))
-    extent = np.prod(spots.max(axis=0) - spots.min(axis=0) + 1)
-    share = float(inked.sum() / extent)
-    return colour + ("s" if share > 0.95 else "c" if share > 0.68 else "t")
+def _extent(hit: np.ndarray) -> np.ndarray:
+    """The distance from each row's first hit to its last, both included."""
+    extent: np.ndarray = hit.shape[1] - hit.argmax(axis=1) - hit[:, ::-1].argmax(axis=1)
+    return extent

@@ -1,9 +1,12 @@
 """Preprocessed rows and generation from them: what the processor and transformers would give."""
 
 from dataclasses import replace
+from io import BytesIO
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from reassess.core.errors import ReassessError
 from reassess.data.pool import decode_image
@@ -47,6 +50,44 @@ def test_the_prepared_prompt_is_what_the_processor_makes_of_the_messages(rows, f
     alone = processor(text=[text], images=[[decode_image(items[4])]], return_tensors="pt")
     assert torch.equal(alone["input_ids"][0], rows.prompts[4])
     assert torch.equal(alone["pixel_values"], rows.images.inputs(4)["pixel_values"])
+
+
+def painted(item, size, seed):
+    """Return the item with an image of noise."""
+    noise = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    out = BytesIO()
+    Image.fromarray(noise).save(out, format="PNG")
+    return replace(item, id=f"painted-{seed}", image=out.getvalue())
+
+
+def test_rows_of_one_text_are_what_each_is_alone(fresh, family, items):
+    """Their tokens are shared where their images have one size, their pixels never."""
+    sizes = [(48, 48)] if family == "llava" else [(48, 48), (64, 32), (90, 70)]
+    asked = [items[0], items[1], items[0]]
+    shown = [painted(asked[seed % 3], sizes[seed // 3 % len(sizes)], seed) for seed in range(27)]
+    shown += [replace(item, id=f"{item.id}-words", image=None) for item in (*asked, items[2])]
+    texts = [f"Answer: {place % 4}" for place in range(len(shown))]
+    together = preprocess(shown, texts, fresh[1], prompt)
+    for place, (item, text) in enumerate(zip(shown, texts)):
+        alone = preprocess([item], [text], fresh[1], prompt)
+        assert torch.equal(together.prompts[place], alone.prompts[0])
+        assert torch.equal(together.completions[place], alone.completions[0])
+        assert together.token_fields.keys() == alone.token_fields.keys()
+        for name, values in alone.token_fields.items():
+            assert len(together.token_fields[name]) == len(shown)
+            assert torch.equal(together.token_fields[name][place], values[0])
+        assert together.images.has(place) is alone.images.has(0)
+        if alone.images.has(0):
+            inputs = together.images.inputs(place)
+            assert inputs.keys() == alone.images.inputs(0).keys()
+            for name, value in alone.images.inputs(0).items():
+                assert torch.equal(inputs[name], value), name
+    lazy = preprocess(shown, None, fresh[1], prompt, keep_pixels=family == "llava")
+    assert all(map(torch.equal, lazy.prompts, together.prompts))
+
+
+def test_nothing_is_preprocessed_to_no_rows(fresh):
+    assert len(preprocess([], [], fresh[1], prompt)) == 0
 
 
 def test_a_completion_never_holds_a_placeholder(fresh, rows):

@@ -21,7 +21,7 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import replacing
 from reassess.data.items import Message, WithImage
 from reassess.data.pool import decode_image
-from reassess.training.loading import Processor
+from reassess.training.loading import Processor, Tokenizer
 from reassess.training.pixels import GRID, PIXELS, Images, Inputs, LazyImages, StoredImages
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 
 IGNORED = -100  # label of a token that is not trained on
 ItemT = TypeVar("ItemT", bound=WithImage)
+Prompt = tuple[str, tuple[int, int] | None]  # a prompt's text, and the size of its image
 
 
 @dataclass
 class PreprocessedRows:
     """Tokens and pixel values of rows.
+
+    Rows with equal texts may share their tensors, so none is changed in place.
 
     Attributes:
         ids: row ids of the pool.
@@ -194,10 +197,12 @@ def preprocess(
     """
     stored: list[Inputs | None] = []
     rows = PreprocessedRows([item.id for item in items], [], [])
+    texts = _render(items, processor, messages)
+    first: dict[Prompt, int] = {}
     chunk = 256 if keep_pixels else 16
-    tokenizer = processor.tokenizer
     for start in range(0, len(items), chunk):
-        inputs = _preprocess_chunk(rows, items[start : start + chunk], processor, messages)
+        part = slice(start, start + chunk)
+        inputs = _preprocess_chunk(rows, items[part], texts[part], processor, first)
         if not keep_pixels:
             inputs = [None if row is None else {GRID: row[GRID]} for row in inputs]
         stored += inputs
@@ -205,43 +210,95 @@ def preprocess(
     if not keep_pixels:
         rows = rows.process_later(items, processor)
     if completions is not None:
-        encoded = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
-        rows.completions = [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in encoded]
+        rows.completions = _encode(completions, processor.tokenizer)
     return rows
+
+
+def _render(
+    items: Sequence[ItemT], processor: Processor, messages: Callable[[ItemT], list[Message]]
+) -> list[str]:
+    """The prompts of items as text; equal chats are rendered once."""
+    chats: dict[str, list[Message]] = {}
+    keys = []
+    for item in items:
+        chat = messages(item)
+        keys.append(repr(chat))
+        chats.setdefault(keys[-1], chat)
+    if not chats:
+        return []
+    texts = processor.apply_chat_template(
+        list(chats.values()), add_generation_prompt=True, tokenize=False
+    )
+    rendered = dict(zip(chats, texts, strict=True))
+    return [rendered[key] for key in keys]
+
+
+def _encode(completions: Sequence[str], tokenizer: Tokenizer) -> list[Tensor]:
+    """The token ids of completions, with the end token; equal ones are encoded once."""
+    distinct = list(dict.fromkeys(completions))
+    if not distinct:
+        return []
+    encoded = tokenizer(distinct, add_special_tokens=False, return_attention_mask=False)
+    tokens = {
+        text: torch.tensor([*ids, tokenizer.eos_token_id])
+        for text, ids in zip(distinct, encoded["input_ids"], strict=True)
+    }
+    return [tokens[text] for text in completions]
 
 
 def _preprocess_chunk(
     rows: PreprocessedRows,
-    items: Sequence[ItemT],
+    items: Sequence[WithImage],
+    texts: Sequence[str],
     processor: Processor,
-    messages: Callable[[ItemT], list[Message]],
+    first: dict[Prompt, int],
 ) -> list[Inputs | None]:
-    """Append the tokens of items to the rows; return their vision inputs."""
-    stored: list[Inputs | None] = []
-    texts = [
-        processor.apply_chat_template(messages(item), add_generation_prompt=True, tokenize=False)
-        for item in items
+    """Append the tokens of items to the rows; return their vision inputs.
+
+    The tokens of a prompt depend on its text and on the size of its image alone: they are made for
+    the first row of a text and a size, which `first` notes, and shared by later ones, of which only
+    the images are processed.
+    """
+    done = len(rows.prompts)
+    images = [None if item.image is None else decode_image(item) for item in items]
+    prompts: list[Prompt] = [
+        (text, None if image is None else image.size) for text, image in zip(texts, images)
     ]
-    with_image = [item.image is not None for item in items]
-    images = [[decode_image(item)] for item in items if item.image is not None]
+    fresh = [
+        place
+        for place, one in enumerate(prompts)
+        if first.setdefault(one, done + place) == done + place
+    ]
+    outputs: dict[int, dict[str, Tensor]] = {}
     # The processor pairs images with texts by their placeholders, so rows without an image go in a
     # call of their own.
-    outputs: dict[bool, list[dict[str, Tensor]]] = {True: [], False: []}
     for has in (True, False):
-        chosen = [text for text, row_has in zip(texts, with_image) if row_has is has]
-        if chosen:
-            arguments = {"images": images} if has else {}
-            outputs[has] = _split(processor(text=chosen, padding=False, **arguments), len(chosen))
-    streams = {has: iter(split) for has, split in outputs.items()}
-    for has in with_image:
-        row = next(streams[has])
-        rows.prompts.append(row.pop("input_ids"))
-        stored.append(
-            {name: value for name, value in row.items() if name in (PIXELS, GRID)} if has else None
+        if chosen := [place for place in fresh if (images[place] is not None) is has]:
+            arguments = {"images": [[images[place]] for place in chosen]} if has else {}
+            output = processor(text=[texts[place] for place in chosen], padding=False, **arguments)
+            outputs |= zip(chosen, _split(output, len(chosen)))
+    if chosen := [place for place in range(len(items)) if images[place] and place not in outputs]:
+        output = processor.image_processor(
+            images=[images[place] for place in chosen],
+            disable_grouping=False,  # images of one size are processed together
         )
-        for name in row.keys() - {PIXELS, GRID, "attention_mask"}:
-            rows.token_fields.setdefault(name, []).append(row[name])
-    return stored
+        outputs |= zip(chosen, _split(output, len(chosen)))
+    for place, one in enumerate(prompts):
+        row = outputs.get(place, {})
+        if "input_ids" in row:
+            rows.prompts.append(row["input_ids"])
+            for name in row.keys() - {"input_ids", "attention_mask", PIXELS, GRID}:
+                rows.token_fields.setdefault(name, []).append(row[name])
+        else:
+            rows.prompts.append(rows.prompts[first[one]])
+            for values in rows.token_fields.values():
+                values.append(values[first[one]])
+    return [
+        None
+        if image is None
+        else {name: value for name, value in outputs[place].items() if name in (PIXELS, GRID)}
+        for place, image in enumerate(images)
+    ]
 
 
 def _split(output: BatchFeature, count: int) -> list[dict[str, Tensor]]:

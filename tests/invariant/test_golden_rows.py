@@ -45,12 +45,12 @@ def digest(parts):
 
 
 def pixels(encoded):
-    """Return the pixels of a PNG, which every version of zlib keeps, and check how it is encoded."""
+    """Return the pixels of an image, which every version of zlib keeps, and check how it is encoded."""
     if encoded is None:
         return b""
     with Image.open(BytesIO(encoded)) as image:
         again = BytesIO()
-        image.save(again, format="PNG", compress_level=1)
+        image.save(again, format=image.format, compress_level=1)
         assert again.getvalue() == encoded
         return repr((image.mode, image.size)).encode() + image.tobytes()
 

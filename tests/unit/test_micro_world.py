@@ -153,6 +153,12 @@ def test_an_item_in_words_is_the_one_with_an_image_without_it(split):
         assert make_item(split, 3, index, in_words=True) == replace(drawn, image=None)
 
 
+def test_what_files_keep_is_png():
+    assert made("train", 3, 0).image.startswith(b"\x89PNG")
+    assert made("iid", 3, 0).image.startswith(b"\x89PNG")
+    assert made("base1", 3, 0).image.startswith(b"BM")
+
+
 @given(st.integers(0, 2**31), st.sampled_from(["noise", "near grey", "specks"]))
 @settings(max_examples=30)
 def test_the_perceptual_hash_of_any_image_is_that_of_its_cells(seed, kind):

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class MicroItem:
-    """One row of a split. `image` is a PNG, or None where the scene is given in words."""
+    """One row of a split.
+
+    `image` is a PNG, or None where the scene is given in words. Of items that no file keeps, such
+    as those of bases and teachers, it is a BMP, which takes a fraction of the time.
+    """
 
     id: str
     index: int

@@ -11,6 +11,7 @@ from reassess.core.errors import ReassessError
 from reassess.training.checkpoints import weights_hash
 from reassess.training.engine import check_loss, last_checkpoint
 from reassess.training.history import MARKER
+from reassess.training.layout import Layout
 from reassess.training.loading import save_checkpoint
 from reassess.training.rl import train_grpo
 from reassess.training.rl_settings import RlSettings
@@ -43,8 +44,9 @@ def fit(model, processor, rows, work, settings=SFT, seed=3):
     return weights(model), history, resumed
 
 
-def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_path):
-    """On fixed rollouts. Ours scores completion tokens alone and shares images; stock does not."""
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_path, checkpointing):
+    """On fixed rollouts. Ours scores completion tokens alone and shares prompts; stock does not."""
     model, processor = fresh
     settings = RL.model_copy(update={"loss_type": "dapo", "temperature": 0.9, "max_steps": 1})
     seeds = {"order_seed": 1, "sampling_seed": 1}
@@ -62,7 +64,9 @@ def test_grpo_loss_and_gradient_are_the_stock_trainers(fresh, rows, items, tmp_p
 
     trainers = []
     for name, trainer_class in (("rollouts", Recording), ("ours", Untrained)):
+        layout = Layout(gradient_checkpointing=checkpointing and name == "ours")
         options = {"work": tmp_path / name, "trainer_class": trainer_class, **seeds}
+        options["layout"] = layout
         train_grpo(models[name], processor, rows, items, settings, **options)
     work = tmp_path / "stock"
     stock = stock_grpo_trainer(models["stock"], processor, items, settings, work=work, **seeds)

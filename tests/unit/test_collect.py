@@ -12,6 +12,7 @@ from tiny import tiny_grid
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.tables import cells_table
+from reassess.bundles import current
 from reassess.bundles.collect import CONTENT, require_identical_rows
 from reassess.bundles.merge import study_of_both
 from reassess.core.errors import ReassessError
@@ -256,6 +257,23 @@ def test_a_bundle_has_the_hashes_of_the_pool_and_no_answer_to_other_items(tmp_pa
     steps.collect(grid, partial=True)
     (error,) = Bundle.load(grid.paths.bundle).failed["error"]
     assert "other items" in error
+
+
+def test_the_right_answers_of_cells_with_the_same_items_are_hashed_once(tmp_path, monkeypatch):
+    rows = {"benchmark": ["a", "a", "b"], "id": ["1", "2", "1"], "answer": ["x", "y", "z"]}
+    answers = pd.DataFrame(rows | {"answer_kind": "word", "family": "f", "hops": [1, 2, None]})
+    answers["filled"] = 6
+    other = answers.assign(answer=["x", "y", "w"])
+    hashed = []
+    monkeypatch.setattr(current, "golds_hash", lambda rows: hashed.append(1) or golds_hash(rows))
+    golds, path = current.Golds(), tmp_path / "predictions.parquet"
+    for table, count in ((answers, 2), (answers, 2), (other, 4), (answers, 6)):
+        write_parquet(path, table)
+        assert golds.of(path) == {
+            name: golds_hash(part[list(GOLDS)].itertuples(index=False))
+            for name, part in read_parquet(path).groupby("benchmark")
+        }
+        assert len(hashed) == count
 
 
 def of_pool(grid, benchmark):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -717,6 +718,41 @@ def test_lengths_without_a_tokenizer_are_compared_with_each_other():
     assert list(lengths.conclude()) == [] and lengths.notes == []
     assert list(lengths.check("c", "qwen", answers([8] * 40), 2048, None)) == []
     assert len(list(lengths.conclude())) == 40
+
+
+def test_answers_with_one_text_are_compared_with_the_first_of_them():
+    generator = np.random.default_rng(0)
+    lengths, first, expected = Lengths(), {}, []
+    for cell in ("a", "b", "c"):
+        rows = answers(generator.integers(1, 4, 60))
+        rows["completion"] = [f"\\boxed{{{number}}}" for number in generator.integers(9, size=60)]
+        rows["truncated"] = (rows["length"] == 3) & (generator.random(60) < 0.5)
+        assert list(lengths.check(cell, "qwen", rows, 3, None)) == []
+        for place, row in rows.iterrows():
+            size = f"length is {row['length']}{' (truncated)' if row['truncated'] else ''}"
+            name = f"{cell} {' '.join(place)}"
+            known, due = first.setdefault(row["completion"], (name, size))
+            if size != due:
+                expected.append(f"{name}: {size}, of the same text in {known} {due}")
+    assert len(expected) > 50 and list(lengths.conclude()) == expected
+
+
+def test_texts_are_not_held(monkeypatch):
+    """A large study has more of them than memory holds; the usual length of any is known."""
+    monkeypatch.setattr("reassess.verify.lengths.REMEMBERED", 3)
+    words = SimpleNamespace(
+        lengths=lambda texts: [{len(text.split())} for text in texts],
+        fewest=lambda text: len(text.split()),
+    )
+    lengths = Lengths()
+    for cell in ("a", "b", "c"):
+        rows = answers([3] * 5).assign(completion=[f"{cell} {number}" for number in range(5)])
+        assert list(lengths.check(cell, "llava", rows, 80, words)) == []
+        assert {text.split()[0] for _, text in lengths.tokens} == {cell}
+    rows = answers([4, 4]).assign(completion=["a 0", "d 0"])
+    assert list(lengths.check("d", "llava", rows, 80, words)) == []
+    (found,) = lengths.conclude()
+    assert found.startswith("d iid 0: length is 4, derived as 3") and len(lengths.notes) == 1
 
 
 def test_lengths_beyond_the_budget_are_found_in_any_world():

@@ -134,6 +134,10 @@ def test_cells_are_picked_wherever_their_rows_stand(tmp_path):
         expected = expected.assign(**{name: expected[name].astype(object)})
     pd.testing.assert_frame_equal(scores.of(chosen), expected, check_index_type=False)
     assert scores.of([]).empty and scores.of(["other"]).empty
+    coded = scores.coded(chosen)
+    assert isinstance(coded["item"].dtype, pd.CategoricalDtype)
+    names = dict.fromkeys(set(CATEGORIES) & {*held}, object)
+    pd.testing.assert_frame_equal(coded.astype(names), expected, check_index_type=False)
     distinct = scores.distinct(AXES)
     assert distinct["cell"].tolist() == held["cell"].astype(str).drop_duplicates().tolist()
 

@@ -20,7 +20,7 @@ from reassess.analysis.bundle import (
     SCORES,
     undecided_in,
 )
-from reassess.bundles.current import Gap, content_gap, gap, require_none, stale_data
+from reassess.bundles.current import Gap, Golds, content_gap, gap, require_none, stale_data
 from reassess.bundles.stored_answers import (
     ANSWERS,
     SAMPLED,
@@ -80,8 +80,10 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
         ReassessError: a cell has no results of its present spec and `partial` is off; or cells that
             should share their rows do not.
     """
-    pool = _pool_hashes(grid)
-    gaps = {cell.id: found for cell in grid.cells.values() if (found := _gap(grid, cell, pool))}
+    pool, golds = _pool_hashes(grid), Golds()
+    gaps = {
+        cell.id: found for cell in grid.cells.values() if (found := _gap(grid, cell, pool, golds))
+    }
     stale = stale_data(grid)
     if partial:
         for name, found in {**gaps, **stale}.items():
@@ -198,8 +200,8 @@ def _manifest(grid: Grid, cell: Cell, folder: Path) -> Json:
     }
 
 
-def _gap(grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes]) -> Gap | None:
-    return gap(grid, cell) or content_gap(grid, cell, pool)
+def _gap(grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes], golds: Golds) -> Gap | None:
+    return gap(grid, cell) or content_gap(grid, cell, pool, golds)
 
 
 def _why(grid: Grid, cell: Cell, found: Gap) -> str:

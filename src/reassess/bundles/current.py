@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, read_parquet, sha256_file
 from reassess.data.pool import GOLDS, SplitHashes, golds_hash
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Of a checkpoint, as training and evaluation each recorded them.
 HASHES = ("weights_hash", "checkpoint_hash")
@@ -110,13 +115,43 @@ def _judge_gaps(grid: Grid, cell: Cell, evaluated: Json) -> Iterator[Gap]:
         yield Gap("judged by other answers than were scored")
 
 
-def content_gap(grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes]) -> Gap | None:
+class Golds:
+    """The hashes of the right answers in tables of answers, by benchmark.
+
+    Most cells are scored on the same items, in the same order: these are hashed once.
+    """
+
+    def __init__(self) -> None:
+        """Start with no table."""
+        self._last: pd.DataFrame | None = None
+        self._hashes: dict[str, str] = {}
+
+    def of(self, path: Path) -> Mapping[str, str]:
+        """The hashes of a table's right answers.
+
+        Raises:
+            ReassessError: the file is missing or damaged.
+        """
+        answers = read_parquet(path, ["benchmark", *GOLDS])
+        if self._last is None or not self._last.equals(answers):
+            self._last = answers
+            self._hashes = {
+                str(benchmark): golds_hash(rows[list(GOLDS)].itertuples(index=False, name=None))
+                for benchmark, rows in answers.groupby("benchmark", sort=False)
+            }
+        return self._hashes
+
+
+def content_gap(
+    grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes], golds: Golds
+) -> Gap | None:
     """Whether the answers of a complete cell are those that were scored, and to the pool's items.
 
     Args:
         grid: the grid.
         cell: a cell without a `gap`.
         pool: the hashes of the pool's splits, as far as they are there.
+        golds: hashes the right answers.
     """
     files = [(grid.paths.predictions(cell.id), grid.paths.scores(cell.id), "predictions_hash")]
     if grid.config.evaluation.judge:
@@ -125,12 +160,10 @@ def content_gap(grid: Grid, cell: Cell, pool: Mapping[str, SplitHashes]) -> Gap 
         recorded = read_json(report).get("manifest", {})
         if name in recorded and recorded[name] != sha256_file(path):
             return Gap(f"{path.name} is not the file that {report.name} was written with")
-    answers = read_parquet(grid.paths.predictions(cell.id), ["benchmark", *GOLDS])
-    for benchmark, rows in answers.groupby("benchmark", sort=False):
-        split = pool.get(str(benchmark))
-        golds = rows[list(GOLDS)].itertuples(index=False, name=None)
-        if split is not None and golds_hash(golds) != split["golds_hash"]:
-            return Gap("scored on other items than the pool's", str(benchmark))
+    for benchmark, held in golds.of(grid.paths.predictions(cell.id)).items():
+        split = pool.get(benchmark)
+        if split is not None and held != split["golds_hash"]:
+            return Gap("scored on other items than the pool's", benchmark)
     return None
 
 

@@ -56,7 +56,7 @@ def write_scores(path: Path, cells: Cells, columns: Iterable[str]) -> None:
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, form.schema, compression="zstd") as writer,
     ):
-        formed = (_formed(frame.sort_values(KEYS, kind="stable"), form) for frame in cells())
+        formed = (_formed(frame, form).sort_values(KEYS, kind="stable") for frame in cells())
         for group in _groups(formed, form.frame.iloc[:0]):
             table = pa.Table.from_pandas(group, schema=form.schema, preserve_index=False)
             writer.write_table(table, row_group_size=ROWS)
@@ -69,7 +69,7 @@ def rewrite_scores(path: Path, into: Path) -> None:
         ReassessError: the file is missing or damaged.
     """
     scores = Scores.load(path, CATEGORIES)
-    write_scores(into, lambda: (scores.of([cell]) for cell in scores.cells), scores.columns)
+    write_scores(into, lambda: (scores.coded([cell]) for cell in scores.cells), scores.columns)
 
 
 def cells_of(frame: pd.DataFrame) -> Cells:
@@ -127,14 +127,14 @@ def _form(cells: Iterable[pd.DataFrame], columns: list[str]) -> _Form:
         for name in columns:
             missing = frame[name].isna().to_numpy()
             rows |= {int(of.argmax()) for of in (missing, ~missing) if of.any()}
-        few.append(typed(frame.iloc[sorted(rows)]))
+        few.append(typed(frame.iloc[sorted(rows)].astype(dict.fromkeys(values, object))))
     shown = pd.concat(few, ignore_index=True) if few else typed(pd.DataFrame(columns=columns))
     frame = settled(typed(shown), {name: sorted(held) for name, held in values.items()})
     return _Form(pa.Table.from_pandas(frame, preserve_index=False).schema, frame)
 
 
 def _formed(cell: pd.DataFrame, form: _Form) -> pd.DataFrame:
-    """The rows of a cell with the types of the whole table."""
+    """The rows of a cell with the types of the whole table, in which names sort as texts."""
     columns = {}
     for name, like in form.frame.items():
         held = cell[name] if name in cell else pd.Series(None, index=cell.index, dtype=object)

@@ -11,6 +11,7 @@ import pandas as pd
 from reassess.bundles.stored_answers import KEYS, SAMPLED, answers_by_cell, has_sampled
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.data.pool import SplitHashes, golds_hash, hashes_of
+from reassess.data.questions import AskedItem
 from reassess.grid.cells import Cell
 from reassess.grid.study import Grid
 from reassess.methods import Method
@@ -19,13 +20,14 @@ from reassess.verify.lengths import Lengths
 from reassess.verify.pools import ITEM, PLACE, Pool
 from reassess.verify.report import LISTED, listed
 from reassess.verify.stored import Stored, differing, shown
-from reassess.worlds.base import world_of
+from reassess.worlds.base import Reader, world_of
 
 OF_SAMPLES = {  # columns that only a study with further samples fills
     "samples": "further samples",
     "sampled_correct": "right further samples",
     SAMPLED: "texts of further samples",
 }
+TOGETHER = 1000  # items whose prompts are made at a time
 VARIED = 10  # different texts that two models hardly both write, unless they are nearly the same
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -221,7 +223,7 @@ class Items:
                 pool.prompts[key] = cell.id, both["prompt_hash"]
             else:
                 views = pool.ask(cell).views if own_view else None
-                hashes = reader.prompt_hashes(pool.asked if views is None else views)
+                hashes = _prompt_hashes(reader, pool.asked if views is None else views)
                 pool.prompts[key] = "", pd.Series(hashes, index=pool.places, dtype=object)
         first, due = pool.prompts[key]
         held, due = both["prompt_hash"].align(due, join="inner")
@@ -317,6 +319,12 @@ class Items:
         rows = rows[["item", "answer", "answer_kind", "item_family", "hops", "filled"]]
         rows = rows.astype(object).where(rows.notna(), None)
         return {"items": len(rows), "golds_hash": golds_hash(rows.to_numpy().tolist())}
+
+
+def _prompt_hashes(reader: Reader, items: Sequence[AskedItem]) -> list[str]:
+    """The hash of each item's prompt, a part of the items at a time: pictures take memory."""
+    parts = (items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER))
+    return [one for part in parts for one in reader.prompt_hashes(part)]
 
 
 def _no_hashes(held: object) -> str | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from reassess.verify.report import LISTED
@@ -14,6 +18,7 @@ from reassess.worlds.base import UNREADABLE, Reader
 # Answers of a cell for each one, beside a first, that may be written in unusual tokens:
 EXCUSED = 2000  # if it states an answer, or has more tokens than bytes
 EXCUSED_AS_NOISE = 200  # if it states nothing
+REMEMBERED = 200_000  # texts whose numbers of tokens are kept
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Answer:
     @property
     def size(self) -> str:
         """The length for a message."""
-        return f"length is {self.length}{' (truncated)' if self.truncated else ''}"
+        return _size(self.length, self.truncated)
 
     def impossible(self, budget: int) -> str | None:
         """Why the length cannot be, whatever the text; None if it can."""
@@ -65,6 +70,78 @@ class Unusual:
         return EXCUSED if self.states or self.beyond else EXCUSED_AS_NOISE
 
 
+def _size(length: int, truncated: bool) -> str:
+    return f"length is {length}{' (truncated)' if truncated else ''}"
+
+
+@dataclass
+class Repeated:
+    """The lengths of all answers, by the hash of family and text, to find texts that come again.
+
+    A large study has more texts than memory holds.
+
+    Attributes:
+        texts: of each answer, the hash.
+        sizes: of each answer, twice the length, and one more if it was truncated.
+        places: of each answer, the number of its benchmark and item.
+        numbers: those numbers.
+        cells: the cells, in the order of their answers.
+        ends: by cell, how many answers there are up to its last one.
+    """
+
+    texts: array[int] = field(default_factory=partial(array, "q"))
+    sizes: array[int] = field(default_factory=partial(array, "i"))
+    places: array[int] = field(default_factory=partial(array, "i"))
+    numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
+    cells: list[str] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def add(self, place: tuple[object, ...], answer: Answer) -> None:
+        """Take in an answer of the cell that is ended next."""
+        self.texts.append(hash((answer.family, answer.text)))
+        self.sizes.append(2 * answer.length + answer.truncated)
+        self.places.append(self.numbers.setdefault(place, len(self.numbers)))
+
+    def end(self, cell: str) -> None:
+        """Give a cell the answers since the last end."""
+        self.cells.append(cell)
+        self.ends.append(len(self.texts))
+
+    def unlike(self) -> tuple[list[str], int]:
+        """The answers that have another length than the first with the same text.
+
+        Returns:
+            A text on each, and how many answers have the text of one before.
+        """
+        texts, sizes = np.asarray(self.texts), np.asarray(self.sizes)
+        order = np.argsort(texts, kind="stable").astype(np.int32)  # the first of a text first
+        ordered = texts[order]
+        begins = np.ones(len(order), dtype=bool)
+        begins[1:] = ordered[1:] != ordered[:-1]
+        del ordered
+        first = order[begins][np.cumsum(begins, dtype=np.int32) - 1]
+        differ = np.flatnonzero(sizes[order] != sizes[first])
+        pairs = sorted(zip(order[differ].tolist(), first[differ].tolist(), strict=True))
+        names = [*self.numbers]
+        problems = [
+            f"{self._name(one, names)}: {self._shown(one)}, of the same text in "
+            f"{self._name(other, names)} {self._shown(other)}"
+            for one, other in pairs
+        ]
+        return problems, len(begins) - int(begins.sum())
+
+    def _name(self, number: int, places: list[tuple[object, ...]]) -> str:
+        return _name(self.cells[bisect(self.ends, number)], places[self.places[number]])
+
+    def _shown(self, number: int) -> str:
+        length, truncated = divmod(self.sizes[number], 2)
+        return _size(length, bool(truncated))
+
+
+def _name(cell: str, place: tuple[object, ...]) -> str:
+    return f"{cell} {' '.join(map(str, place))}"
+
+
 @dataclass
 class Lengths:
     """The lengths of texts so far, by family.
@@ -82,11 +159,9 @@ class Lengths:
     rows: dict[str, int] = field(default_factory=dict)
     noisy: set[str] = field(default_factory=set)
     tokens: dict[tuple[str, str], tuple[set[int], int]] = field(default_factory=dict)
-    usual: set[tuple[str, str]] = field(default_factory=set)
+    usual: array[int] = field(default_factory=partial(array, "q"))  # hashes of family and text
     unusual: list[Unusual] = field(default_factory=list)
-    first: dict[tuple[str, str], tuple[str, Answer]] = field(default_factory=dict)
-    repeated: int = 0
-    unlike: list[str] = field(default_factory=list)
+    repeated: Repeated = field(default_factory=Repeated)
     notes: list[str] = field(default_factory=list)
 
     def check(
@@ -107,16 +182,17 @@ class Lengths:
             self.noisy.add(cell)
         self._count(family, rows["completion"], reader)
         columns = rows[["completion", "length", "truncated", "extracted"]]
+        usual: set[int] = set()
         for place, text, length, truncated, extracted in columns.itertuples(name=None):
             answer = Answer(family, str(text), int(length), bool(truncated))
-            name, key = f"{cell} {' '.join(map(str, place))}", (family, answer.text)
+            name, key = _name(cell, place), (family, answer.text)
             if problem := answer.impossible(budget):
                 wrong.append(f"{name}: {problem}")
             elif reader is None:
                 if isinstance(extracted, str) and UNREADABLE not in answer.text:
-                    self._compare(name, key, answer)
+                    self.repeated.add(place, answer)
             elif answer.tokens in self.tokens[key][0]:
-                self.usual.add(key)
+                usual.add(hash(key))
             else:
                 due = min(self.tokens[key][0]) + (not answer.truncated)
                 problem = f"{name}: {answer.size}, derived as {due} ({shown(text)})"
@@ -126,29 +202,24 @@ class Lengths:
                     states = isinstance(extracted, str)
                     beyond = answer.tokens > answer.bytes
                     self.unusual.append(Unusual(cell, key, states, beyond, problem))
+        self.usual.extend(usual)
+        self.repeated.end(cell)
         yield from wrong[:LISTED]
         if len(wrong) > LISTED:
             yield f"{cell}: {len(wrong)} answers have a length that their texts do not"
 
-    def _compare(self, name: str, key: tuple[str, str], answer: Answer) -> None:
-        """Compare an answer with the first one that has the same text."""
-        if key not in self.first:
-            self.first[key] = name, answer
-            return
-        self.repeated += 1
-        first, other = self.first[key]
-        if answer != other:
-            self.unlike.append(f"{name}: {answer.size}, of the same text in {first} {other.size}")
-
     def conclude(self) -> Iterator[str]:
         """Yield the unusual lengths that are not accepted, once every cell is known."""
-        if len(self.unlike) > 1 + self.repeated // EXCUSED:
-            yield from self.unlike
+        unlike, repeated = self.repeated.unlike()
+        if len(unlike) > 1 + repeated // EXCUSED:
+            yield from unlike
         else:
-            self.notes += self.unlike
+            self.notes += unlike
+        stated = {hash(one.text) for one in self.unusual if one.states}
+        usual = stated.intersection(self.usual)
         rare: dict[tuple[str, int], list[Unusual]] = {}
         for one in self.unusual:
-            if one.states and one.text in self.usual:
+            if one.states and hash(one.text) in usual:
                 yield one.problem
             elif one.states or one.cell not in self.noisy:
                 rare.setdefault((one.cell, one.kind), []).append(one)
@@ -171,6 +242,8 @@ class Lengths:
     def _count(self, family: str, texts: pd.Series, reader: Reader | None) -> None:
         if reader is None:
             return
+        if len(self.tokens) > REMEMBERED:
+            self.tokens.clear()
         fresh = [text for text in dict.fromkeys(texts) if (family, text) not in self.tokens]
         for text, ways in zip(fresh, reader.lengths(fresh), strict=True):
             self.tokens[family, text] = ways, -1

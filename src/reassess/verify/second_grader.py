@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Protocol, cast
 
 import pandas as pd
@@ -100,6 +100,7 @@ class SecondGrader:
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9]+\.?\s*")
 
+REMEMBERED = 2**17  # comparisons of each kind: the same short answers come many times
 LONGEST = 1000  # characters of a text that is compared as text
 _TOO_LARGE = re.compile(r"[0-9]{16}|[0-9.]\s*[eE]\s*[-+]?[0-9]|\*\s*\*")
 _WORDS = re.compile(r"[0-9A-Za-z .,:;='$%?-]{1,400}")  # nothing that multiplies sums, or raises
@@ -120,7 +121,7 @@ def is_short(text: str) -> bool:
     return len(text) <= LONGEST
 
 
-@cache
+@lru_cache(maxsize=REMEMBERED)
 def _by_symbols(extracted: str, answer: str) -> bool:
     """math-verify."""
     from math_verify import parse, verify
@@ -139,7 +140,7 @@ def _by_symbols(extracted: str, answer: str) -> bool:
         return False  # it rejects what it cannot parse
 
 
-@cache
+@lru_cache(maxsize=REMEMBERED)
 def _by_text(extracted: str, answer: str) -> bool:
     """lm-eval's grader of MATH."""
     from lm_eval.tasks.hendrycks_math.utils import is_equiv

@@ -3,18 +3,17 @@
 import subprocess
 import sys
 from copy import deepcopy
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reassess.config.defaults import DEFAULT
 from reassess.core.errors import ReassessError
 from reassess.core.seeds import derive_seed
 from reassess.grid.study import Grid
-from reassess.training.engine import WINDOW, grouped_by_length, row_order
+from reassess.training.engine import row_order
 from reassess.worlds.micro.config import MicroConfig as Config
 
 ROOT = Path(__file__).parents[2]
@@ -101,30 +100,6 @@ def test_row_order_passes_over_all_rows_before_it_repeats_one(rows, count, seed)
     assert order == row_order(rows, count, seed)
     for start in range(0, count - rows + 1, rows):
         assert sorted(order[start : start + rows]) == list(range(rows))
-
-
-@given(
-    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60),
-    batch=st.integers(1, 9),
-    updates=st.integers(1, 2 * WINDOW + 5),
-    seed=st.integers(0, 9),
-)
-@settings(max_examples=60, deadline=None)
-def test_rows_of_like_length_share_an_update_and_no_row_is_lost(lengths, batch, updates, seed):
-    order = row_order(len(lengths), batch * updates, seed)
-    grouped = grouped_by_length(order, lengths, batch, seed)
-    assert grouped == grouped_by_length(order, lengths, batch, seed)
-    size = batch * WINDOW
-    for start in range(0, len(order), size):
-        window = grouped[start : start + size]
-        assert sorted(window) == sorted(order[start : start + size])
-        # No two updates overlap in lengths: they are cuts of the sorted window.
-        spans = sorted(
-            (min(held), max(held))
-            for first in range(0, len(window), batch)
-            for held in [[lengths[row] for row in window[first : first + batch]]]
-        )
-        assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def test_seeds_depend_on_every_axis():

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 require(Trainer)
 
-WINDOW = 32  # updates among which rows of like length are put together
 BEAT = 5.0  # seconds between two heartbeats
 LOGGED = {
     "loss": "loss",
@@ -74,28 +73,6 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
     permutations = [generator.permutation(rows) for _ in range(passes)]
     order: list[int] = np.concatenate(permutations)[:count].tolist()
     return order
-
-
-def grouped_by_length(
-    order: Sequence[int], lengths: Sequence[int], batch: int, seed: int
-) -> list[int]:
-    """The same rows in another order: those of an update of like length, updates in random order.
-
-    Rows change places with those of `WINDOW` updates only. With completions of very different
-    lengths, padding to the longest row of an update is a third of a training step.
-
-    Args:
-        order: row indices, `batch` of them an update.
-        lengths: tokens of each row.
-        batch: rows an update.
-        seed: decides the order of updates.
-    """
-    generator, grouped = np.random.default_rng(seed), list[int]()
-    for start in range(0, len(order), batch * WINDOW):
-        rows = sorted(order[start : start + batch * WINDOW], key=lambda row: lengths[row])
-        updates = [rows[first : first + batch] for first in range(0, len(rows), batch)]
-        grouped += (row for place in generator.permutation(len(updates)) for row in updates[place])
-    return grouped
 
 
 def seed_everything(seed: int) -> None:

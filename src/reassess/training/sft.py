@@ -18,7 +18,6 @@ from reassess.training.engine import (
     HistoryCallback,
     StrictResume,
     check_loss,
-    grouped_by_length,
     lengths,
     row_order,
     seed_everything,
@@ -118,7 +117,6 @@ def train_sft(
     probe: Probe | None = None,
     layout: Layout = ONE_CPU,
     save: bool = True,
-    group_by_length: bool = False,
 ) -> Outcome:
     """Fine-tune `model` in place.
 
@@ -132,7 +130,6 @@ def train_sft(
         probe: held-out items scored every `settings.probe_every` updates.
         layout: how the job uses its hardware.
         save: whether trainer checkpoints are written; a benchmark of speed needs none.
-        group_by_length: rows of like length share an update.
 
     Raises:
         ReassessError: the layout cannot divide the rows of an update.
@@ -140,10 +137,6 @@ def train_sft(
     seed_everything(order_seed)
     history, updates = History(), settings.updates(len(rows))
     once, accumulation = layout.split(settings.batch_size)
-    order = row_order(len(rows), settings.batch_size * updates, order_seed)
-    if group_by_length:
-        sizes = [len(row) + len(rest) for row, rest in zip(rows.prompts, rows.completions)]
-        order = grouped_by_length(order, sizes, settings.batch_size, order_seed)
     arguments = SFTConfig(
         output_dir=str(work),
         per_device_train_batch_size=once,
@@ -169,7 +162,7 @@ def train_sft(
         arguments.save_strategy = SaveStrategy.NO
     trainer = PreprocessedSftTrainer(
         rows,
-        order,
+        row_order(len(rows), settings.batch_size * updates, order_seed),
         history,
         work,
         model=model,

@@ -53,9 +53,7 @@ def train_base(grid: Grid, config: MicroConfig, name: str) -> None:
         settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
         pairs = base_items(world_seed, rows, stage, forbidden)
         order, folder = derive_seed(seed, stage), work / f"stage{stage}"
-        totals[f"stage{stage}"] = _fit(
-            model, processor, pairs, settings, order, folder, manifest, recipe.group_by_length
-        )
+        totals[f"stage{stage}"] = _fit(model, processor, pairs, settings, order, folder, manifest)
     save_checkpoint(model, processor, grid.paths.base(name))
     _report(manifest, model, grid.paths.base(name), totals, grid.paths.base_manifest(name))
     shutil.rmtree(work, ignore_errors=True)
@@ -96,21 +94,12 @@ def _fit(
     order_seed: int,
     work: Path,
     manifest: Manifest,
-    group_by_length: bool = False,
 ) -> dict[str, float]:
     """Train in place by `train_sft`, resuming in `work`; return the running totals."""
     items, texts = [item for item, _ in pairs], [text for _, text in pairs]
     rows = preprocess(items, texts, processor, prompt)
     work.mkdir(parents=True, exist_ok=True)
-    history, resumed = train_sft(
-        model,
-        processor,
-        rows,
-        settings,
-        order_seed=order_seed,
-        work=work,
-        group_by_length=group_by_length,
-    )
+    history, resumed = train_sft(model, processor, rows, settings, order_seed=order_seed, work=work)
     manifest.add(resumed=resumed)
     return dict(history.totals)
 

@@ -23,11 +23,6 @@ class BaseRecipe(Strict):
     )
     direct_steps: int = Field(150, gt=0, description="stage 2: updates")
     direct_learning_rate: Rate = Field(1e-3, description="stage 2: peak learning rate")
-    group_by_length: bool = Field(
-        False,
-        description="rows of like length share an update, so that less is padded",
-        exclude_if=lambda grouped: not grouped,  # specs of configs without it stay as they are
-    )
 
 
 class TeacherRecipe(Strict):

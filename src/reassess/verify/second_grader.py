@@ -54,7 +54,8 @@ class SecondGrader:
             regraded: our verdicts on them, in the same order.
         """
         verdicts = regraded[["correct", "extracted"]].itertuples(index=False)
-        for row, (correct, extracted) in zip(rows.itertuples(), verdicts, strict=True):
+        named = rows[[*AnswerRow.__annotations__]].itertuples()
+        for row, (correct, extracted) in zip(named, verdicts, strict=True):
             answer = cast("AnswerRow", row)
             grader = GRADERS.get(str(answer.answer_kind))
             if grader is None or extracted is None:

@@ -649,9 +649,10 @@ def test_cells_without_results_are_named(tmp_path):
 # --- what is no difference ---------------------------------------------------------------------------
 
 
-def test_specs_of_an_earlier_version_are_derived_as_of_it(tmp_path):
+@pytest.mark.parametrize("what", ["verifier", "sampling"])
+def test_specs_of_an_earlier_version_are_derived_as_of_it(tmp_path, what):
     part = Part()
-    specs = SpecsOf(part.grid, replace(present_versions(part.grid), verifier=1))
+    specs = SpecsOf(part.grid, replace(present_versions(part.grid), **{what: 1}))
     for cell in part.grid.cells.values():
 
         def change(record, cell=cell):
@@ -667,7 +668,7 @@ def test_specs_of_an_earlier_version_are_derived_as_of_it(tmp_path):
         report["spec_hash"] = specs.traces_hash(*name.split("/"))
     report = verify_contents(part.write(tmp_path))
     assert report.differences == []
-    assert any("verifier 1, 2 here" in note for note in report.notes)
+    assert any(f"{what} 1, 2 here" in note for note in report.notes)
 
 
 def test_a_config_that_would_load_something_needs_trust(tmp_path):

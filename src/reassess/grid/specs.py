@@ -14,6 +14,7 @@ from reassess.verifier import VERSION as VERIFIER
 
 Spec = Json  # whatever decides a result
 
+SAMPLING = 2  # version of how tokens are drawn; raised when the same seed gives other completions
 PREDICTIONS = 2  # version of the table of predictions; raised when older evaluations lack a column
 
 
@@ -81,6 +82,7 @@ class Specs:
             "temperature": settings.temperature,
             "max_new_tokens": settings.max_new_tokens,
             "verifier": VERIFIER,
+            "sampling": SAMPLING,
         }
 
     def traces_hash(self, family: str, distribution: str) -> str:
@@ -128,7 +130,15 @@ class Specs:
             spec["rows"] = self.rows_hash(family, cell.distribution)
         if arm.method.kind == "rl":
             spec["verifier"] = VERIFIER
+        if arm.method.kind == "rl" or self._has_sampled_rows(cell):
+            spec["sampling"] = SAMPLING
         return spec | self._world.training_spec(cell.model)
+
+    def _has_sampled_rows(self, cell: Cell) -> bool:
+        distribution = cell.distribution
+        return distribution is not None and (
+            self._config.distributions[distribution].source == "teacher"
+        )
 
     def train_hash(self, cell: Cell) -> str:
         """The hash of `train`: the reason for which Snakemake trains a cell again."""
@@ -142,13 +152,14 @@ class Specs:
     def evaluation(self, cell: Cell) -> Spec:
         """Everything that can change a cell's scores: its training and the protocol."""
         protocol = self._config.evaluation.model_dump(exclude={"folders", "judge"})
-        return {
+        spec = {
             "train": self.train_hash(cell),
             "pool": self.pool_hash(),
             "evaluation": protocol,
             "predictions": PREDICTIONS,
             "verifier": VERIFIER,
         }
+        return spec | {"sampling": SAMPLING} if protocol["samples"] else spec
 
     def evaluation_hash(self, cell: Cell) -> str:
         """The hash of `evaluation`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reassess.core.files import Json
 from reassess.grid.cells import Cell
-from reassess.grid.specs import PREDICTIONS, Spec, Specs
+from reassess.grid.specs import PREDICTIONS, SAMPLING, Spec, Specs
 from reassess.grid.study import Grid
 from reassess.verifier import VERSION as VERIFIER
 
@@ -20,23 +20,30 @@ class Versions:
     Attributes:
         verifier: of the verifier.
         predictions: of the table of answers.
+        sampling: of how tokens are drawn; specs of the first state none.
         methods: of each method, by its name.
     """
 
     verifier: int
     predictions: int
+    sampling: int
     methods: Mapping[str, int]
 
     def named(self) -> dict[str, int]:
         """Each number with what it is of."""
         methods = {f"method {name}": number for name, number in sorted(self.methods.items())}
-        return {"verifier": self.verifier, "predictions": self.predictions, **methods}
+        return {
+            "verifier": self.verifier,
+            "predictions": self.predictions,
+            "sampling": self.sampling,
+            **methods,
+        }
 
 
 def present_versions(grid: Grid) -> Versions:
     """Those of this version."""
     methods = {arm.method.name: arm.method.version for arm in grid.arms.values()}
-    return Versions(VERIFIER, PREDICTIONS, methods)
+    return Versions(VERIFIER, PREDICTIONS, SAMPLING, methods)
 
 
 def stored_versions(grid: Grid, records: Mapping[str, Json]) -> Versions:
@@ -58,6 +65,7 @@ def stored_versions(grid: Grid, records: Mapping[str, Json]) -> Versions:
     return Versions(
         verifier=most.get("verifier", present.verifier),
         predictions=most.get("predictions", present.predictions),
+        sampling=most.get("sampling", present.sampling),
         methods={
             name: most.get(f"method {name}", number) for name, number in present.methods.items()
         },
@@ -66,8 +74,11 @@ def stored_versions(grid: Grid, records: Mapping[str, Json]) -> Versions:
 
 def _stated(grid: Grid, cell: Cell, record: Json) -> Iterator[tuple[str, object]]:
     train, evaluate = (_dict(record, part, "spec") for part in ("train", "evaluate"))
-    for spec in (train, evaluate):
+    due = grid.specs.train(cell), grid.specs.evaluation(cell)
+    for spec, present in zip((train, evaluate), due, strict=True):
         yield "verifier", spec.get("verifier")
+        if spec and "sampling" in present:
+            yield "sampling", spec.get("sampling", 1)
     yield "predictions", evaluate.get("predictions")
     yield f"method {grid.arms[cell.arm].method.name}", _dict(train, "method").get("version")
 
@@ -102,5 +113,8 @@ class SpecsOf(Specs):
         return self._numbered(super().evaluation(cell))
 
     def _numbered(self, spec: Spec) -> Spec:
-        numbers = {"verifier": self._versions.verifier, "predictions": self._versions.predictions}
-        return {name: numbers.get(name, value) for name, value in spec.items()}
+        numbers = self._versions.named()
+        made = {name: numbers.get(name, value) for name, value in spec.items()}
+        if made.get("sampling") == 1:
+            del made["sampling"]  # the first version stated none
+        return made

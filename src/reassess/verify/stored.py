@@ -64,7 +64,8 @@ class Stored:
     @cached_property
     def versions(self) -> list[Versions]:
         """By grid, the version numbers that its specs were made with."""
-        return [stored_versions(grid, self.records) for grid in self.grids]
+        traces = self.bundle.study["traces"]
+        return [stored_versions(grid, self.records, traces) for grid in self.grids]
 
     @cached_property
     def _specs(self) -> list[Specs]:

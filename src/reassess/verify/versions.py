@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from reassess.core.files import Json
 from reassess.grid.cells import Cell
@@ -46,14 +47,16 @@ def present_versions(grid: Grid) -> Versions:
     return Versions(VERIFIER, PREDICTIONS, SAMPLING, methods)
 
 
-def stored_versions(grid: Grid, records: Mapping[str, Json]) -> Versions:
+def stored_versions(grid: Grid, records: Mapping[str, Json], traces: Json) -> Versions:
     """Those that most manifests of a grid's cells state; this version's where none does.
 
-    A bundle has one of each, because it is collected under one version.
+    A bundle has one of each, because it is collected under one version. Where no cell was trained
+    on what is sampled, the hashes of traces tell how it was.
 
     Args:
         grid: the grid.
         records: by cell, the manifests of its jobs by `train` and `evaluate`.
+        traces: the study's reports on traces, by `family/distribution`.
     """
     counts: dict[str, Counter[int]] = {}
     for name, cell in grid.cells.items():
@@ -62,13 +65,27 @@ def stored_versions(grid: Grid, records: Mapping[str, Json]) -> Versions:
                 counts.setdefault(what, Counter())[number] += 1
     most = {what: count.most_common(1)[0][0] for what, count in counts.items()}
     present = present_versions(grid)
-    return Versions(
+    versions = Versions(
         verifier=most.get("verifier", present.verifier),
         predictions=most.get("predictions", present.predictions),
         sampling=most.get("sampling", present.sampling),
         methods={
             name: most.get(f"method {name}", number) for name, number in present.methods.items()
         },
+    )
+    if "sampling" in most:
+        return versions
+    earlier = (replace(versions, sampling=number) for number in range(SAMPLING - 1, 0, -1))
+    return next((one for one in earlier if _has_traces(grid, one, traces)), versions)
+
+
+def _has_traces(grid: Grid, versions: Versions, traces: Json) -> bool:
+    """Whether some sampled traces of a study have the specs of a version."""
+    specs = SpecsOf(grid, versions)
+    sampled = (n for n, one in grid.config.distributions.items() if one.source == "teacher")
+    return any(
+        _dict(traces, f"{family}/{name}").get("spec_hash") == specs.traces_hash(family, name)
+        for family, name in product(grid.config.teachers, sampled)
     )
 
 

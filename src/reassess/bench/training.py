@@ -64,7 +64,7 @@ def sft(grid: Grid) -> list[Measurement]:
 
 def grpo(grid: Grid) -> list[Measurement]:
     """A GRPO update, against TRL's own trainer."""
-    steps = 8
+    steps = 32  # so that what a run costs once, half a second, is a small part
     run = training_run(grid, grid.cell(f"{MODEL}/same-family/600/grpo/seed1"))
     settings = RlSettings(max_steps=steps, save_every=NEVER)
 

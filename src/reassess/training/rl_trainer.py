@@ -190,12 +190,14 @@ class PreprocessedGrpoTrainer(StrictResume, GRPOTrainer):  # type: ignore[misc]
             labels[:, -logits_to_keep:] = completion_ids.masked_fill(~scored, IGNORED)
             head = {"labels": labels, "fused_lm_head": True}
             with self.accelerator.autocast():
-                output = self._whole(model, input_ids, attention_mask, group, mask.shape[1], **head)
+                output = self._whole(
+                    model, input_ids, attention_mask, group, logits_to_keep, **head
+                )
             entropy = output.entropy[:, -logits_to_keep:] if compute_entropy else None
             return output.log_probs[:, -logits_to_keep:], entropy
         if self.args.gradient_checkpointing:  # which allows no cache
             kept = {"logits_to_keep": logits_to_keep + 1, "use_cache": False}
-            output = self._whole(model, input_ids, attention_mask, group, mask.shape[1], **kept)
+            output = self._whole(model, input_ids, attention_mask, group, logits_to_keep, **kept)
             logits = output.logits[:, :-1]
         else:
             logits = self._after_prompts(model, completion_ids, mask, group)

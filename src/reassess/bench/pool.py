@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +15,7 @@ from reassess.bench.common import Measurement, repeated, seconds_of
 from reassess.core.images import open_image
 from reassess.grid.study import Grid
 from reassess.worlds.hub.overlap import image_hash
-from reassess.worlds.hub.pool import PoolReport, Screen, read_items
+from reassess.worlds.hub.pool import PoolReport, Screen, checkers, read_items
 from reassess.worlds.hub.source import find_source
 from reassess.worlds.hub.testing.data_sets import find_example
 from reassess.worlds.hub.testing.drawing import png
@@ -32,7 +31,7 @@ def pool(grid: Grid) -> list[Measurement]:
     folder = grid.source.parent / "snapshot"
     _write_snapshot(folder, images)
     # Earlier benchmarks left threads in this process: a fork of it could wait for one for ever.
-    with ProcessPoolExecutor(2, get_context("spawn")) as workers:
+    with checkers(2, get_context("spawn")) as workers:
         tests = list(read_items(SOURCE, source, folder, PoolReport(), workers, TESTS))
 
         def build() -> None:

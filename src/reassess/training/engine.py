@@ -176,6 +176,9 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
 class StrictResume:
     """Mixin: a trainer takes all its weights from a checkpoint, converted by name, or fails.
 
+    It also leaves out transformers' estimate of FLOPs, for which every update would look through
+    all modules; `reassess.training.flops` counts them.
+
     transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose
     weights are saved under other names than they have in memory (LLaVA is one) then silently resume
     with none of their weights.
@@ -194,6 +197,10 @@ class StrictResume:
             return
         saved = load_model(Path(resume_from_checkpoint))
         (self.model if model is None else model).load_state_dict(saved.state_dict(), strict=True)
+
+    def floating_point_ops(self, inputs: dict[str, object]) -> int:
+        """Nothing; see the class."""
+        return 0
 
 
 def check_loss(loss: Tensor, step: int, work: Path) -> None:

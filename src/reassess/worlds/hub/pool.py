@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing.context import BaseContext
 from multiprocessing.util import Finalize
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def build(
     """
     config, report = repositories.config, PoolReport()
     world = config.world
-    with ProcessPoolExecutor(world.workers, initializer=_end_with_symbolic_worker) as workers:
+    with checkers(world.workers) as workers:
 
         def read(name: str, adapter: str, limit: int | None = None) -> Iterator[HubItem]:
             folder = repositories.data_snapshot(adapter)
@@ -180,7 +181,7 @@ def read_items(
         source: the adapter.
         snapshot: the folder of its repository.
         report: where rows are counted.
-        workers: processes that decode images and check right answers.
+        workers: the processes of `checkers`.
         limit: the largest number of items; None: all.
     """
     count = 0
@@ -252,6 +253,16 @@ def _chunks(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def checkers(count: int, context: BaseContext | None = None) -> ProcessPoolExecutor:
+    """Processes that decode images and check right answers, for `read_items`.
+
+    Args:
+        count: how many.
+        context: how they are started; None: as the system's default is.
+    """
+    return ProcessPoolExecutor(count, context, initializer=_end_with_symbolic_worker)
 
 
 def _end_with_symbolic_worker() -> None:

@@ -43,7 +43,13 @@ OVERRIDDEN = {
     ),
     "Trainer": Private(
         package="transformers",
-        methods=("_load_from_checkpoint", "_get_train_sampler", "compute_loss", "training_step"),
+        methods=(
+            "_load_from_checkpoint",
+            "_get_train_sampler",
+            "compute_loss",
+            "floating_point_ops",
+            "training_step",
+        ),
         attributes=("is_deepspeed_enabled", "is_fsdp_enabled", "model_accepts_loss_kwargs"),
     ),
 }

@@ -1,6 +1,8 @@
 """The pool of the hub world: one schema, one order, and nothing that a benchmark holds."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 
@@ -160,3 +162,22 @@ def test_prompts_are_measured_as_the_processor_makes_them(stand_in):
     rows = preprocess(train, None, processor, stand_in.world.prompt)
     assert measured == [len(prompt) for prompt in rows.prompts]
     assert measured[0] > measured[1]
+
+
+COMPARED = """
+from multiprocessing import get_context
+from reassess.verifier import golds
+from reassess.worlds.hub.pool import checkers
+
+with checkers(1, get_context({start!r})) as workers:
+    print(workers.submit(golds.problem, r"\\frac{{x^2-1}}{{x-1}}", "math").result())
+"""
+HANGS = 600  # seconds: far more than it takes on any machine
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_process_that_compared_symbols_ends(start):
+    code = [sys.executable, "-c", COMPARED.format(start=start)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=HANGS)
+    assert (done.returncode, done.stdout) == (0, "None\n"), done.stderr

@@ -176,12 +176,12 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
 class StrictResume:
     """Mixin: a trainer takes all its weights from a checkpoint, converted by name, or fails.
 
-    It also leaves out transformers' estimate of FLOPs, for which every update would look through
-    all modules; `reassess.training.flops` counts them.
-
     transformers' `Trainer` loads the state dict as it was saved, and leniently. Families whose
     weights are saved under other names than they have in memory (LLaVA is one) then silently resume
     with none of their weights.
+
+    transformers' estimate of FLOPs is left out: `reassess.training.flops` counts them, and the
+    estimate looks through all modules at every update.
     """
 
     model: Model
@@ -199,7 +199,7 @@ class StrictResume:
         (self.model if model is None else model).load_state_dict(saved.state_dict(), strict=True)
 
     def floating_point_ops(self, inputs: dict[str, object]) -> int:
-        """Nothing; see the class."""
+        """No estimate; see the class."""
         return 0
 
 

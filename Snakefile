@@ -39,7 +39,7 @@ report: "workflow/report/workflow.rst"
 
 wildcard_constraints:
     cell=CELL,
-    model=any_of(GRID.config.models),
+    base=any_of(GRID.bases),
     family=any_of(GRID.config.teachers),
     distribution=any_of(GRID.config.distributions),
     figure=any_of(figure_names()),

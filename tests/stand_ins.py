@@ -5,6 +5,7 @@ from io import BytesIO
 import yaml
 
 from reassess.core.project import ROOT
+from reassess.grid.cells import Base
 from reassess.grid.study import Grid
 
 MODEL = "qwen2-vl-2b"
@@ -32,7 +33,7 @@ def grid_with_pool(folder):
     for kind, repo in grid.world.repositories(grid):
         if kind == "dataset" or repo.endswith("VL-2B-Instruct"):
             grid.world.fetch(grid, kind, repo)
-    grid.world.build_base(grid, MODEL)
+    grid.world.build_base(grid, Base(MODEL))
     grid.world.build_pool(grid)
     return grid
 

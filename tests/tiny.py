@@ -32,7 +32,7 @@ def tiny_config(
         models: names of the models that run.
         plugins: folders with methods.
         settings: by arm, settings in place of its tiny ones.
-        changes: parts of the config to replace.
+        changes: parts of the config to replace; of `world`, keys.
     """
     studies = dict.fromkeys(STUDIES)
     studies["capacity"] = {
@@ -62,6 +62,7 @@ def tiny_config(
     half = {**config["methods"]["grpo"], "uses": "grpo", "format_weight": 0.5}
     config["methods"]["grpo-half"] = half
     config["methods"] |= settings or {}
+    config["world"] |= changes.pop("world", {})
     config |= changes
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(config))

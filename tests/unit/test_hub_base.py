@@ -12,6 +12,7 @@ from stand_ins import MODEL, ONE_TEACHER, encoded, stand_in_grid
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, sha256_file
 from reassess.data.pool import read_pool
+from reassess.grid.cells import Base
 from reassess.workflow.jobs.inputs import check_base
 from reassess.worlds.hub.base import with_pixels
 from reassess.worlds.hub.config import Pixels
@@ -88,7 +89,7 @@ def flip(path):
 def test_a_base_states_its_files_and_holds_only_what_is_fetched(own_cache):
     extra = weights_in_cache(own_cache).with_name("modeling_custom.py")
     extra.write_text("")
-    own_cache.world.build_base(own_cache, MODEL)
+    own_cache.world.build_base(own_cache, Base(MODEL))
     stated = read_json(own_cache.paths.base_manifest(MODEL))
     assert "preprocessor_config.json" in stated["checkpoint_files"]
     assert extra.name not in stated["checkpoint_files"]
@@ -97,7 +98,7 @@ def test_a_base_states_its_files_and_holds_only_what_is_fetched(own_cache):
 
 
 def test_a_file_damaged_in_the_cache_is_named(own_cache):
-    own_cache.world.build_base(own_cache, MODEL)
+    own_cache.world.build_base(own_cache, Base(MODEL))
     weights = weights_in_cache(own_cache)
     flip(weights)
     with pytest.raises(ReassessError, match="reassess fetch") as caught:
@@ -112,10 +113,10 @@ def test_a_base_is_laid_out_from_the_pinned_weights_alone(own_cache, monkeypatch
     public = own_cache.world.public
     monkeypatch.setattr(public, "pin", lambda kind, repo: pin)
     monkeypatch.setattr(public, "model_snapshot", lambda repo: snapshot)
-    own_cache.world.build_base(own_cache, MODEL)
+    own_cache.world.build_base(own_cache, Base(MODEL))
     flip(weights)
     with pytest.raises(ReassessError, match=r"model\.safetensors.*fetch"):
-        own_cache.world.build_base(own_cache, MODEL)
+        own_cache.world.build_base(own_cache, Base(MODEL))
 
 
 def test_a_stand_in_can_be_read_by_whoever_reads_its_configs(stand_in):

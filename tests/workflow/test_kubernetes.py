@@ -39,7 +39,10 @@ class Cluster:
             "FAKE_CLUSTER": str(self.jobs),
         }
         sft = {**SFT, "max_steps": UPDATES, "save_every": 50, "probe_every": UPDATES}
-        tiny_config(folder, settings={"sft": sft}, results="results", scratch="scratch")
+        # The cells start from the second base of their model.
+        replicates = {"seeds": [2], "world": {"bases": 2}}
+        places = {"results": "results", "scratch": "scratch"}
+        tiny_config(folder, settings={"sft": sft}, **places, **replicates)
         # The profile is used as from the project's folder; only the template is a site's own.
         profile = folder / "workflow/profiles/kubernetes"
         shutil.copytree(ROOT / "workflow/profiles/kubernetes", profile)
@@ -134,6 +137,8 @@ def test_a_grid_is_finished_though_its_trainer_is_preempted_and_snakemake_killed
     cluster.finish(process)
 
     assert read_json(manifest)["resumed"] is True
+    base = read_json(cluster.folder / grid.paths.base_manifest("llava-w32@2"))
+    assert read_json(manifest)["start_weights_hash"] == base["weights_hash"]
     # Kubernetes started the first again by itself; the second took its result over.
     assert len(cluster.created("train")) == 2
     requested = resources_of(job)

@@ -41,9 +41,9 @@ rule build_base:
     params:
         spec=build_base_job.spec,
     message:
-        "base: {wildcards.model}"
+        "base: {wildcards.base}"
     shell:
-        "exec reassess job build-base --model {wildcards.model:q} --config {CONFIG:q} > {log:q} 2>&1"
+        "exec reassess job build-base --base {wildcards.base:q} --config {CONFIG:q} > {log:q} 2>&1"
 
 
 rule build_teacher:

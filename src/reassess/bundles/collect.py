@@ -101,7 +101,7 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
         if grid.kind(cell) != "none":
             histories.append(read_parquet(folder / "history.parquet").assign(**axes_of(grid, cell)))
     frame = _frame(manifests, MANIFESTS).sort_values("cell")
-    require_identical_rows(frame)
+    require_identical_rows(frame, row_draws=grid.config.row_draws)
     tables = {
         "history": _concat(histories, HISTORY),
         "manifests": frame,
@@ -222,18 +222,22 @@ def _why(grid: Grid, cell: Cell, found: Gap) -> str:
     )
 
 
-def require_identical_rows(manifests: pd.DataFrame) -> None:
+def require_identical_rows(manifests: pd.DataFrame, *, row_draws: bool) -> None:
     """Refuse to compare cells that were trained on different rows.
 
     Hashes of the rows' content and hashes of their ids, of older versions, are compared each with
     their like.
+
+    Args:
+        manifests: a row for each cell.
+        row_draws: whether seeds draw their rows, so that only cells of one seed share them.
 
     Raises:
         ReassessError: names two such cells.
     """
     trained = manifests.dropna(subset=["rows_hash"])
     of_content = trained["rows_hash"].astype(str).str.startswith(CONTENT).rename("of_content")
-    shared = ["family", "distribution", "size"]
+    shared = ["family", "distribution", "size", *(["seed"] if row_draws else [])]
     for (*axes, _), group in trained.groupby([*shared, of_content], dropna=False):
         if group["rows_hash"].nunique() > 1:
             first = group.drop_duplicates("rows_hash")["cell"].tolist()[:2]
@@ -258,6 +262,7 @@ def study_of(
         pool: the hashes of the pool's splits, by name.
     """
     config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
+    bases = grid.config.world.bases
     return {
         "format": FORMAT,
         "grid": grid.config.grid,
@@ -273,6 +278,7 @@ def study_of(
             for name, benchmark in grid.benchmarks.items()
         ],
         "models": {name: model.model_dump() for name, model in grid.config.models.items()},
+        **({"bases": bases} if bases > 1 else {}),
         "arms": {
             name: arm.settings.model_dump() | _method(arm.method) for name, arm in grid.arms.items()
         },

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import reprlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal
@@ -54,6 +54,10 @@ FREE = {  # sections on which configs of one comparison agree, but for these: pl
         "engine_memory",
     },
 }
+LEFT_OUT: Json = {  # keys that a config leaves out, by section, and what it means then
+    "": {"row_draws": False},
+    "world": {"bases": 1, "main_items": None},
+}
 LISTED = 5  # conflicts of one kind that are named
 
 
@@ -97,7 +101,8 @@ def merge(
         from_second = _from_second(left, right, keep)
         study = study_of_both(left.study, right.study)
         frames = {name: _rows(*roots, name, from_second) for name in FRAMES}
-        require_identical_rows(frames["manifests"])
+        row_draws = bool(study["config"].get("row_draws"))
+        require_identical_rows(frames["manifests"], row_draws=row_draws)
         with tempfile.TemporaryDirectory(prefix="reassess-merge-") as temporary:
             folder = Path(temporary)
             write_bundle(folder, frames, study)
@@ -220,13 +225,13 @@ def _require_one_protocol(left: Json, right: Json) -> None:
         ReassessError: a setting differs; names it.
     """
     for section, free in FREE.items():
-        ours, theirs = left.get(section, {}), right.get(section, {})
-        for name in sorted({*ours} & {*theirs} - free):  # an older version lacks some
-            if ours[name] != theirs[name]:
-                raise ReassessError(
-                    f"the bundles disagree on {section}.{name} ({reprlib.repr(ours[name])}, "
-                    f"{reprlib.repr(theirs[name])}): their results cannot be compared"
-                )
+        _require_same(section, left.get(section, {}), right.get(section, {}), free)
+    for section, defaults in LEFT_OUT.items():
+        ours, theirs = (
+            {name: part.get(name, value) for name, value in defaults.items()}
+            for part in (one.get(section, {}) if section else one for one in (left, right))
+        )
+        _require_same(section, ours, theirs)
     ours, theirs = map(_distributions, (left, right))
     _union("distribution", ours, theirs)
     if lacking := sorted({*ours} ^ {*theirs}):
@@ -235,6 +240,16 @@ def _require_one_protocol(left: Json, right: Json) -> None:
             "have a trace in every distribution, so theirs may be others; name it in both configs"
         )
     _union("teacher of family", left.get("teachers", {}), right.get("teachers", {}))
+
+
+def _require_same(section: str, ours: Json, theirs: Json, free: Set[str] = frozenset()) -> None:
+    for name in sorted({*ours} & {*theirs} - free):  # an older version lacks some
+        if ours[name] != theirs[name]:
+            raise ReassessError(
+                f"the bundles disagree on {'.'.join(filter(None, (section, name)))} "
+                f"({reprlib.repr(ours[name])}, {reprlib.repr(theirs[name])}): their results cannot "
+                "be compared"
+            )
 
 
 def _distributions(config: Json) -> Json:

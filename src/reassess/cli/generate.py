@@ -99,7 +99,7 @@ def default_config() -> str:
         if isinstance(value, BaseModel):
             lines += [f"{name}:", *_documented(value, "  ")]
         else:
-            content = DEFAULT.get(name, config.model_dump(mode="json").get(name))
+            content = DEFAULT.get(name, config.model_dump(mode="json").get(name, value))
             lines.append(_yaml({name: content}).rstrip())
         lines.append("")
     return "\n".join(lines)

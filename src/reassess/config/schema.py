@@ -48,6 +48,13 @@ class World(Strict):
     probe_items: int = Field(
         100, gt=0, description="held-out items scored during training; in no benchmark"
     )
+    bases: int = Field(
+        1,
+        gt=0,
+        le=1000,
+        description="base checkpoints a model; seed s starts from base (s - 1) mod bases + 1",
+        exclude_if=lambda bases: bases == 1,
+    )
 
 
 class Model(Strict):
@@ -165,6 +172,11 @@ class Config(Strict):
         description="folders with further method files, relative to this file",
     )
     seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
+    row_draws: bool = Field(
+        False,
+        description="each seed draws its own rows, seed 1 the first; false: all train on those",
+        exclude_if=lambda drawn: not drawn,
+    )
     world: World = Field(
         default_factory=World,
         description="the world: pool, models and benchmarks that belong together",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from reassess.config.names import is_name
@@ -51,6 +52,40 @@ class Cell:
     def of_arm(self, arm: str) -> Cell:
         """The cell of another arm with the same model, rows and seed."""
         return replace(self, arm=arm)
+
+
+@dataclass(frozen=True, order=True)
+class Base:
+    """A base checkpoint: one of the replicates of a model, each trained from its own seed."""
+
+    model: str
+    replicate: int = 1
+
+    @property
+    def name(self) -> str:
+        """The model's name; of a further replicate `MODEL@K`, which no model can be called."""
+        return self.model if self.replicate == 1 else f"{self.model}@{self.replicate}"
+
+    @classmethod
+    def of_name(cls, name: str) -> Base:
+        """The base whose name this is.
+
+        Raises:
+            ReassessError: it is no base's name.
+        """
+        model, _, number = name.partition("@")
+        base = cls(model, int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 1)
+        if base.name != name or base.replicate < 1 or not is_name(model):
+            raise ReassessError(f"{name!r} is no base's name: MODEL, or MODEL@K for replicate K")
+        return base
+
+
+def replicate_of(seed: int, bases: int) -> int:
+    """The replicate, from 1 on, that runs of a seed start from; of the seed alone.
+
+    So a cell is the same whichever other seeds a grid has, and grids of other seeds can be merged.
+    """
+    return (seed - 1) % bases + 1
 
 
 @dataclass(frozen=True)

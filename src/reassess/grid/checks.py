@@ -53,6 +53,26 @@ def check_names(config: Config, source: Path, benchmarks: Iterable[str]) -> None
         _check_study(config, source, name, study)
 
 
+def check_bases(config: Config, source: Path, replicated: bool) -> None:
+    """Check that the world can make as many base checkpoints as the config has.
+
+    Args:
+        config: the config.
+        source: its file, for messages.
+        replicated: whether the world trains its bases.
+
+    Raises:
+        ReassessError: it takes them as they were published.
+    """
+    bases = config.world.bases
+    if bases > 1 and not replicated:
+        problem = (
+            f"{bases}; the {config.world.kind} world takes each base as it was published, which is "
+            "one draw of pre-training: leave it at 1"
+        )
+        raise _error(source, "world.bases", problem)
+
+
 def check_splits(splits: Sequence[str], source: Path) -> None:
     """Check that no two splits of the pool are one file.
 

@@ -42,13 +42,13 @@ class Paths:
         """The folder of the micro world's tokenizer."""
         return self.scratch / "tokenizer"
 
-    def base(self, model: str) -> Path:
-        """The folder of a model's base checkpoint."""
-        return self.scratch / "models" / model / "base"
+    def base(self, base: str) -> Path:
+        """The folder of a base checkpoint; a model's first base has the model's name."""
+        return self.scratch / "models" / base / "base"
 
-    def base_manifest(self, model: str) -> Path:
+    def base_manifest(self, base: str) -> Path:
         """The manifest of a base checkpoint."""
-        return self.results / "models" / model / "base.json"
+        return self.results / "models" / base / "base.json"
 
     def teacher(self, family: str) -> Path:
         """The folder of a family's teacher, where the world trains one."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from reassess.config.schema import Config
 from reassess.core.files import Json, canonical_json, sha256_text
+from reassess.core.seeds import derive_seed
 from reassess.grid.benchmarks import Benchmark
-from reassess.grid.cells import Arm, Cell
+from reassess.grid.cells import Arm, Base, Cell, replicate_of
 from reassess.grid.world import AnyWorld
 from reassess.methods import source_of
 from reassess.verifier import VERSION as VERIFIER
@@ -15,6 +16,7 @@ from reassess.verifier import VERSION as VERIFIER
 Spec = Json  # whatever decides a result
 
 SAMPLING = 2  # version of how tokens are drawn; raised when the same seed gives other completions
+ROW_DRAW = 1  # version of how a seed draws its rows
 PREDICTIONS = 2  # version of the table of predictions; raised when older evaluations lack a column
 
 
@@ -48,13 +50,15 @@ class Specs:
         """The hash of `pool`."""
         return self._once(("pool",), self.pool)
 
-    def base(self, model: str) -> Spec:
-        """What decides a base checkpoint."""
-        return self._world.base_spec(model, self.pool_hash())
+    def base(self, name: str) -> Spec:
+        """What decides a base checkpoint, by its name."""
+        base = Base.of_name(name)
+        spec = self._world.base_spec(base.model, self.pool_hash())
+        return spec if base.replicate == 1 else {**spec, "replicate": base.replicate}
 
-    def base_hash(self, model: str) -> str:
+    def base_hash(self, name: str) -> str:
         """The hash of `base`."""
-        return self._once(("base", model), lambda: self.base(model))
+        return self._once(("base", name), lambda: self.base(name))
 
     def teacher(self, family: str, distribution: str) -> Spec:
         """What decides the teacher of a family's traces in a distribution."""
@@ -113,7 +117,7 @@ class Specs:
         arm, start = self._arms[cell.arm], self.start(cell)
         spec: Spec = {
             "cell": {"model": cell.model, "arm": cell.arm, "seed": cell.seed},
-            "base": self.base_hash(cell.model),
+            "base": self.base_hash(self.base_of(cell).name),
             "method": {
                 "name": arm.method.name,
                 "version": arm.method.version,
@@ -128,6 +132,8 @@ class Specs:
             family = self._config.models[cell.model].family
             spec["cell"] |= {"distribution": cell.distribution, "size": cell.size}
             spec["rows"] = self.rows_hash(family, cell.distribution)
+            if self.row_draw(cell) is not None:
+                spec["rows_drawn"] = ROW_DRAW
         if arm.method.kind == "rl":
             spec["verifier"] = VERIFIER
         if arm.method.kind == "rl" or self._has_sampled_rows(cell):
@@ -148,6 +154,19 @@ class Specs:
         """The cell whose checkpoint this one starts from; None for the base model."""
         start = self._arms[cell.arm].start
         return None if start is None else cell.of_arm(start)
+
+    def base_of(self, cell: Cell) -> Base:
+        """The base checkpoint from which a cell's chain of training starts, by its seed alone."""
+        return Base(cell.model, replicate_of(cell.seed, self._config.world.bases))
+
+    def row_draw(self, cell: Cell) -> int | None:
+        """The seed by which a cell's rows are drawn; None where they are the first ones.
+
+        It is of world and seed alone: all methods and distributions draw the same questions.
+        """
+        if not self._config.row_draws or cell.seed == 1:
+            return None
+        return derive_seed("rows", self._config.world.seed, cell.seed)
 
     def evaluation(self, cell: Cell) -> Spec:
         """Everything that can change a cell's scores: its training and the protocol."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -11,8 +11,8 @@ from reassess.config.load import load_config
 from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.benchmarks import Benchmark, benchmarks_of
-from reassess.grid.cells import Cell
-from reassess.grid.checks import arms_of, check_names, check_splits
+from reassess.grid.cells import Base, Cell, replicate_of
+from reassess.grid.checks import arms_of, check_bases, check_names, check_splits
 from reassess.grid.paths import Paths
 from reassess.grid.specs import Specs
 from reassess.grid.world import AnyWorld, load_world
@@ -38,13 +38,14 @@ class Grid:
         Raises:
             ReassessError: a name that does not exist or that two splits of the pool have, a size
                 larger than the pool, a wrong method setting, a benchmark's file that would not be
-                evaluated as it says.
+                evaluated as it says, replicates of a base that is not made here.
         """
         self.config = config
         self.source = source
         self.world: AnyWorld = load_world(config)
         existing = benchmarks_of(self.world.pack, config.evaluation.folders)
         check_names(config, source, existing)
+        check_bases(config, source, self.world.replicates_bases)
         self.arms = arms_of(config, source)
         self.benchmarks: dict[str, Benchmark] = {
             name: existing[name] for name in config.evaluation.benchmarks
@@ -77,10 +78,20 @@ class Grid:
         seeds = study.seeds or self.config.seeds
         for model, name in product(study.models, study.methods):
             if self.arms[name].method.kind == "none":
-                yield Cell(model, None, None, name, seeds[0])
+                yield from (Cell(model, None, None, name, seed) for seed in self._untrained(seeds))
                 continue
             for distribution, size, seed in product(study.distributions, study.sizes, seeds):
                 yield Cell(model, distribution, size, name, seed)
+
+    def _untrained(self, seeds: Sequence[int]) -> list[int]:
+        """The seeds of arms that train nothing: one for each base that runs of `seeds` start from.
+
+        Where bases are replicated, that is the number of the replicate.
+        """
+        bases = self.config.world.bases
+        if bases == 1:
+            return [seeds[0]]
+        return sorted({replicate_of(seed, bases) for seed in seeds})
 
     @cached_property
     def trained(self) -> dict[str, Cell]:
@@ -116,13 +127,43 @@ class Grid:
     def start_checkpoint(self, cell: Cell) -> Path:
         """The checkpoint that a cell's training starts from."""
         start = self.start(cell)
-        return self.paths.base(cell.model) if start is None else self.paths.checkpoint(start.id)
+        return (
+            self.paths.base(self.base(cell)) if start is None else self.paths.checkpoint(start.id)
+        )
 
     def checkpoint(self, cell: Cell) -> Path:
         """The checkpoint that a cell is scored with; the base model's if it trains nothing."""
         if self.kind(cell) == "none":
-            return self.paths.base(cell.model)
+            return self.paths.base(self.base(cell))
         return self.paths.checkpoint(cell.id)
+
+    def base(self, cell: Cell) -> str:
+        """The name of the base checkpoint from which a cell's chain of training starts."""
+        return self.specs.base_of(cell).name
+
+    @cached_property
+    def bases(self) -> list[str]:
+        """The names of all base checkpoints: the first of each model, and those of the cells.
+
+        Teachers, judges and the processor of a family are of the first.
+        """
+        used = {self.specs.base_of(cell) for cell in self.cells.values()}
+        return [
+            base.name for base in sorted(used | set(map(Base, self.config.models)), key=self._place)
+        ]
+
+    def _place(self, base: Base) -> tuple[int, int]:
+        return list(self.config.models).index(base.model), base.replicate
+
+    def named_base(self, name: str) -> Base:
+        """The base checkpoint of that name.
+
+        Raises:
+            ReassessError: the grid has no such base; names the nearest.
+        """
+        if name not in self.bases:
+            raise ReassessError(f"{self.source}: {unknown('base', name, self.bases)}")
+        return Base.of_name(name)
 
     @property
     def splits(self) -> list[str]:

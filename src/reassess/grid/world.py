@@ -30,10 +30,12 @@ class WorldRules(ABC, Generic[ConfigT]):
         pack: the folder of its benchmarks below `evaluation/tasks`.
         keep_pixels: whether preprocessed images are small enough to be kept; otherwise every batch
             is preprocessed as it is needed.
+        replicates_bases: whether the world trains its bases, and so can make several of a model.
     """
 
     pack: ClassVar[str]
     keep_pixels: ClassVar[bool] = True
+    replicates_bases: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         """Keep the config."""
@@ -55,11 +57,14 @@ class WorldRules(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def base_spec(self, model: str, pool_hash: str) -> Json:
-        """What decides a base checkpoint."""
+        """What decides a base checkpoint; which replicate of the model it is is added."""
 
     @abstractmethod
     def teacher_spec(self, family: str, distribution: str, base_hash: Callable[[str], str]) -> Json:
-        """What decides the teacher of a distribution; `base_hash` gives that of a model's base."""
+        """What decides the teacher of a distribution.
+
+        `base_hash` gives that of a base, by its name: a model's first base has the model's own.
+        """
 
     @abstractmethod
     def traces_spec(self, distribution: str) -> Json:

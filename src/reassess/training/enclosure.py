@@ -88,8 +88,8 @@ def stage(run: TrainingRun) -> None:
     whole, ids = run.files, run.row_ids
     files = staged(run)
     chosen = set(ids)
-    rows = read_parquet(whole.rows)
-    write_parquet(files.rows, rows[: len(ids)])
+    rows = read_parquet(whole.rows).set_index("id").loc[ids].reset_index()
+    write_parquet(files.rows, rows)
     pool = read_parquet(whole.pool)
     write_parquet(files.pool, pool[pool["id"].isin(chosen)])
     PreprocessedRows.load(whole.preprocessed).select(ids).save(files.preprocessed)

@@ -25,6 +25,7 @@ from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
 from reassess.data.items import Item, Prompts
 from reassess.data.pool import read_pool
+from reassess.data.rows import drawn
 from reassess.training.adapters import add_adapters, merged
 from reassess.training.checkpoints import CheckedCheckpoint, CheckpointHashes, describe
 from reassess.training.content import rows_hash
@@ -105,6 +106,7 @@ class TrainingRun:
         base_layout: how the job should use its hardware; `layout` is how it does.
         max_new_tokens: token budget of a completion in evaluation.
         command: the arguments of `reassess` that start this job.
+        row_draw: the seed by which the rows are drawn; None: they are the first ones.
         micro_batch: rows of a forward pass instead of the layout's own, after memory ran out.
         checked_start: the start as it was compared with its manifest; None in the processes of a
             job of several, whose launcher compares it.
@@ -123,6 +125,7 @@ class TrainingRun:
     base_layout: Layout
     max_new_tokens: int
     command: Sequence[str]
+    row_draw: int | None = None
     micro_batch: int | None = None
     checked_start: CheckedCheckpoint | None = None
     manifest: Manifest = field(init=False)
@@ -147,7 +150,7 @@ class TrainingRun:
 
     @cached_property
     def row_ids(self) -> list[str]:
-        """The cell's rows: the first `size` of the family's frozen rows.
+        """The cell's rows: the first `size` of the family's frozen rows, in their drawn order.
 
         Raises:
             ReassessError: there are fewer rows than `size`.
@@ -159,7 +162,7 @@ class TrainingRun:
                 "have a trace in every distribution of its family; raise world.pool_rows or "
                 "distributions.*.samples, or lower the size"
             )
-        return [str(row) for row in frozen[: self.size]]
+        return drawn([str(row) for row in frozen], self.row_draw)[: self.size]
 
     @cached_property
     def rows(self) -> PreprocessedRows:

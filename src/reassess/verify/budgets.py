@@ -106,7 +106,10 @@ def _passes(shipped: list[Trained]) -> Iterator[str]:
         (grid, cell, curves), settings = one, _settings(one)
         if not isinstance(settings, SftSettings):
             continue
-        key = (grid.family(cell.model), cell.distribution, cell.size, grid.specs.pool_hash())
+        key = (
+            grid.family(cell.model), cell.distribution, cell.size, grid.specs.pool_hash(),
+            grid.specs.row_draw(cell),
+        )  # fmt: skip
         passes = curves["samples"] / (cell.size or 1)
         for step in passes.index[(passes > 0) & (passes % 1 == 0)]:
             held = float(curves["tokens"][step] / passes[step])

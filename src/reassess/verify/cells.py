@@ -26,6 +26,7 @@ from reassess.worlds.base import Reader, world_of
 
 SHARED = ("rows_hash", *BUDGETS)  # columns that repeat fields of the training manifest
 SHIPPED = "reassess.methods."  # modules of methods whose trainers are known
+FEW_ROWS = 5  # of 24, two draws are the same once in five million times
 CONTENT = ":"  # in a hash of rows: it covers more than their ids
 
 
@@ -312,9 +313,11 @@ def reader_of(grid: Grid, cell: Cell) -> Reader | None:
 def _rows(stored: Stored) -> Iterator[str]:
     """Yield cells that should have been trained on the same rows and were not.
 
-    Hashes of ids are the same in all distributions of the same questions.
+    Hashes of ids are the same in all distributions of the same questions. Those of two draws are
+    not, unless they are of so few rows that chance can give the same.
     """
     groups: dict[tuple[object, ...], tuple[str, object]] = {}
+    draws: dict[tuple[object, ...], tuple[str, int | None]] = {}
     for grid, cell in stored.scored():
         train = stored.records[cell.id]["train"]
         if not train or cell.distribution is None:
@@ -326,10 +329,15 @@ def _rows(stored: Stored) -> Iterator[str]:
                 continue
             by_content = CONTENT in str(held)  # else of ids: earlier versions had no other
             scope: object = cell.distribution if by_content else sharing
-            key = (by_content, grid.family(cell.model), scope, cell.size)
+            draw = grid.specs.row_draw(cell)
+            key = (by_content, grid.family(cell.model), scope, cell.size, draw)
             first, other = groups.setdefault(key, (cell.id, held))
             if other != held:
                 yield (
                     f"{cell.id}: {name} is {shown(held)}, of {first} {shown(other)}, though both "
                     "trained on the same rows"
                 )
+            same = (held, grid.family(cell.model), scope)
+            first, of = draws.setdefault(same, (cell.id, draw))
+            if of != draw and (cell.size or 0) >= FEW_ROWS:
+                yield f"{cell.id}: {name} is that of {first}, though its seed draws other rows"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reassess.core.checkpoint_hashes import hash_of_files, hash_of_weights
 from reassess.core.files import Json
-from reassess.grid.cells import Cell
+from reassess.grid.cells import Base, Cell
 from reassess.grid.study import Grid
 from reassess.verify.stored import Stored, shown
 
@@ -32,14 +32,24 @@ def check_checkpoints(stored: Stored) -> Iterator[str]:
             held = train.get(f"start_{name}") if train else evaluate.get(name)
             if held is None:
                 continue  # as earlier versions wrote
-            key = cell.model, name
-            first, other = bases.setdefault(key, (cell.id, held))
+            base = grid.base(cell)
+            first, other = bases.setdefault((base, name), (cell.id, held))
             if other != held:
                 what = "its base" if name == "weights_hash" else "the checkpoint of its base"
                 yield (
                     f"{cell.id}: {what} is {shown(held)}, that of {first} {shown(other)}, "
-                    f"though both are {cell.model}"
+                    f"though both are {base}"
                 )
+    yield from _same_bases(bases)
+
+
+def _same_bases(bases: dict[tuple[str, str], tuple[str, object]]) -> Iterator[str]:
+    """Yield replicates of a model's base that are the same one."""
+    known: dict[tuple[str, str, str], str] = {}
+    for (base, name), (cell, held) in sorted(bases.items()):
+        first = known.setdefault((Base.of_name(base).model, name, str(held)), base)
+        if first != base:
+            yield f"{cell}: {name} of its base {base} is that of {first}, another replicate"
 
 
 def _scored(cell: str, train: Json, evaluate: Json) -> Iterator[str]:

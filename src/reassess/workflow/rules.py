@@ -61,12 +61,12 @@ class Again:
 
 
 def any_of(names: Iterable[str]) -> str:
-    """The pattern of exactly these names; of nothing if there are none.
+    """The pattern of exactly these names, of bases too (`MODEL@K`); of nothing if there are none.
 
     What is no name matches nothing, whether or not the config was checked: wildcards reach shells,
     ours and those of cluster executors.
     """
-    safe = sorted(name for name in names if re.fullmatch(NAME, name))
+    safe = sorted(name for name in names if re.fullmatch(rf"{NAME}(@\d+)?", name))
     return "|".join(map(re.escape, safe)) or r"(?!)"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from reassess.core.errors import ReassessError
-from reassess.grid.cells import Cell
+from reassess.grid.cells import Base, Cell
 from reassess.grid.costs import Estimate
 from reassess.grid.study import Grid
 from reassess.grid.world import ConfigT, WorldRules
@@ -151,8 +151,8 @@ class World(WorldRules[ConfigT]):
         """Write every split of the pool, and the report on what training and test share."""
 
     @abstractmethod
-    def build_base(self, grid: Grid, model: str) -> None:
-        """Make a base checkpoint."""
+    def build_base(self, grid: Grid, base: Base) -> None:
+        """Make a base checkpoint: the first of its model, unless the world `replicates_bases`."""
 
     @abstractmethod
     def given_traces(self, grid: Grid, items: Sequence[Any], distribution: str) -> dict[str, str]:

@@ -26,9 +26,9 @@ MADE_FROM = "made_from"  # in the same note: hashes of the tables that they were
 # --- checkpoints -----------------------------------------------------------------------------
 
 
-def check_base(grid: Grid, model: str) -> CheckedCheckpoint:
-    """Compare a model's base checkpoint with its manifest."""
-    return check(grid.paths.base(model), grid.paths.base_manifest(model), f"base of {model}")
+def check_base(grid: Grid, base: str) -> CheckedCheckpoint:
+    """Compare a base checkpoint with its manifest, by its name: that of its model, or MODEL@K."""
+    return check(grid.paths.base(base), grid.paths.base_manifest(base), f"base of {base}")
 
 
 def check_base_processor(grid: Grid, model: str) -> None:
@@ -46,14 +46,14 @@ def check_trained(grid: Grid, cell: Cell) -> CheckedCheckpoint:
 def check_scored(grid: Grid, cell: Cell) -> CheckedCheckpoint:
     """Compare the checkpoint that a cell is scored with with its manifest."""
     if grid.kind(cell) == "none":
-        return check_base(grid, cell.model)
+        return check_base(grid, grid.base(cell))
     return check_trained(grid, cell)
 
 
 def check_start(grid: Grid, cell: Cell) -> CheckedCheckpoint:
     """Compare the checkpoint that a cell's training starts from with its manifest."""
     start = grid.start(cell)
-    return check_base(grid, cell.model) if start is None else check_trained(grid, start)
+    return check_base(grid, grid.base(cell)) if start is None else check_trained(grid, start)
 
 
 def check_teacher(grid: Grid, family: str, distribution: str) -> CheckedCheckpoint:

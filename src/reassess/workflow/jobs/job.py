@@ -186,7 +186,7 @@ def checkpoint_manifests(grid: Grid) -> dict[Path, Path]:
     """By folder, the manifest of the checkpoint in it: bases, teachers and trained cells."""
     paths = grid.paths
     return {
-        **{paths.base(name): paths.base_manifest(name) for name in grid.config.models},
+        **{paths.base(name): paths.base_manifest(name) for name in grid.bases},
         **{paths.teacher(name): paths.teacher_manifest(name) for name in grid.config.teachers},
         **{paths.checkpoint(cell): paths.train_manifest(cell) for cell in grid.trained},
     }

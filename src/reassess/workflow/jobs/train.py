@@ -198,5 +198,6 @@ def training_run(grid: Grid, cell: Cell) -> TrainingRun:
         spec_hash=grid.specs.train_hash(cell),
         base_layout=grid.world.layout(cell.model),
         max_new_tokens=grid.config.evaluation.max_new_tokens,
+        row_draw=grid.specs.row_draw(cell),
         command=("job", Train.command(), "--cell", cell.id, "--config", str(grid.source)),
     )

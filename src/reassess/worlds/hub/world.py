@@ -12,13 +12,14 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import write_json
 from reassess.data.items import Message
 from reassess.grid.benchmarks import Benchmark
-from reassess.grid.cells import Cell
+from reassess.grid.cells import Base, Cell
 from reassess.grid.costs import Estimate
 from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
 from reassess.training.layout import Layout
 from reassess.worlds.base import World
-from reassess.worlds.hub import base, costs
+from reassess.worlds.hub import costs
+from reassess.worlds.hub.base import lay_out, prompt_measure
 from reassess.worlds.hub.config import HubConfig
 from reassess.worlds.hub.fetch import download
 from reassess.worlds.hub.items import HubItem, messages_of
@@ -245,9 +246,9 @@ class HubWorld(World[HubConfig]):
 
         build(self.public, grid.benchmarks, grid.paths, self.prompt_lengths(grid))
 
-    def build_base(self, grid: Grid, model: str) -> None:
+    def build_base(self, grid: Grid, base: Base) -> None:
         """Lay out the pinned checkpoint with the grid's pixel budget in its preprocessor config."""
-        base.lay_out(grid, self.public, model)
+        lay_out(grid, self.public, base.model)
 
     def given_traces(
         self, grid: Grid, items: Sequence[HubItem], distribution: str
@@ -258,7 +259,7 @@ class HubWorld(World[HubConfig]):
     def prompt_lengths(self, grid: Grid) -> Callable[[Sequence[HubItem]], list[int]]:
         """A function that measures prompts in tokens, by the first family's processor."""
         teacher = next(iter(self.config.teachers.values()))
-        return base.prompt_measure(grid.paths.base(teacher), self.prompt)
+        return prompt_measure(grid.paths.base(teacher), self.prompt)
 
     def most_items(self, split: str) -> int | None:
         """As many as the pool, the probe, and the first items of each benchmark."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from reassess.core.files import Json, read_parquet, write_json
 from reassess.core.manifest import Manifest
 from reassess.core.seeds import derive_seed
+from reassess.grid.cells import Base
 from reassess.grid.study import Grid
 from reassess.training.checkpoints import check, describe
 from reassess.training.loading import (
@@ -31,14 +32,17 @@ from reassess.worlds.micro.base_mix import Pair, base_items, teacher_items  # no
 from reassess.worlds.micro.models import build_model  # noqa: E402
 
 
-def train_base(grid: Grid, config: MicroConfig, name: str) -> None:
+def train_base(grid: Grid, config: MicroConfig, base: Base) -> None:
     """Train a base checkpoint in two stages.
 
-    Stage 1 is a mix of direct answers and chains of thought, stage 2 mostly direct answers.
+    Stage 1 is a mix of direct answers and chains of thought, stage 2 mostly direct answers. A
+    further replicate of a model has other initial weights, other rows and another order.
     """
-    model_config, recipe, world_seed = config.models[name], config.world.base, config.world.seed
+    name, model_config, recipe = base.name, config.models[base.model], config.world.base
     manifest = Manifest("build_base", grid.specs.base(name), grid.specs.base_hash(name))
-    seed = derive_seed("base", world_seed, model_config.family, model_config.width)
+    axes = [config.world.seed, *([base.replicate] if base.replicate > 1 else [])]
+    seed = derive_seed("base", *axes, model_config.family, model_config.width)
+    rows_seed = config.world.seed if base.replicate == 1 else derive_seed("base rows", *axes)
     model, processor = build_model(
         model_config.family, model_config.width, seed, grid.paths.tokenizer
     )
@@ -51,7 +55,7 @@ def train_base(grid: Grid, config: MicroConfig, name: str) -> None:
     totals: Json = {}
     for stage, rows, steps, rate in stages:
         settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
-        pairs = base_items(world_seed, rows, stage, forbidden)
+        pairs = base_items(rows_seed, rows, stage, forbidden)
         order, folder = derive_seed(seed, stage), work / f"stage{stage}"
         totals[f"stage{stage}"] = _fit(model, processor, pairs, settings, order, folder, manifest)
     save_checkpoint(model, processor, grid.paths.base(name))

@@ -11,6 +11,7 @@ from reassess.core.files import Json, write_json
 from reassess.data.items import Message
 from reassess.data.pool import write_pool
 from reassess.grid.benchmarks import Benchmark
+from reassess.grid.cells import Base
 from reassess.grid.specs import Spec
 from reassess.grid.study import Grid
 from reassess.worlds.base import Reader, World
@@ -26,6 +27,7 @@ class MicroWorld(World[MicroConfig]):
 
     pack: ClassVar[str] = "micro"
     trains_tokenizer: ClassVar[bool] = True
+    replicates_bases: ClassVar[bool] = True
 
     def check_benchmarks(self, benchmarks: Mapping[str, Benchmark]) -> None:
         """Each states how its items are drawn."""
@@ -128,11 +130,11 @@ class MicroWorld(World[MicroConfig]):
 
         train_teacher(grid, family)
 
-    def build_base(self, grid: Grid, model: str) -> None:
-        """Train it from fresh weights."""
+    def build_base(self, grid: Grid, base: Base) -> None:
+        """Train it from fresh weights; a replicate has weights, rows and an order of its own."""
         from reassess.worlds.micro.build import train_base
 
-        train_base(grid, self.config, model)
+        train_base(grid, self.config, base)
 
     def given_traces(
         self, grid: Grid, items: Sequence[MicroItem], distribution: str

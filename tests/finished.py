@@ -29,7 +29,7 @@ def leave(task, text="content"):
     for path in task.job.outputs(task.key):
         if path.suffix == ".json":
             content = {"spec_hash": task.job.spec_hash(task.key), "weights_hash": text}
-            write_json(path, content | ({"cell": "x"} if task.job.group else {}))
+            write_json(path, {"cell": "x"} if task.job.group else content)  # the bundle has none
         else:
             write_text(path, f"{path.name}: {text}")
     for folder in task.job.folders(task.key):

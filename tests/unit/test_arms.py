@@ -143,20 +143,25 @@ def arm(method, **settings):
     return {"method": method, **settings}
 
 
-def study_of(**arms):
-    """What a study tells of its arms, named with underscores."""
-    return {"arm_order": list(arms), "arms": arms}
+def study_of(arms, order=None, planned=None):
+    """What a study tells of its arms: each has so many planned cells, one if it is not said."""
+    cells = [
+        f"m/d/{size}/{name}/seed1"
+        for name in arms
+        for size in range(1, 1 + (1 if planned is None else planned.get(name, 0)))
+    ]
+    return {"arm_order": list(order or arms), "arms": arms, "studies": {"all": {"cells": cells}}}
 
 
 def test_the_arm_that_stands_for_a_method_starts_at_the_base_and_is_paid_for_answers():
-    study = study_of(
-        continued=arm("grpo", start="tuned", format_weight=0.1),
-        half=arm("grpo", start="base", format_weight=0.5),
-        plain=arm("grpo", start="base", format_weight=0.1),
-        again=arm("grpo", start="base", format_weight=0.1),
-        tuned=arm("sft", start="base"),
-    )
-    traits = traits_of(study, {})
+    arms = {
+        "continued": arm("grpo", start="tuned", format_weight=0.1),
+        "half": arm("grpo", start="base", format_weight=0.5),
+        "plain": arm("grpo", start="base", format_weight=0.1),
+        "again": arm("grpo", start="base", format_weight=0.1),
+        "tuned": arm("sft", start="base"),
+    }
+    traits = traits_of(study_of(arms), {})
     by_variant = sorted((one.variant, name) for name, one in traits.items() if one.kind == "rl")
     assert [name for _, name in by_variant] == ["again", "plain", "half", "continued"]
     assert traits["tuned"].kind == "sft" and traits["tuned"].variant == 0
@@ -169,24 +174,33 @@ def test_the_order_of_arms_decides_for_no_arm():
         "sft-low": arm("sft", start="base", learning_rate=1e-4),
         "another": arm("sft", start="base", learning_rate=1e-5),
     }
+    found = set()
     for order in permutations(arms):
-        traits = traits_of({"arm_order": order, "arms": arms}, dict.fromkeys(arms, "sft"))
-        assert {name: one.variant for name, one in traits.items()} == {
-            "sft": 0,
-            "sft-low": 1,
-            "another": 2,
-        }
+        traits = traits_of(study_of(arms, order), dict.fromkeys(arms, "sft"))
+        found.add(tuple(traits[name].variant for name in arms))
+    assert len(found) == 1 and sorted(*found) == [0, 1, 2]
 
 
-def test_an_arm_that_nobody_ran_stands_for_nothing():
+def test_an_arm_without_planned_cells_stands_for_nothing():
     """Added to a config after the runs, it would void what is said of its method."""
     arms = {
         "grpo": arm("grpo", start="base", format_weight=0.1),
         "plain": arm("grpo", start="base", format_weight=0.0),
     }
-    study = {"arm_order": list(arms), "arms": arms}
-    assert traits_of(study, {"grpo": "rl"})["grpo"].variant == 0
-    assert traits_of(study, {"grpo": "rl", "plain": "rl"})["plain"].variant == 0
+    ran = dict.fromkeys(arms, "rl")
+    assert traits_of(study_of(arms, planned={"grpo": 1}), ran)["grpo"].variant == 0
+    assert traits_of(study_of(arms), ran)["plain"].variant == 0
+
+
+def test_what_stands_for_a_method_is_decided_by_planned_cells_not_by_results():
+    arms = {
+        "grpo": arm("grpo", start="base", format_weight=0.1, temperature=1.0),
+        "hot": arm("grpo", start="base", format_weight=0.1, temperature=2.0),
+    }
+    study = study_of(arms, planned={"grpo": 2, "hot": 3})
+    for ran in ({}, {"grpo": "rl"}, {"hot": "rl"}, dict.fromkeys(arms, "rl")):
+        traits = traits_of(study, ran)
+        assert (traits["hot"].variant, traits["grpo"].variant) == (0, 1)
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -196,34 +210,34 @@ def test_no_order_of_arms_decides_how_they_are_drawn(turned):
         "only-form": arm("grpo", start="base", format_weight=1.0),
     }
     order = sorted(arms, reverse=turned)
-    styles = styles_of(traits_of({"arm_order": order, "arms": arms}, dict.fromkeys(arms, "rl")))
+    styles = styles_of(traits_of(study_of(arms, order), dict.fromkeys(arms, "rl")))
     assert styles["format-reward"].label == "GRPO on format alone"
     assert styles["only-form"].label == "only-form"
 
 
 def test_a_cold_start_is_found_through_the_chain_of_starts():
-    study = study_of(
-        tuned=arm("sft", start="base"),
-        first=arm("grpo", start="tuned", format_weight=0.1),
-        second=arm("dapo", start="first", format_weight=0.1),
-        warm=arm("dapo", start="plain", format_weight=1.0),
-        plain=arm("grpo", start="base", format_weight=0.1),
-        untouched=arm("base"),
-    )
-    traits = traits_of(study, {"tuned": "sft"})
+    arms = {
+        "tuned": arm("sft", start="base"),
+        "first": arm("grpo", start="tuned", format_weight=0.1),
+        "second": arm("dapo", start="first", format_weight=0.1),
+        "warm": arm("dapo", start="plain", format_weight=1.0),
+        "plain": arm("grpo", start="base", format_weight=0.1),
+        "untouched": arm("base"),
+    }
+    traits = traits_of(study_of(arms), {"tuned": "sft"})
     assert {name for name, one in traits.items() if one.cold_start} == {"first", "second"}
     assert [name for name, one in traits.items() if one.format_only] == ["warm"]
     assert [name for name, one in traits.items() if not one.trains] == ["untouched"]
 
 
 def test_arms_beyond_the_known_ones_get_a_style_each_and_keep_their_name():
-    study = study_of(
-        grpo=arm("grpo", start="base", format_weight=0.1),
-        longer=arm("grpo", start="base", format_weight=0.1),
-        third=arm("grpo", start="base", format_weight=0.3),
-        new=arm("dr-grpo", start="base", format_weight=0.1),
-    )
-    styles = styles_of(traits_of(study, {}))
+    arms = {
+        "grpo": arm("grpo", start="base", format_weight=0.1),
+        "longer": arm("grpo", start="base", format_weight=0.1),
+        "third": arm("grpo", start="base", format_weight=0.3),
+        "new": arm("dr-grpo", start="base", format_weight=0.1),
+    }
+    styles = styles_of(traits_of(study_of(arms, planned={"grpo": 2, "longer": 1}), {}))
     assert styles["grpo"] == STYLES["grpo"]
     assert [styles[name].label for name in ("longer", "third", "new")] == ["longer", "third", "new"]
     assert not {styles[name] for name in ("longer", "third", "new")} & set(STYLES.values())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import tiny_grid
 
+from reassess.config.claims import digests
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json, write_parquet
 from reassess.data.disjoint import require_rows_disjoint
@@ -77,6 +78,7 @@ def test_the_manifest_states_the_hash_of_content_and_that_of_ids(grid):
     run = run_of(grid)
     assert manifest["rows_hash"] == hash_of(run)
     assert manifest["row_ids_hash"] == sha256_text("\n".join(run.row_ids))
+    assert manifest["claims"] == digests(grid.claims)
 
 
 def repainted(item):

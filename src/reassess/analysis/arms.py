@@ -2,16 +2,19 @@
 
 Claims and figures choose arms by these traits. An arm's name is free (`uses:` in the config names
 its method file), so a name decides nothing where traits do: a bundle with renamed arms gives the
-same numbers. Among arms with the same traits the one that is called as its method stands for it.
-The order of arms never decides: no hash covers it.
+same numbers. Which arms have cells is decided by the cells that the config plans, not by those that
+have results: a run that failed must not change what a claim is about. The order of arms never
+decides: no hash covers it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from reassess.core.files import Json, canonical_json
+from reassess.grid.cells import Cell
 from reassess.methods import Kind
 
 BASE = "base"  # as `start`: the base model, no arm
@@ -27,10 +30,10 @@ class ArmTraits:
         kind: `none` trains nothing.
         cold_start: whether supervised fine-tuning comes before, in the chain of its starts.
         format_weight: the share of the reward that form alone earns; None without a reward.
-        variant: its number among the arms of its method; 0 stands for the method. Those that
-            have cells come before those that nobody ran; among these, those that start from the
-            base model, then those whose reward looks at the answer most, then the one that is
-            called as its method, then by settings and name.
+        variant: its number among the arms of its method; 0 stands for the method. See `rank`; among
+            arms of one rank it is by settings and, if these are the same, by name.
+        start: the arm that it starts from, or `base`.
+        planned: the number of cells that the config plans for it.
     """
 
     name: str
@@ -39,6 +42,19 @@ class ArmTraits:
     cold_start: bool
     format_weight: float | None
     variant: int
+    start: str = BASE
+    planned: int = 0
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, int]:
+        """How well it stands for its method, the lowest best.
+
+        Arms that the config plans cells for come before those that it plans none for; among these,
+        those that start from the base model, then those whose reward looks at the answer most, then
+        those with the most cells: an arm of one study does not replace one of several.
+        """
+        weight = float(self.format_weight or 0)
+        return not self.planned, self.start != BASE, weight, -self.planned
 
     @property
     def trains(self) -> bool:
@@ -59,18 +75,29 @@ def traits_of(study: Json, kinds: Mapping[str, Kind]) -> dict[str, ArmTraits]:
         kinds: the kind of each arm that has cells.
     """
     settings: dict[str, Json] = {name: study["arms"][name] for name in study["arm_order"]}
-    variants = _variants(settings, kinds)
+    planned = Counter(cell.arm for cell in planned_cells(study).values())
     kinds = {name: kinds.get(name) or _kind(content) for name, content in settings.items()}
-    return {
-        name: ArmTraits(
+    arms = [
+        ArmTraits(
             name=name,
             method=content["method"],
             kind=kinds[name],
             cold_start=any(kinds.get(start) == "sft" for start in _starts(settings, name)),
             format_weight=content.get("format_weight"),
-            variant=variants[name],
+            variant=0,
+            start=content.get("start", BASE),
+            planned=planned[name],
         )
         for name, content in settings.items()
+    ]
+    variants = _variants(arms, settings)
+    return {arm.name: replace(arm, variant=variants[arm.name]) for arm in arms}
+
+
+def planned_cells(study: Json) -> dict[str, Cell]:
+    """By id, the cells that a study's config plans, whether or not they have results."""
+    return {
+        name: Cell.of_id(name) for terms in study["studies"].values() for name in terms["cells"]
     }
 
 
@@ -91,26 +118,13 @@ def _starts(settings: Mapping[str, Json], name: str) -> Iterator[str]:
         start = settings[start].get("start", BASE)
 
 
-def _variants(settings: Mapping[str, Json], run: Container[str]) -> dict[str, int]:
-    """The number of each arm among those of its method; `run` holds those that have cells."""
-
-    def place(name: str) -> tuple[bool, bool, float, bool, str, str]:
-        content = settings[name]
-        continues = content.get("start", BASE) != BASE
-        weight = float(content.get("format_weight") or 0)
-        return (
-            name not in run,
-            continues,
-            weight,
-            name != content["method"],
-            canonical_json(content),
-            name,
-        )
-
-    count: dict[str, int] = {}
+def _variants(arms: Iterable[ArmTraits], settings: Mapping[str, Json]) -> dict[str, int]:
+    """The number of each arm among those of its method."""
+    count: Counter[str] = Counter()
     variants = {}
-    for name in sorted(settings, key=place):
-        method = settings[name]["method"]
-        variants[name] = count.get(method, 0)
-        count[method] = variants[name] + 1
+    for arm in sorted(
+        arms, key=lambda arm: (arm.rank, canonical_json(settings[arm.name]), arm.name)
+    ):
+        variants[arm.name] = count[arm.method]
+        count[arm.method] += 1
     return variants

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reassess.analysis.arms import ArmTraits, traits_of
+from reassess.analysis.arms import ArmTraits
+from reassess.analysis.planned import Plan
 from reassess.analysis.scores import Scores
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, read_parquet
@@ -132,10 +133,15 @@ class Bundle:
         return self.manifests[self.manifests["status"] == "failed"]
 
     @cached_property
+    def plan(self) -> Plan:
+        """The cells that the config plans."""
+        rows = self.manifests.drop_duplicates("method")
+        return Plan(self.study, dict(zip(rows["method"], rows["kind"], strict=True)))
+
+    @property
     def arms(self) -> dict[str, ArmTraits]:
         """What each arm is, by name, in the order of the config."""
-        rows = self.manifests.drop_duplicates("method")
-        return traits_of(self.study, dict(zip(rows["method"], rows["kind"], strict=True)))
+        return self.plan.arms
 
     def standing_for(self, method: str) -> str | None:
         """The name of the arm that stands for a method; None if the study has none of it."""

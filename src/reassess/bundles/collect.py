@@ -36,6 +36,8 @@ from reassess.bundles.stored_scores import (
     typed,
     write_scores,
 )
+from reassess.config.claims import contents, hash_of_claims
+from reassess.config.schema import LOCAL
 from reassess.core.errors import ReassessError
 from reassess.core.files import (
     Json,
@@ -253,7 +255,7 @@ def study_of(
     traces: Mapping[str, Json] | None = None,
     pool: Mapping[str, SplitHashes] | None = None,
 ) -> Json:
-    """The terms of a grid's study, as a bundle holds them in `study.json`. Nothing is read.
+    """The terms of a grid's study, as a bundle holds them in `study.json`. Only claims are read.
 
     Args:
         grid: the grid.
@@ -261,7 +263,7 @@ def study_of(
         traces: the reports on traces, by `family/distribution`.
         pool: the hashes of the pool's splits, by name.
     """
-    config = grid.config.model_dump(mode="json", exclude={"results", "scratch"})
+    config = grid.config.model_dump(mode="json", exclude=LOCAL)
     bases = grid.config.world.bases
     return {
         "format": FORMAT,
@@ -285,6 +287,8 @@ def study_of(
         "arm_order": list(grid.arms),
         "traces": dict(traces or {}),
         "pool": dict(pool or {}),
+        "claims": contents(grid.claims),
+        "claims_hash": hash_of_claims(grid.claims),
         "costs": hours,
         "config": config,
         "config_hash": sha256_text(canonical_json(config)),

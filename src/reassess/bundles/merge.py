@@ -16,6 +16,7 @@ from typing import Literal
 import pandas as pd
 
 from reassess.analysis.bundle import Bundle
+from reassess.analysis.registration import claims_of
 from reassess.analysis.scores import Scores
 from reassess.bundles import signing
 from reassess.bundles.archive import opened, pack
@@ -34,6 +35,7 @@ from reassess.bundles.stored_answers import (
     write_answers,
 )
 from reassess.bundles.stored_scores import Cells, write_scores
+from reassess.config.claims import hash_of_claims
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_parquet
 
@@ -194,6 +196,7 @@ def study_of_both(left: Json, right: Json) -> Json:
         merged["pool"] = _union("split", left["pool"], right["pool"])
     else:  # of an older version, which does not record it
         merged.pop("pool", None)
+    merged |= _claims(left, right)
     benchmarks = _union(
         "benchmark",
         {benchmark["name"]: benchmark for benchmark in left["benchmarks"]},
@@ -216,6 +219,25 @@ def study_of_both(left: Json, right: Json) -> Json:
         for source in study.get("merged", [study])
     ]
     return merged
+
+
+def _claims(left: Json, right: Json) -> Json:
+    """The claims of both, with their hash; none where neither holds any, as of older versions.
+
+    Raises:
+        ReassessError: both hold a claim of one id, and not the same: which of the two was to be
+            tested is nothing that a merge decides.
+    """
+    if "claims" not in left and "claims" not in right:
+        return {}
+    ours, theirs = (study.get("claims", {}) for study in (left, right))
+    if other := sorted(name for name in {*ours} & {*theirs} if ours[name] != theirs[name]):
+        raise ReassessError(
+            f"the bundles disagree on claim {other[0]!r}: collect one of them again with the "
+            "other's file of that claim; what was changed after a run is marked so"
+        )
+    merged = {"claims": {**ours, **theirs}}
+    return {**merged, "claims_hash": hash_of_claims(claims_of(merged))}
 
 
 def _require_one_protocol(left: Json, right: Json) -> None:

@@ -25,7 +25,7 @@ def check(config: ConfigFile = DEFAULT) -> None:
     grid = Grid.load(config)
     typer.echo(
         f"{config}: grid {grid.config.grid!r} is valid: {len(grid.cells)} cells evaluated, "
-        f"{len(grid.trained)} trained"
+        f"{len(grid.trained)} trained, {len(grid.claims)} claims"
     )
 
 

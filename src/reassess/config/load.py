@@ -23,8 +23,9 @@ WORLDS = Path(__file__).parents[1] / "worlds"
 def read_config_file(path: Path) -> Json:
     """The mapping in a YAML file, merged over the file that its `extends:` names.
 
-    That name is relative to the file, and so are the folders of plug-ins and of benchmarks in each
-    of the files. Mappings merge key by key; a key set to null is removed; anything else replaces.
+    That name is relative to the file, and so are the folders of plug-ins, claims and benchmarks in
+    each of the files. Mappings merge key by key; a key set to null is removed; anything else
+    replaces.
 
     Raises:
         ReassessError: the file is missing, is no YAML, has a key twice, is no mapping, is larger
@@ -33,13 +34,24 @@ def read_config_file(path: Path) -> Json:
     return _read(path, ())
 
 
-def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
-    if path.resolve() in extended_by:
-        raise ReassessError(f"{path}: extends itself")
+def read_yaml(path: Path) -> Json:
+    """The mapping in a YAML file, as it stands there.
+
+    Raises:
+        ReassessError: the file is missing, is no YAML, has a key twice, is no mapping, or is larger
+            than a config can be.
+    """
     raw = _load(path)
     check_size(raw, path)
     if not isinstance(raw, dict):
         raise ReassessError(f"{path}: expected a mapping of keys, found {type(raw).__name__}")
+    return raw
+
+
+def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
+    if path.resolve() in extended_by:
+        raise ReassessError(f"{path}: extends itself")
+    raw = read_yaml(path)
     _anchor_folders(raw, path.parent)
     parent = raw.pop("extends", None)
     if parent is None:
@@ -49,7 +61,8 @@ def _read(path: Path, extended_by: tuple[Path, ...]) -> Json:
 
 def _anchor_folders(raw: Json, beside: Path) -> None:
     """Make the folders that one file names relative to the working folder."""
-    for section, key in ((raw, "plugins"), (raw.get("evaluation"), "folders")):
+    evaluation = raw.get("evaluation")
+    for section, key in ((raw, "plugins"), (raw, "claims"), (evaluation, "folders")):
         if isinstance(section, dict) and isinstance(section.get(key), list):
             section[key] = [
                 str(beside / folder) if isinstance(folder, str) else folder

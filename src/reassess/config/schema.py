@@ -23,6 +23,7 @@ from reassess.config.names import (
 )
 from reassess.core.price import Rates
 
+LOCAL = {"results", "scratch", "claims"}  # keys that no bundle's config has
 LARGEST = 2**63 - 1  # of a size or a seed: what the tables' integers hold
 
 Sizes = Annotated[list[Annotated[int, Field(gt=0, le=LARGEST)]], AfterValidator(distinct)]
@@ -170,6 +171,10 @@ class Config(Strict):
     plugins: list[Place] = Field(
         default_factory=list,
         description="folders with further method files, relative to this file",
+    )
+    claims: list[Place] = Field(
+        default_factory=list,
+        description="folders with further claims beside the project's own, relative to this file",
     )
     seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
     row_draws: bool = Field(

@@ -14,7 +14,14 @@ from reassess.core.errors import ReassessError
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = (PACKAGE.parents[1] / "Snakefile").is_file()
 ROOT = PACKAGE.parents[1] if CHECKOUT else PACKAGE / "_project"
-CARRIED = ("Snakefile", "config.yaml", "config", "workflow", "envs")  # in a wheel; see setup.py
+CARRIED = (
+    "Snakefile",
+    "config.yaml",
+    "config",
+    "claims",
+    "workflow",
+    "envs",
+)  # in a wheel; see setup.py
 EDITED = ("config.yaml", "config", "workflow/profiles")  # what `reassess init` writes
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+from reassess.config.claims import Claims, read_claims
 from reassess.config.load import load_config
 from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
@@ -16,7 +17,7 @@ from reassess.grid.checks import arms_of, check_bases, check_names, check_splits
 from reassess.grid.paths import Paths
 from reassess.grid.specs import Specs
 from reassess.grid.world import AnyWorld, load_world
-from reassess.methods import Kind
+from reassess.methods import Kind, discover
 
 
 class Grid:
@@ -115,6 +116,21 @@ class Grid:
             problem = unknown("cell", cell_id, [*self.trained, *self.cells])
             raise ReassessError(f"{self.source}: {problem}")
         return cell
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The claims that the grid's results are to test; their files are read at the first use.
+
+        Raises:
+            ReassessError: a file is no claim, or names a method that does not exist.
+        """
+        claims, methods = read_claims(self.config.claims), discover(self.config.plugins)
+        for claim in claims.values():
+            for side in claim.estimand.sides:
+                if side.method is not None and side.method not in methods:
+                    problem = unknown("method", side.method, sorted(methods))
+                    raise ReassessError(f"claim {claim.id}: estimand: {problem}")
+        return claims
 
     def kind(self, cell: Cell) -> Kind:
         """What the cell's method does: `none`, `sft` or `rl`."""

@@ -7,13 +7,12 @@ from functools import cache
 
 from reassess.analysis.claims import FOREIGN, SAME
 from reassess.config.load import load_config
+from reassess.config.schema import LOCAL
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json
 from reassess.core.project import ROOT
 from reassess.verify.report import listed
 from reassess.verify.stored import Stored
-
-PLACES = {"results", "scratch"}  # no part of a bundle's config
 
 
 def notes_on_configs(stored: Stored) -> Iterator[str]:
@@ -69,7 +68,7 @@ def _shipped() -> list[Json]:
     found = []
     for path in (ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))):
         try:
-            found.append(load_config(path).model_dump(mode="json", exclude=PLACES))
+            found.append(load_config(path).model_dump(mode="json", exclude=LOCAL))
         except ReassessError:
             continue  # pins, say
     return found

@@ -19,6 +19,7 @@ from reassess.core.files import MALFORMED
 from reassess.data.items import Item
 from reassess.grid.study import Grid
 from reassess.verify.cells import check_cells, check_manifests, check_specs
+from reassess.verify.claims import check_claims
 from reassess.verify.configs import notes_on_configs
 from reassess.verify.described import check_descriptions
 from reassess.verify.encoding import check_encoding
@@ -85,6 +86,7 @@ def _check(report: VerifyReport, stored: Stored) -> None:
 
     parts: dict[str, Callable[[], Iterable[str]]] = {
         "study.json": lambda: check_terms(stored, splits_of),
+        "the claims": lambda: check_claims(stored, report.notes),
         "the cells": lambda: check_cells(stored, report.notes),
         "the specs": lambda: check_specs(stored, report.notes),
         "the manifests": lambda: check_manifests(stored, report.notes),

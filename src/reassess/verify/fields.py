@@ -84,6 +84,7 @@ TYPES: dict[str, Test] = {
     ),
     "SHA-256 of rows": _matches(OF_ROWS),
     "SHA-256 by file": _is_mapping_of(_matches(SHA256)),
+    "SHA-256 by claim": _is_mapping_of(_matches(SHA256)),
     "commit, or `unknown`": _matches(COMMIT),
     "name of a formula": _matches(FORMULA),
     f"one of {', '.join(VIEWS)}": lambda value: value in VIEWS,
@@ -154,12 +155,14 @@ LATER: dict[str, Kinds] = {
         "row_ids_hash": "SHA-256", "start_checkpoint_hash": "SHA-256",
         "checkpoint_hash": "SHA-256", "checkpoint_files": "SHA-256 by file",
         "environment": "environment", "view": f"one of {', '.join(VIEWS)}",
+        "claims": "SHA-256 by claim",
     },
     "evaluate": {
         "checkpoint_hash": "SHA-256", "predictions_hash": "SHA-256", "environment": "environment",
     },
 }  # fmt: skip
-NEWEST = "hardware.kernels"  # newer than all of those; only where torch was loaded
+KERNELS = "hardware.kernels"  # only where torch was loaded
+AFTER_KERNELS = {"claims"}  # of `LATER`, what is newer than those; they are newer than the rest
 COSTS: Kinds = {"energy": "energy", "price": "price"}  # where counters and prices are known
 SOME: dict[str, Kinds] = {  # of some cells
     "train": {
@@ -209,17 +212,14 @@ def _parts(value: object, required: Kinds, optional: Kinds) -> Iterator[tuple[st
 
 def _older(where: str, part: str, manifest: Json) -> Iterator[str]:
     """Yield fields that are missing, though there is one that only newer versions record."""
-    order = list(LATER[part])
-    held = [name for name in order if name in manifest]
     hardware = manifest.get("hardware")
-    if isinstance(hardware, dict) and "kernels" in hardware:
-        newest, due = NEWEST, order
-    elif held:
-        newest, due = held[-1], order[: order.index(held[-1])]
-    else:
-        return
-    for name in due:
-        if name not in manifest:
+    held = {*manifest, *([KERNELS] if isinstance(hardware, dict) and "kernels" in hardware else [])}
+    order = sorted(
+        [*LATER[part], KERNELS], key=lambda name: (name in AFTER_KERNELS, name == KERNELS)
+    )
+    newest = next((name for name in reversed(order) if name in held), order[0])
+    for name in order[: order.index(newest)]:
+        if name not in held and name != KERNELS:
             yield f"{where}.{name}: missing, though {newest} is there, which is newer"
 
 

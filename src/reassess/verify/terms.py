@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
 from reassess.config.load import validated
-from reassess.config.schema import Distribution
+from reassess.config.schema import LOCAL, Distribution
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.data.traces import traces_hash
 from reassess.grid.study import Grid
@@ -20,7 +20,14 @@ from reassess.verify.fields import TYPES
 from reassess.verify.stored import Stored, differing, shown
 from reassess.worlds.base import world_of
 
-NOT_DERIVED = ("arm_order", "traces", "costs", "pool")  # checked by themselves
+NOT_DERIVED = (
+    "arm_order",
+    "traces",
+    "costs",
+    "pool",
+    "claims",
+    "claims_hash",
+)  # checked by themselves
 SHARES = (
     "prompts",
     "kept",
@@ -60,7 +67,7 @@ def check_terms(stored: Stored, splits_of: Splits) -> Iterator[str]:
 
 def _study_of(grid: Grid, config: Json) -> Json:
     """The terms of a grid, with its config as whoever ran it stated it: with relative paths."""
-    stated = validated(config, grid.source).model_dump(mode="json", exclude={"results", "scratch"})
+    stated = validated(config, grid.source).model_dump(mode="json", exclude=LOCAL)
     config_hash = sha256_text(canonical_json(stated))
     return {**study_of(grid, {}), "config": stated, "config_hash": config_hash}
 

@@ -8,11 +8,13 @@ from math import ceil
 from pathlib import Path
 
 from reassess.bundles.current import gap
+from reassess.config.claims import hash_of_claims
 from reassess.workflow.jobs.evaluate import Evaluate
 from reassess.workflow.jobs.job import AnyJob, CellKey, Job, measured_hours, option
 from reassess.workflow.jobs.judge import Judge
 from reassess.workflow.jobs.shard import SampleShard
 from reassess.workflow.jobs.train import Train
+from reassess.workflow.records import Record
 from reassess.workflow.resources import Resources
 from reassess.worlds.base import world_of
 
@@ -57,6 +59,18 @@ class Collect(Job[CollectKey]):
     def outputs(self, key: CollectKey) -> Sequence[Path]:
         """The tables of the bundle, and the answers."""
         return [self.grid.paths.bundle / name for name in (*BUNDLE_FILES, ANSWERS)]
+
+    def spec_hash(self, key: CollectKey) -> str:
+        """The claims, which the bundle holds, as long as the results of the cells are there.
+
+        What has been removed is not made again for the sake of a changed claim.
+        """
+        claims = hash_of_claims(self.grid.claims)
+        path = self.record(key)
+        record = None if path is None else Record.read(path)
+        before = "" if record is None else record.spec_hash
+        kept = before == claims or all(path.exists() for path in self.inputs(key))
+        return claims if kept else before
 
     def resources(self, key: CollectKey) -> Resources:
         """Measured: 35 bytes and 10 microseconds a score (20 bytes to draw them)."""

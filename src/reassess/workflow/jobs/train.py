@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
+from reassess.config.claims import digests
 from reassess.core import view
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json
@@ -89,7 +90,7 @@ class Train(CellJob):
 
         run = training_run(self.grid, cell)
         run.micro_batch = launch.micro_batch_of_worker()
-        run.manifest.add(**self._sources(cell))
+        run.manifest.add(**self._sources(cell), claims=digests(self.grid.claims))
         run.manifest.price_at(self.grid.config.rates)
         method = self.grid.arms[cell.arm].build()
         if launch.is_worker() or view.is_inside():  # its launcher holds the lock

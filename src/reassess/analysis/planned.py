@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from reassess.analysis.arms import BASE, ArmTraits, planned_cells, traits_of
 from reassess.config.claims import Estimand, Side
 from reassess.core.files import Json
-from reassess.grid.cells import Cell
+from reassess.grid.cells import Cell, replicate_of
 from reassess.methods import Kind
 
 Place = tuple[str, str]  # an arm, and a distribution
@@ -90,7 +90,7 @@ class Plan:
 
     def base_of(self, seed: int) -> int:
         """The replicate of the base that runs of a seed start from, from 1."""
-        return (seed - 1) % self.bases + 1
+        return replicate_of(seed, self.bases)
 
     def tier(self, model: str) -> str:
         """The tier of a model."""

@@ -103,16 +103,16 @@ def test_the_difference_is_paired_by_item_and_an_untrained_arm_meets_every_seed(
     where = {"model": "llava-w64", "benchmark": "iid"}
     trained = {"method": "sft", "size": 2000, "distribution": "same-family"}
     estimate = difference(bundle, trained, {"method": "base"}, **where)
-    assert estimate.seeds == 3
+    assert estimate.runs == 3
     assert estimate.value == pytest.approx(
         accuracy(bundle, **trained, **where).value - accuracy(bundle, method="base", **where).value
     )
     assert difference(bundle, {"method": "nobody"}, {"method": "base"}, **where) is None
     # A trained arm with one run is no pair of all runs of another.
     once = {**trained, "seed": 2}
-    assert difference(bundle, once, trained, **where).seeds == 1
+    assert difference(bundle, once, trained, **where).runs == 1
     assert difference(bundle, once, {**trained, "seed": 3}, **where) is None
-    assert difference(bundle, once, {"method": "base"}, **where).seeds == 1
+    assert difference(bundle, once, {"method": "base"}, **where).runs == 1
 
 
 def test_a_missing_cell_stops_collect_or_is_recorded_with_its_log(made, tmp_path):

@@ -24,7 +24,7 @@ from reassess.analysis.bundle import Bundle
 from reassess.analysis.deception import deception_of, mean_correlation
 from reassess.analysis.pages import claims_page
 from reassess.analysis.select import Axes, difference, pick, shared_size
-from reassess.analysis.statistics import MeanInterval
+from reassess.analysis.statistics import MeanEstimate
 from reassess.core.files import write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
@@ -69,7 +69,7 @@ def every_claim(bundle: Bundle) -> Iterator[Claim]:
     yield _deception_after_cold_start(bundle)
 
 
-def verdict(estimate: MeanInterval | None, margin: float = 0.0) -> Verdict:
+def verdict(estimate: MeanEstimate | None, margin: float = 0.0) -> Verdict:
     """The verdict on "the difference is greater than `margin`"."""
     if estimate is None:
         return "not run"
@@ -80,7 +80,7 @@ def verdict(estimate: MeanInterval | None, margin: float = 0.0) -> Verdict:
 
 def _difference_at_shared_size(
     bundle: Bundle, first: str, second: str, tier: str, benchmarks: tuple[str, ...]
-) -> tuple[MeanInterval | None, int | None]:
+) -> tuple[MeanEstimate | None, int | None]:
     """Accuracy after one method minus that after another, and the largest size both ran at."""
     arms = bundle.standing_for(first), bundle.standing_for(second)
     size = shared_size(bundle, *arms, tier=tier, distribution=SAME)
@@ -133,7 +133,7 @@ def _scale(bundle: Bundle) -> Iterator[Claim]:
         yield _scale_claim("no tenfold pair of sizes was run", None)
 
 
-def _scale_claim(detail: str, estimate: MeanInterval | None) -> Claim:
+def _scale_claim(detail: str, estimate: MeanEstimate | None) -> Claim:
     return Claim(
         id=f"scale {detail}" if estimate else "scale",
         statement="SFT is about as good as RL on ten times the data",
@@ -255,9 +255,12 @@ def _counted(bundle: Bundle, runs: pd.DataFrame) -> str:
     )
 
 
-def _rounded(estimate: MeanInterval | None) -> dict[str, float] | None:
-    return (
-        None
-        if estimate is None
-        else {key: round(value, 5) for key, value in asdict(estimate).items()}
-    )
+def _rounded(estimate: MeanEstimate | None) -> dict[str, float] | None:
+    if estimate is None:
+        return None
+    interval = {name: getattr(estimate, name) for name in ("value", "low", "high")}
+    return {
+        **{name: round(number, 5) for name, number in interval.items()},
+        "seeds": estimate.runs,
+        "items": estimate.items,
+    }

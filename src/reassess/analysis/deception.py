@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from reassess.analysis.arms import ArmTraits
+from reassess.analysis.association import MeanInterval, correlation, correlation_interval
 from reassess.analysis.select import pick
-from reassess.analysis.statistics import Matrix, MeanInterval, correlation, correlation_interval
+from reassess.analysis.statistics import Matrix
 
 Arms = Mapping[str, ArmTraits]
 AXES = ["model", "tier", "distribution", "size", "method", "seed"]

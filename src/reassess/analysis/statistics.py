@@ -1,147 +1,352 @@
-"""Means and differences with intervals, by a hierarchical bootstrap over seeds, then items.
+"""Means over runs and items with intervals that say which sources of variation they cover.
 
-The bootstrap is our own: no library in use resamples two crossed levels with pairing.
+The model is linear: an outcome is the sum of a mean and of effects of the base replicate, of the
+run (its rows and seed), of the item, and of the run on the item. All runs answer the same items,
+so that items are a crossed factor; runs that share a base replicate are one cluster. The variance
+of the mean has two parts: between clusters, whose number is small, so that a t quantile is due,
+and between items, beyond what varies between clusters anyway. The interval combines the two parts
+by MOVER (Zou and Donner, Statistics in Medicine 27, 2008): its half-width is the root of the sum of
+their squared half-widths. Nothing is resampled. docs/statistics.md has the formulas and measured
+coverage.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr
+from scipy.special import fdtrc
 
-RESAMPLES = 2000
-BLOCK = 200  # resamples at a time: bounds memory
-LEVEL = 0.95
-SEED = 20251214  # of the bootstrap: the same bundle gives the same interval
+from reassess.analysis.intervals import LEVEL, Estimate, Part
+from reassess.core.errors import ReassessError
+
+VERSION = 2  # raised when the same bundle would give other numbers; recorded with what is drawn
+POPULATION_MODELS = 5  # as many models at least as a claim about models in general needs
 
 Matrix = NDArray[np.float64]
+Source = Literal["models", "bases", "rows", "seeds", "items"]
+VARIED: tuple[Source, ...] = ("seeds",)
+ACCURACY, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # the range of an outcome
 
 
 @dataclass(frozen=True)
-class MeanInterval:
-    """A mean or difference with its interval, and what it rests on."""
+class Run:
+    """Which run a row of outcomes is: of a model, from a replicate of its base, with a seed."""
 
-    value: float
-    low: float
-    high: float
-    seeds: int
+    model: str = ""
+    seed: int = 1
+    base: int = 1
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """A test that all models have the same mean: F, its degrees of freedom, and p."""
+
+    statistic: float
+    between: float
+    within: float
+    p: float
+
+
+@dataclass(frozen=True)
+class MeanEstimate(Estimate):
+    """A mean, or a mean paired difference, with its interval and what this rests on.
+
+    Attributes:
+        value: the mean; every model has the same weight, in it every base, and in this every run.
+        by_runs: the part of clusters (runs, or bases with their runs); None where a model has one
+            cluster, so that nothing tells how clusters differ.
+        by_items: the part of items, without what `by_runs` has of it.
+        items_alone: the part of items for these very runs; no interval is shorter than this part's.
+        bounds: the range of an outcome, to which intervals are cut.
+        covers: the sources of variation that the interval covers.
+        runs: how many (model, seed) there are.
+        clusters: into how many independent groups they fall.
+        bases: how many replicates of its base a model has at least.
+        items: how many items each run answered.
+        models: the estimate of each model, by name; empty in these estimates themselves.
+        heterogeneity: whether the models differ; None for one model, or where `by_runs` is None.
+    """
+
+    by_runs: Part | None
+    by_items: Part
+    items_alone: Part
+    bounds: tuple[float, float]
+    covers: tuple[Source, ...]
+    runs: int
+    clusters: int
+    bases: int
     items: int
+    models: tuple[tuple[str, MeanEstimate], ...] = ()
+    heterogeneity: Heterogeneity | None = None
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Value plus and minus the half-width, cut to the range of an outcome."""
+        half = self.items_alone.half_width(level)
+        if self.by_runs is not None:
+            both = self.by_runs.half_width(level), self.by_items.half_width(level)
+            half = max(half, float(np.hypot(*both)))
+        return (
+            min(self.value, max(self.bounds[0], self.value - half)),
+            max(self.value, min(self.bounds[1], self.value + half)),
+        )
 
     @property
-    def half_width(self) -> float:
-        """Half the length of the interval."""
-        return (self.high - self.low) / 2
+    def covers_runs(self) -> bool:
+        """Whether the interval covers more than items; without that it decides nothing."""
+        return self.by_runs is not None
 
-    def in_percent(self) -> str:
-        """The value and half its interval, in per cent."""
-        return f"{100 * self.value:.1f} ± {100 * self.half_width:.1f}"
-
-
-def mean_interval(outcomes: Matrix, resamples: int = RESAMPLES) -> MeanInterval:
-    """The mean of outcomes, of shape (seeds, items), with a 95 % interval.
-
-    The bootstrap draws seeds with replacement, then for each draw items with replacement. Items are
-    the same for all seeds, so one draw of items serves all seeds of a resample. With one seed the
-    interval covers the items alone.
-    """
-    seeds, items = outcomes.shape
-    per_draw = []
-    for chosen, weights in _draws(seeds, items, resamples):
-        per_seed = weights.astype(np.float64) @ outcomes.T / items
-        per_draw.append(np.take_along_axis(per_seed, chosen, axis=1).mean(axis=1))
-    draws = np.concatenate(per_draw)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    value = float(outcomes.mean())
-    return MeanInterval(value, min(float(low), value), max(float(high), value), seeds, items)
+    @property
+    def coverage(self) -> str:
+        """What the interval covers, in words."""
+        if self.covers_runs:
+            *most, last = self.covers
+            return f"{', '.join(most)} and {last}" if most else last
+        one_each = self.runs == max(1, len(self.models))
+        return f"items only, {'one run' if one_each else 'one cluster of runs'}"
 
 
-@lru_cache(maxsize=8)
-def _draws(
-    seeds: int, items: int, resamples: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
-    """In blocks, which seeds each resample takes, and how often each item.
-
-    They are the same for all outcomes of one shape.
-    """
-    generator = np.random.default_rng(SEED)
-    blocks = []
-    for start in range(0, resamples, BLOCK):
-        count = min(BLOCK, resamples - start)
-        chosen = generator.integers(seeds, size=(count, seeds))
-        weights = generator.multinomial(items, np.full(items, 1 / items), size=count)
-        blocks.append((chosen, weights.astype(np.uint16)))
-    return blocks
+# --- estimates ------------------------------------------------------------------------------------
 
 
-def paired_difference(first: Matrix, second: Matrix, resamples: int = RESAMPLES) -> MeanInterval:
-    """The mean of `first - second` with its interval.
+def mean_estimate(
+    outcomes: Matrix,
+    runs: Sequence[Run] | None = None,
+    *,
+    bounds: tuple[float, float] = ACCURACY,
+    varied: Sequence[Source] = VARIED,
+) -> MeanEstimate:
+    """The mean of outcomes for these models, each with the same weight.
 
     Args:
-        first: outcomes of shape (seeds, items).
-        second: outcomes of the same seeds and items in the same order.
-        resamples: draws of the bootstrap.
+        outcomes: of shape (runs, items), all finite, the same items in every row.
+        runs: what each row is; None: runs of one model from one base.
+        bounds: the least and greatest possible outcome.
+        varied: what differs between the runs of a model ("rows", "seeds"), which the interval
+            covers where there is more than one.
 
     Raises:
-        ValueError: the shapes differ.
+        ReassessError: there is no outcome, one is missing, or the labels do not fit.
     """
-    if first.shape != second.shape:
-        raise ValueError(f"paired outcomes have the shapes {first.shape} and {second.shape}")
-    return mean_interval(first - second, resamples)
+    strata = _strata(outcomes, runs)
+    estimate = _combined(list(strata.values()), bounds, varied)
+    alone = tuple((name, _combined([one], bounds, varied)) for name, one in strata.items())
+    return replace(estimate, models=alone, heterogeneity=_heterogeneity(list(strata.values())))
 
 
-def correlation(first: Matrix, second: Matrix) -> float:
-    """Pearson's correlation of two series; nan if they have fewer than 3 points or one is flat."""
-    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
-    return float(pearsonr(first, second).statistic)
+def paired_difference(
+    first: Matrix,
+    second: Matrix,
+    runs: Sequence[Run] | None = None,
+    *,
+    varied: Sequence[Source] = VARIED,
+) -> MeanEstimate:
+    """The mean of `first - second`, outcomes of the same runs and items in the same order.
 
-
-def correlation_interval(
-    runs: Sequence[tuple[Matrix, Matrix]], resamples: int = RESAMPLES
-) -> MeanInterval | None:
-    """The mean over runs of the correlation of two series along a run, with its 95 % interval.
-
-    The bootstrap draws runs with replacement, then for each drawn run the points of its series.
-    Runs in which a series is flat have no correlation and are left out; None if none is left.
+    Raises:
+        ReassessError: the shapes differ, or as `mean_estimate` does.
     """
-    correlations = [correlation(first, second) for first, second in runs]
-    varying = [run for run, value in zip(runs, correlations) if np.isfinite(value)]
-    if not varying:
+    return mean_estimate(_difference(first, second), runs, bounds=DIFFERENCE, varied=varied)
+
+
+def population_estimate(
+    outcomes: Matrix,
+    runs: Sequence[Run],
+    *,
+    bounds: tuple[float, float] = DIFFERENCE,
+    varied: Sequence[Source] = VARIED,
+) -> MeanEstimate | None:
+    """The mean over models of which these are a sample: the model is a random effect.
+
+    The t interval of the model means has one degree of freedom less than there are models. None if
+    there are fewer than `POPULATION_MODELS`.
+
+    Args:
+        outcomes: of shape (runs, items), all finite; for differences, of one arm minus another's.
+        runs: what each row is.
+        bounds: the least and greatest possible outcome.
+        varied: as in `mean_estimate`.
+
+    Raises:
+        ReassessError: as `mean_estimate` does.
+    """
+    these = mean_estimate(outcomes, runs, bounds=bounds, varied=varied)
+    if len(these.models) < POPULATION_MODELS:
         return None
-    generator = np.random.default_rng(SEED)
-    chosen = generator.integers(len(varying), size=(resamples, len(varying)))
-    drawn = np.empty(chosen.shape)
-    for run, (first, second) in enumerate(varying):
-        places = chosen == run
-        points = generator.integers(len(first), size=(int(places.sum()), len(first)))
-        drawn[places] = _row_correlations(first[points], second[points])
-    usable = np.isfinite(drawn)
-    some = usable.any(axis=1)
-    means = np.where(usable, drawn, 0).sum(axis=1)[some] / usable.sum(axis=1)[some]
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    value = float(np.mean([number for number in correlations if np.isfinite(number)]))
-    return MeanInterval(
-        value,
-        min(float(low), value),
-        max(float(high), value),
-        len(varying),
-        min(len(first) for first, _ in varying),
+    strata = _strata(outcomes, runs).values()
+    sample = _Stratum(np.stack([one.items for one in strata]), these.runs, 1)
+    estimate = _combined([sample], bounds, varied)
+    return replace(
+        estimate,
+        covers=("models", "bases", *varied, "items"),  # each model brings its own base and runs
+        bases=these.bases,
+        models=these.models,
+        heterogeneity=these.heterogeneity,
     )
 
 
-def _row_correlations(first: Matrix, second: Matrix) -> Matrix:
-    """The correlation of each row of one matrix with the same row of the other; nan where one of
-    the two is flat.
+def clusters_by_model(outcomes: Matrix, runs: Sequence[Run] | None) -> dict[str, Matrix]:
+    """By model, the outcomes averaged within each cluster, of shape (clusters, items).
+
+    Raises:
+        ReassessError: as `mean_estimate` does.
     """
-    first, second = (rows - rows.mean(axis=1, keepdims=True) for rows in (first, second))
-    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            np.where(scale > 1e-12, (first * second).sum(axis=1) / scale, np.nan), dtype=np.float64
+    return {model: one.outcomes for model, one in _strata(outcomes, runs).items()}
+
+
+# --- variance components --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """The clusters of one model: outcomes averaged within each, of shape (clusters, items)."""
+
+    outcomes: Matrix
+    runs: int
+    bases: int
+
+    @classmethod
+    def of(cls, outcomes: Matrix, labels: Sequence[tuple[int, Run]]) -> _Stratum:
+        """Average the runs of each base where there is more than one base."""
+        bases = sorted({run.base for _, run in labels})
+        if len(bases) == 1:
+            return cls(outcomes[[row for row, _ in labels]], len(labels), 1)
+        members = [[row for row, run in labels if run.base == base] for base in bases]
+        means = np.stack([outcomes[rows].mean(axis=0) for rows in members])
+        return cls(means, len(labels), len(bases))
+
+    @property
+    def clusters(self) -> int:
+        return len(self.outcomes)
+
+    @property
+    def items(self) -> Matrix:
+        """The mean of each item."""
+        return np.asarray(self.outcomes.mean(axis=0), dtype=np.float64)
+
+    @property
+    def mean(self) -> float:
+        return float(self.outcomes.mean())
+
+    @property
+    def between(self) -> float:
+        """The variance of the mean that clusters bring: s² / k of their means."""
+        return float(self.outcomes.mean(axis=1).var(ddof=1)) / self.clusters
+
+    @property
+    def interaction(self) -> float:
+        """What clusters × items bring to the variance of the mean, which `between` has already."""
+        if self.clusters < 2 or self.outcomes.shape[1] < 2:
+            return 0.0
+        residuals = self.outcomes - self.items - self.outcomes.mean(axis=1, keepdims=True)
+        freedom = (self.clusters - 1) * (len(self.items) - 1)
+        squares = float(((residuals + self.mean) ** 2).sum())
+        return squares / freedom / (self.clusters * len(self.items))
+
+
+def _strata(outcomes: Matrix, runs: Sequence[Run] | None) -> dict[str, _Stratum]:
+    """The clusters of each model, in the order of the first run of each."""
+    labels = _labels(outcomes, runs)
+    return {
+        model: _Stratum.of(outcomes, [(row, run) for row, run in labels if run.model == model])
+        for model in dict.fromkeys(run.model for _, run in labels)
+    }
+
+
+def _combined(
+    strata: Sequence[_Stratum], bounds: tuple[float, float], varied: Sequence[Source]
+) -> MeanEstimate:
+    """The estimate of strata of equal weight whose items are the same."""
+    items = np.asarray(np.mean([one.items for one in strata], axis=0), dtype=np.float64)
+    freedom = float(max(1, len(items) - 1))
+    of_items = _variance_of_items(items, bounds)
+    runs = sum(one.runs for one in strata)
+    least = min(one.bases for one in strata)
+    by_runs, beyond = None, of_items
+    covers: tuple[Source, ...] = ("items",)
+    if all(one.clusters > 1 for one in strata):
+        parts = [(one.between / len(strata) ** 2, one.clusters - 1) for one in strata]
+        by_runs = Part(math.sqrt(sum(part for part, _ in parts)), _satterthwaite(parts))
+        shared = sum(one.interaction for one in strata) / len(strata) ** 2
+        beyond = max(0.0, of_items - shared)
+        covers = (*(("bases",) if least > 1 else ()), *varied, "items")
+    return MeanEstimate(
+        value=float(items.mean()),
+        by_runs=by_runs,
+        by_items=Part(math.sqrt(beyond), freedom),
+        items_alone=Part(math.sqrt(of_items), freedom),
+        bounds=bounds,
+        covers=covers,
+        runs=runs,
+        clusters=sum(one.clusters for one in strata),
+        bases=least,
+        items=len(items),
+    )
+
+
+def _variance_of_items(items: Matrix, bounds: tuple[float, float]) -> float:
+    """The variance of the mean of items drawn from a population.
+
+    Two items are added, one at each bound, as Agresti and Coull (1998) and Agresti and Min (2005)
+    do for proportions and their paired differences: items that all agree prove little.
+    """
+    padded = np.concatenate([items, bounds])
+    return float(padded.var()) / len(padded)
+
+
+def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
+    """The degrees of freedom of a sum of variances, each with its own (Satterthwaite, 1946)."""
+    total = sum(part for part, _ in parts)
+    if total == 0:
+        return float(sum(freedom for _, freedom in parts))
+    return float(total**2 / sum(part**2 / freedom for part, freedom in parts))
+
+
+def _heterogeneity(strata: Sequence[_Stratum]) -> Heterogeneity | None:
+    """Analysis of variance over models; the items that all models answer cancel.
+
+    The variance within a model is that between its clusters, and that of the model × item effect,
+    because another sample of items would favour other models.
+    """
+    models = len(strata)
+    if models < 2 or any(one.clusters < 2 for one in strata):
+        return None
+    common = np.mean([one.items for one in strata], axis=0)
+    parts = []
+    for one in strata:
+        own = (one.items - common).var(ddof=1) * models / (models - 1) / len(common)
+        parts.append((one.between + max(0.0, float(own) - one.interaction), one.clusters - 1))
+    within = sum(part for part, _ in parts) / models
+    between = float(np.var([one.mean for one in strata], ddof=1))
+    freedom = _satterthwaite(parts)
+    if within == 0:
+        return Heterogeneity(
+            float("inf") if between else 0.0, models - 1, freedom, float(not between)
         )
+    ratio = between / within
+    return Heterogeneity(ratio, models - 1, freedom, float(fdtrc(models - 1, freedom, ratio)))
+
+
+# --- shapes ---------------------------------------------------------------------------------------
+
+
+def _labels(outcomes: Matrix, runs: Sequence[Run] | None) -> list[tuple[int, Run]]:
+    if outcomes.ndim != 2 or not outcomes.size:
+        raise ReassessError(f"outcomes have the shape {outcomes.shape}, not (runs, items)")
+    labels = [Run(seed=row + 1) for row in range(len(outcomes))] if runs is None else list(runs)
+    if len(labels) != len(outcomes):
+        raise ReassessError(f"{len(outcomes)} rows of outcomes have {len(labels)} labels of runs")
+    if not np.isfinite(outcomes).all():
+        row, item = np.argwhere(~np.isfinite(outcomes))[0]
+        raise ReassessError(f"the outcome of {labels[row]} at item {item} is missing")
+    return list(enumerate(labels))
+
+
+def _difference(first: Matrix, second: Matrix) -> Matrix:
+    if first.shape != second.shape:
+        raise ReassessError(f"paired outcomes have the shapes {first.shape} and {second.shape}")
+    return first - second

@@ -33,11 +33,13 @@ def drawn_with() -> dict[str, str]:
     import matplotlib
     from matplotlib import font_manager, ft2font
 
+    from reassess.analysis.statistics import VERSION
     from reassess.figures._draw import font_file
 
-    names = ("matplotlib", "seaborn", "numpy", "pandas", "pillow")
+    names = ("matplotlib", "seaborn", "numpy", "pandas", "pillow", "scipy")
     return {
         **{name: version(name) for name in names},
+        "statistics": str(VERSION),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "freetype": ft2font.__freetype_version__,
         "font": font_manager.FontProperties(fname=font_file()).get_name(),

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from reassess.analysis.arms import ArmTraits
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
-from reassess.analysis.statistics import MeanInterval
+from reassess.analysis.statistics import MeanEstimate
 from reassess.figures._style import ArmStyle, styles_of
 
 Series = tuple[ArmStyle, Mapping[str, object]]  # how it is drawn, and where its scores are
@@ -46,7 +46,7 @@ def tier(bundle: Bundle, model: str) -> str:
 def point(
     axes: Axes,
     place: float,
-    estimate: MeanInterval | None,
+    estimate: MeanEstimate | None,
     style: ArmStyle,
     *,
     scale: float = 100,
@@ -73,7 +73,7 @@ def point(
 
 def grouped_points(
     axes: Axes, bundle: Bundle, groups: Sequence[Group], series: Sequence[Series]
-) -> list[MeanInterval]:
+) -> list[MeanEstimate]:
     """Draw accuracy with intervals, series side by side in each group; return what was drawn.
 
     Args:
@@ -111,11 +111,11 @@ def legend(figure: Figure, styles: Sequence[ArmStyle], *, lines: bool = False) -
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
 
 
-def sample_sizes(estimates: Sequence[MeanInterval]) -> str:
+def sample_sizes(estimates: Sequence[MeanEstimate]) -> str:
     """How many runs and items the intervals rest on, for a title."""
     if not estimates:
         return "no scores"
-    runs = sorted({estimate.seeds for estimate in estimates})
+    runs = sorted({estimate.runs for estimate in estimates})
     items = sorted({estimate.items for estimate in estimates})
     plural = "s" if runs[-1] > 1 else ""
     return f"{_span(runs)} run{plural} × {_span(items)} items; bars: 95 % intervals"

@@ -17,7 +17,7 @@ from matplotlib.ticker import NullFormatter
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy, pick
-from reassess.analysis.statistics import MeanInterval
+from reassess.analysis.statistics import MeanEstimate
 from reassess.figures._parts import (
     arms_of,
     empty,
@@ -67,8 +67,8 @@ def draw(bundle: Bundle) -> Figure:
     return figure
 
 
-def _by_size(axes: Axes, bundle: Bundle, model: str, styles: Styles) -> list[MeanInterval]:
-    drawn: list[MeanInterval] = []
+def _by_size(axes: Axes, bundle: Bundle, model: str, styles: Styles) -> list[MeanEstimate]:
+    drawn: list[MeanEstimate] = []
     for number, (arm, style) in enumerate(styles.items()):
         where = {"model": model, "method": arm, "distribution": "same-family"}
         points = []

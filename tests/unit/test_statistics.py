@@ -165,6 +165,21 @@ def test_several_runs_in_one_cluster_decide_as_little_as_one():
     assert estimate.covers == ("items",) and estimate.by_runs is None
 
 
+def test_models_that_share_their_rows_are_no_further_draws_of_rows():
+    effect = np.array([-0.05, 0.0, 0.08])
+    outcomes = constant(*(0.3 + effect), *(0.5 + effect))
+    shared = mean_estimate(outcomes, runs_of(models=2), varied=("rows", "seeds"))
+    assert shared.by_rows.half_width() == pytest.approx(
+        t.ppf(0.975, 2) * effect.std(ddof=1) / 3**0.5
+    )
+    assert shared.half_width >= shared.by_rows.half_width() > shared.by_runs.half_width()
+    apart = mean_estimate(outcomes, runs_of(models=2))
+    assert apart.by_rows is None and apart.half_width < shared.half_width
+    assert all(one.by_rows is None for _, one in shared.models)
+    other_seeds = [Run(run.model, run.seed + 3 * (run.model == "m1"), 1) for run in runs_of(2)]
+    assert mean_estimate(outcomes, other_seeds, varied=("rows", "seeds")).by_rows is None
+
+
 # --- models ---------------------------------------------------------------------------------------
 
 

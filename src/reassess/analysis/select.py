@@ -18,6 +18,7 @@ from reassess.analysis.statistics import (
     paired_difference,
 )
 from reassess.core.errors import ReassessError
+from reassess.grid.cells import replicate_of
 
 Axes = Mapping[str, object]  # values of columns: one, several in a tuple, or None for missing
 RUN = ["model", "seed"]
@@ -254,8 +255,8 @@ def _refuse(cell: object, lacking: pd.Index) -> None:
 
 
 def base_of(bundle: Bundle, seed: int) -> int:
-    """The base replicate that the runs of a seed start from; older bundles have one."""
-    return (int(seed) - 1) % max(1, int(bundle.study.get("bases", 1))) + 1
+    """The base replicate that the runs of a seed start from; a bundle that names none has one."""
+    return replicate_of(int(seed), int(bundle.study.get("bases", 1)))
 
 
 def runs_of(bundle: Bundle, table: pd.DataFrame) -> list[Run]:

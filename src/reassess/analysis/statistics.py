@@ -60,6 +60,8 @@ class MeanEstimate(Estimate):
         value: the mean; every model has the same weight, in it every base, and in this every run.
         by_runs: the part of clusters (runs, or bases with their runs); None where a model has one
             cluster, so that nothing tells how clusters differ.
+        by_rows: where models share their draws of rows, the part of these draws: of the means over
+            models of clusters that have a base replicate or seed in common; at least this wide.
         by_items: the part of items, without what `by_runs` has of it.
         items_alone: the part of items for these very runs; no interval is shorter than this part's.
         bounds: the range of an outcome, to which intervals are cut.
@@ -73,6 +75,7 @@ class MeanEstimate(Estimate):
     """
 
     by_runs: Part | None
+    by_rows: Part | None
     by_items: Part
     items_alone: Part
     bounds: tuple[float, float]
@@ -88,8 +91,10 @@ class MeanEstimate(Estimate):
         """Value plus and minus the half-width, cut to the range of an outcome."""
         half = self.items_alone.half_width(level)
         if self.by_runs is not None:
-            both = self.by_runs.half_width(level), self.by_items.half_width(level)
-            half = max(half, float(np.hypot(*both)))
+            between = self.by_runs.half_width(level)
+            if self.by_rows is not None:
+                between = max(between, self.by_rows.half_width(level))
+            half = max(half, math.hypot(between, self.by_items.half_width(level)))
         return (
             min(self.value, max(self.bounds[0], self.value - half)),
             max(self.value, min(self.bounds[1], self.value + half)),
@@ -178,11 +183,12 @@ def population_estimate(
     if len(these.models) < POPULATION_MODELS:
         return None
     strata = _strata(outcomes, runs).values()
-    sample = _Stratum(np.stack([one.items for one in strata]), these.runs, 1)
+    sample = _Stratum(np.stack([one.items for one in strata]), (), these.runs, 1)
     estimate = _combined([sample], bounds, varied)
     return replace(
         estimate,
-        covers=("models", "bases", *varied, "items"),  # each model brings its own base and runs
+        # Each model brings its own base and runs, but not its own draws of rows.
+        covers=("models", "bases", *(one for one in varied if one != "rows"), "items"),
         bases=these.bases,
         models=these.models,
         heterogeneity=these.heterogeneity,
@@ -206,6 +212,7 @@ class _Stratum:
     """The clusters of one model: outcomes averaged within each, of shape (clusters, items)."""
 
     outcomes: Matrix
+    names: tuple[int, ...]  # of the clusters: numbers of bases or, of one base, seeds
     runs: int
     bases: int
 
@@ -214,10 +221,11 @@ class _Stratum:
         """Average the runs of each base where there is more than one base."""
         bases = sorted({run.base for _, run in labels})
         if len(bases) == 1:
-            return cls(outcomes[[row for row, _ in labels]], len(labels), 1)
+            seeds = tuple(run.seed for _, run in labels)
+            return cls(outcomes[[row for row, _ in labels]], seeds, len(labels), 1)
         members = [[row for row, run in labels if run.base == base] for base in bases]
         means = np.stack([outcomes[rows].mean(axis=0) for rows in members])
-        return cls(means, len(labels), len(bases))
+        return cls(means, tuple(bases), len(labels), len(bases))
 
     @property
     def clusters(self) -> int:
@@ -277,6 +285,7 @@ def _combined(
     return MeanEstimate(
         value=float(items.mean()),
         by_runs=by_runs,
+        by_rows=_shared_rows(strata) if "rows" in covers else None,
         by_items=Part(math.sqrt(beyond), freedom),
         items_alone=Part(math.sqrt(of_items), freedom),
         bounds=bounds,
@@ -286,6 +295,22 @@ def _combined(
         bases=least,
         items=len(items),
     )
+
+
+def _shared_rows(strata: Sequence[_Stratum]) -> Part | None:
+    """The part of clusters that models have in common: a seed draws the same rows for all models.
+
+    None for one model, and where fewer than two clusters are common to all models.
+    """
+    names = [one.names for one in strata]
+    common = sorted(set[int]().union(*names).intersection(*names))
+    if len(strata) < 2 or len(common) < 2 or len({one.bases > 1 for one in strata}) > 1:
+        return None
+    means = [
+        [float(one.outcomes[one.names.index(name)].mean()) for name in common] for one in strata
+    ]
+    deviation = float(np.mean(means, axis=0).std(ddof=1))
+    return Part(deviation / math.sqrt(len(common)), len(common) - 1)
 
 
 def _variance_of_items(items: Matrix, bounds: tuple[float, float]) -> float:

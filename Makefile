@@ -37,7 +37,7 @@ unexport PYTHONDONTWRITEBYTECODE
 run: setup ## set up, run the default grid, draw figures and report
 	reassess run --config $(CONFIG)
 
-full: setup ## the same for the full grid: three seeds
+full: setup ## the same for the full grid: three bases a model, three seeds
 	reassess run --config config/full-micro.yaml
 
 figures: setup ## redraw figures, tables and claims from the bundle alone; trains nothing

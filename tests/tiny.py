@@ -48,6 +48,7 @@ def tiny_config(
         "world": {
             "pool_rows": 24,
             "split_items": 6,
+            "main_items": None,
             "probe_items": 4,
             "base": {"rows": 24, "steps": 3, "direct_rows": 8, "direct_steps": 1},
             "teacher": {"rows": 8, "steps": 1},

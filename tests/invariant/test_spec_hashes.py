@@ -23,7 +23,7 @@ def hashes(config):
         cells[name] = [grid.specs.train_hash(cell), grid.specs.evaluation_hash(cell)]
     families = sorted(grid.config.teachers)
     shared = {"pool": grid.specs.pool_hash()} | {
-        f"base/{name}": grid.specs.base_hash(name) for name in grid.config.models
+        f"base/{name}": grid.specs.base_hash(name) for name in grid.bases
     }
     for family in families:
         for name, distribution in grid.config.distributions.items():

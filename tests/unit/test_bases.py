@@ -1,5 +1,6 @@
 """Replicated bases: which runs start from which, under which names, specs, jobs and refusals."""
 
+import itertools
 from copy import deepcopy
 
 import pytest
@@ -17,6 +18,7 @@ from reassess.bundles.merge import study_of_both
 from reassess.cli.main import app
 from reassess.config.defaults import DEFAULT
 from reassess.core.errors import ReassessError
+from reassess.core.project import ROOT
 from reassess.grid.cells import Base, replicate_of
 from reassess.grid.state import state_of
 from reassess.grid.study import Grid
@@ -230,3 +232,19 @@ def test_bundles_of_other_bases_do_not_merge():
     for pair in ((one, two), (two, one), (two, three)):
         with pytest.raises(ReassessError, match=r"disagree on world\.bases"):
             study_of_both(*deepcopy(pair))
+
+
+def test_bundles_with_other_items_of_the_main_benchmark_do_not_merge():
+    some = [study_of(grid_of(world={"main_items": count}), {}) for count in (None, 700, 900)]
+    assert study_of_both(deepcopy(some[0]), deepcopy(some[0]))
+    for pair in itertools.permutations(some, 2):
+        with pytest.raises(ReassessError, match=r"disagree on world\.main_items"):
+            study_of_both(*deepcopy(pair))
+
+
+def test_the_first_seed_of_the_full_grid_is_the_default_grid():
+    """So `make` can be compared with the reference bundle, which is of the full one."""
+    small, full = (Grid.load(ROOT / name) for name in ("config.yaml", "config/full-micro.yaml"))
+    assert len({full.base(cell) for cell in full.cells.values() if cell.model == "llava-w64"}) == 3
+    for name, cell in small.cells.items():
+        assert small.specs.evaluation_hash(cell) == full.specs.evaluation_hash(full.cell(name))

@@ -46,8 +46,8 @@ def derived_once():
     known, ask = {}, Pool.ask
 
     @cache
-    def made(*sizes, scenes):
-        return make_splits(*sizes, json.loads(scenes))
+    def made(*given):
+        return make_splits(*given[:4], *map(json.loads, given[4:]))
 
     def of_texts(reader, texts):
         fresh = [text for text in texts if (id(reader), text) not in known]
@@ -64,7 +64,9 @@ def derived_once():
     told = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            pool, "make_splits", lambda *given: made(*given[:4], scenes=canonical_json(given[4]))
+            pool,
+            "make_splits",
+            lambda *given: made(*given[:4], *map(canonical_json, given[4:])),
         )
         patch.setattr(MicroReader, "lengths", of_texts)
         once = cache(prompt_hashes)

@@ -264,8 +264,8 @@ def test_the_most_that_each_rule_asks_for(tmp_path):
 
 def test_what_reads_all_scores_is_given_memory_and_time_by_their_number(tmp_path):
     micro = grid_in(tmp_path)
-    assert micro.world.items_scored(micro) == 6 * 300
-    assert gathering(micro).memory == 1000 + math.ceil(60 * len(micro.cells) * 1800 / 2**20)
+    assert micro.world.items_scored(micro) == 2000 + 5 * 300
+    assert gathering(micro).memory == 1000 + math.ceil(60 * len(micro.cells) * 3500 / 2**20)
     published = PAPER.config.costs.benchmark_items
     assert PAPER.world.items_scored(PAPER) == sum(published[name] for name in PAPER.benchmarks)
     scores = len(PAPER.cells) * PAPER.world.items_scored(PAPER)

@@ -3,17 +3,23 @@
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import steps
+from hypothesis import given
+from hypothesis import strategies as st
 
+from reassess.config.defaults import DEFAULT
 from reassess.core.errors import ReassessError
 from reassess.core.files import sha256_file, write_parquet
 from reassess.data.disjoint import overlaps, require_disjoint
 from reassess.data.pool import decode_image, read_pool, write_pool
 from reassess.grid.benchmarks import benchmarks_of
+from reassess.grid.study import Grid
+from reassess.worlds.micro.config import MicroConfig
 from reassess.worlds.micro.item import MicroItem
 from reassess.worlds.micro.items import make_item
 from reassess.worlds.micro.pool import make_splits
@@ -80,6 +86,52 @@ def test_text_items_are_the_iid_items_in_words(tmp_path):
     )
     assert [item.scene for item in shown] == [item.scene for item in in_words]
     assert all(item.image is None for item in in_words)
+
+
+def micro(**world):
+    tree = deepcopy(DEFAULT) | {
+        "world": {"pool_rows": 30, "split_items": 5, "probe_items": 4, **world}
+    }
+    studies = {
+        "one": {"question": "?", "models": ["llava-w32"], "methods": ["base"], "sizes": [20]}
+    }
+    return Grid(MicroConfig.model_validate(tree | {"studies": studies}))
+
+
+def test_the_main_benchmark_has_further_items_behind_the_same_first_ones():
+    few, many = (
+        micro(main_items=count).world.generated_pool(micro(main_items=count))
+        for count in (None, 12)
+    )
+    assert {name: len(items) for name, items in many.items()} == {
+        name: 12 if name == "iid" else len(items) for name, items in few.items()
+    }
+    assert many["iid"][:5] == few["iid"]
+    assert {name: items for name, items in many.items() if name != "iid"} == {
+        name: items for name, items in few.items() if name != "iid"
+    }
+    assert len({item.scene_hash for item in many["iid"]}) == 12
+
+
+@given(st.integers(1, 40), st.one_of(st.none(), st.integers(1, 40)))
+def test_the_items_that_a_cell_is_scored_on_are_counted_as_they_are_made(common, main):
+    """Of the benchmark in words, too, which cannot have more than the one whose items it repeats."""
+    grid = micro(split_items=common, main_items=main)
+    counts = [main or common, common, common, common, common, min(common, main or common)]
+    assert grid.world.items_scored(grid) == sum(counts)
+
+
+@pytest.mark.parametrize("main", [None, 3, 5, 12])
+def test_as_many_items_are_made_as_are_counted(main):
+    grid = micro(main_items=main)
+    made = grid.world.generated_pool(grid)
+    assert grid.world.items_scored(grid) == sum(len(made[name]) for name in grid.benchmarks)
+
+
+def test_only_another_number_of_items_makes_another_pool():
+    same, other = (micro(main_items=count).specs.pool() for count in (5, 12))
+    assert same == micro().specs.pool()
+    assert other == {**same, "items": {"iid": 12}}
 
 
 def test_damaged_files_are_named(tmp_path):

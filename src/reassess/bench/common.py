@@ -153,7 +153,7 @@ def small_grid(folder: Path) -> Grid:
         "extends": str(ROOT / "config.yaml"),
         "results": str(folder / "results"),
         "scratch": str(folder / "scratch"),
-        "world": {"pool_rows": 640, "split_items": 50, "probe_items": 20},
+        "world": {"pool_rows": 640, "split_items": 50, "main_items": None, "probe_items": 20},
         "distributions": {
             "same-family": {"source": "rendered", "style": "native"},
             "foreign": None,

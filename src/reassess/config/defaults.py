@@ -10,6 +10,7 @@ from reassess.core.files import Json
 MODELS = ["llava-w32", "llava-w64", "qwen3vl-w32", "qwen3vl-w64"]
 
 DEFAULT: Json = {
+    "world": {"main_items": 2000},
     "models": {
         "llava-w32": {"family": "llava", "width": 32, "tier": "weak"},
         "llava-w64": {"family": "llava", "width": 64, "tier": "strong"},

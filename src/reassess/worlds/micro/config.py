@@ -43,6 +43,12 @@ class MicroWorld(World):
     )
     seed: int = Field(2512, ge=0, description="seed of every scene, question and initial weight")
     split_items: int = Field(300, gt=0, description="items of each benchmark")
+    main_items: int | None = Field(
+        None,
+        gt=0,
+        description="items of a benchmark that arms are compared on (role main); null: split_items",
+        exclude_if=lambda items: items is None,
+    )
     base: BaseRecipe = Field(
         default_factory=BaseRecipe, description="recipe of the base checkpoints"
     )

@@ -20,8 +20,11 @@ def make_splits(
     split_items: int,
     probe_items: int,
     scenes: Mapping[str, Json],
+    items: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, list[MicroItem]], Json]:
     """Every split, and the report that training and test share nothing.
+
+    A split with fewer items has the first ones of the same split with more.
 
     Args:
         seed: of the world.
@@ -29,11 +32,13 @@ def make_splits(
         split_items: items of each benchmark.
         probe_items: items of the probe.
         scenes: by benchmark, how its items are drawn.
+        items: by benchmark, the number of its items where it is another one.
 
     Raises:
         ReassessError: a test scene or image is in the training pool, or a benchmark's `scenes` are
             invalid.
     """
+    counts = dict.fromkeys(scenes, split_items) | dict(items or {})
     splits = {TRAIN: [make_item(TRAIN, seed, index) for index in range(pool_rows)]}
     taken = {value for item in splits[TRAIN] for value in (item.scene_hash, item.image_hash)}
     splits[PROBE] = [make_item(PROBE, seed, index, taken) for index in range(probe_items)]
@@ -42,11 +47,12 @@ def make_splits(
         if "in_words" not in drawn:
             rule = benchmark_rule(split, drawn)
             splits[split] = [
-                make_item(split, seed, index, taken, rule) for index in range(split_items)
+                make_item(split, seed, index, taken, rule) for index in range(counts[split])
             ]
     for split, drawn in scenes.items():
         if "in_words" in drawn:
-            splits[split] = _in_words(split, str(drawn["in_words"]), splits)
+            in_words = _in_words(split, str(drawn["in_words"]), splits)
+            splits[split] = in_words[: counts[split]]
     report = require_disjoint(
         splits[TRAIN], {name: items for name, items in splits.items() if name != TRAIN}
     )

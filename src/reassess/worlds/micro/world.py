@@ -46,6 +46,7 @@ class MicroWorld(World[MicroConfig]):
             "split_items": world.split_items,
             "probe_items": world.probe_items,
             "scenes": scenes_of(benchmarks),
+            **({"items": own} if (own := self._own_items(benchmarks)) else {}),
         }
 
     def base_spec(self, model: str, pool_hash: str) -> Spec:
@@ -80,8 +81,20 @@ class MicroWorld(World[MicroConfig]):
         return grid.paths.teacher(family)
 
     def items_scored(self, grid: Grid) -> int:
-        """Every benchmark has the same number of items."""
-        return self.config.world.split_items * len(grid.benchmarks)
+        """The items of all benchmarks."""
+        common, own = self.config.world.split_items, self._own_items(grid.benchmarks)
+        return sum(own.get(name, common) for name in grid.benchmarks)
+
+    def _own_items(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, int]:
+        """The items of each benchmark that has another number of them than `split_items`."""
+        world = self.config.world
+        count = world.main_items or world.split_items
+        own = {name: count for name, one in benchmarks.items() if one.role == "main"}
+        for name, drawn in scenes_of(benchmarks).items():
+            if "in_words" in drawn:  # the first ones of another benchmark
+                most = own.get(str(drawn["in_words"]), world.split_items)
+                own[name] = min(most, own.get(name, world.split_items))
+        return {name: items for name, items in own.items() if items != world.split_items}
 
     # --- jobs --------------------------------------------------------------------------------
 
@@ -101,7 +114,8 @@ class MicroWorld(World[MicroConfig]):
 
         world = self.config.world
         sizes = (world.pool_rows, world.split_items, world.probe_items)
-        return make_splits(world.seed, *sizes, scenes_of(grid.benchmarks))
+        own = self._own_items(grid.benchmarks)
+        return make_splits(world.seed, *sizes, scenes_of(grid.benchmarks), own)
 
     def model_size(self, model: str) -> float:
         """The hidden size."""

@@ -57,6 +57,7 @@ HISTORY = [
     "probe_accuracy",
     "probe_format",
     "probe_length",
+    "probe_sampled_accuracy",
     "samples",
     "tokens",
     "flops",

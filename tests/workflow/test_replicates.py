@@ -130,12 +130,47 @@ def no_word_of_bases(part):
     return "study.json.bases: missing; derived as 2"
 
 
+def metric(part, cell, **places):
+    rows = part.history["cell"].eq(cell) & part.history["metric"].eq("probe_sampled_accuracy")
+    for name, value in places.items():
+        rows &= part.history[name].eq(value)
+    assert rows.any()
+    return rows
+
+
+def no_samples_in_one_cell(part):
+    part.history = part.history[~metric(part, SECOND)].reset_index(drop=True)
+    return f"{SECOND}: its history lacks probe_sampled_accuracy"
+
+
+def no_share_of_samples(part):
+    part.history.loc[metric(part, SECOND, step=3), "value"] = 0.6
+    return f"{SECOND}: probe_sampled_accuracy is 0.6 at update 3, no share of 4 samples"
+
+
+def samples_of_other_weights(part):
+    rows = metric(part, OTHER_ARM, step=0)
+    part.history.loc[rows, "value"] = 1 - part.history.loc[rows, "value"]
+    return "probe_sampled_accuracy is"
+
+
+def a_sample_between(part):
+    row = part.history[metric(part, SECOND, step=3)].assign(step=4)
+    part.history = pd.concat([part.history, row], ignore_index=True)
+    part.history = part.history.sort_values(["cell", "metric", "step"]).reset_index(drop=True)
+    return f"{SECOND}: probe_sampled_accuracy is recorded at 4 updates, due 3 (see 4)"
+
+
 PLANTS = [
     one_base_for_two,
     another_base,
     rows_of_another_seed,
     other_rows_in_one_arm,
     no_word_of_bases,
+    no_samples_in_one_cell,
+    no_share_of_samples,
+    samples_of_other_weights,
+    a_sample_between,
 ]
 
 

@@ -161,7 +161,7 @@ class HistoryCallback(TrainerCallback):  # type: ignore[misc]
         self.history.add_totals(step)
         if self.probe is None:
             return
-        # The probe draws no random numbers, but generation code may touch the random state.
+        # The probe has random numbers of its own, but generation may touch the random state.
         state = torch.get_rng_state()
         self.history.add(step, **self.probe.score(model))
         torch.set_rng_state(state)

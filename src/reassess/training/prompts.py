@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,10 @@ class EncodedPrompts:
         self.cache.batch_select_indices(which)
         positions = None if self.positions is None else self.positions[which]
         return EncodedPrompts(self.logits[which], self.cache, self.mask[which], positions)
+
+    def copy(self) -> EncodedPrompts:
+        """The same prompts once more, with a cache of their own."""
+        return EncodedPrompts(self.logits.clone(), deepcopy(self.cache), self.mask, self.positions)
 
     def read(self, model: Model, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Go on with tokens (B, N), all of them unless `mask` (B, N) has zeros: logits (B, N, V).

@@ -190,7 +190,14 @@ class TrainingRun:
             self.prompts.prompt,
             keep_pixels=self.prompts.keep_pixels,
         )
-        return Probe(items, rows, self.processor.tokenizer, self.max_new_tokens)
+        return Probe(
+            items,
+            rows,
+            self.processor.tokenizer,
+            self.max_new_tokens,
+            samples=self.settings.probe_samples,
+            seed=derive_seed("probe", self.seed),
+        )
 
     @property
     def layout(self) -> Layout:

@@ -27,6 +27,13 @@ class TrainedSettings(MethodSettings, ABC):
     probe_every: int = Field(
         20, ge=1, description="updates between two scores on the held-out probe (ours)"
     )
+    probe_samples: int = Field(
+        1,
+        ge=0,
+        description="completions sampled for each item of the probe, at temperature 1, beside the "
+        "greedy one; they change no weights (ours)",
+        exclude_if=lambda samples: samples == 1,
+    )
     epochs: float | None = Field(
         None, gt=0, description="passes over the rows; in place of `max_steps` where given"
     )

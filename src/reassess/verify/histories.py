@@ -23,6 +23,7 @@ from reassess.verify.terms import Splits
 TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
 OPTIONAL_PROBE = "probe_undecided"
+SAMPLED_PROBE = "probe_sampled_accuracy"  # earlier versions recorded none
 LOGGED = ("loss", "learning_rate", "grad_norm")
 ENTROPY = "entropy"
 FINITE = ("loss", "grad_norm", ENTROPY)  # where a value is not finite, it is left out
@@ -32,14 +33,15 @@ LOGGED_BY_RL = (
 )  # fmt: skip
 OPTIONAL_BY_RL = ("resampled_share", "undecided_share")  # of dynamic sampling; where there are any
 METRICS = {
-    "sft": {*TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, ENTROPY},
+    "sft": {*TOTALS, *PROBE, OPTIONAL_PROBE, SAMPLED_PROBE, *LOGGED, ENTROPY},
     "rl": {
-        *TOTALS, *PROBE, OPTIONAL_PROBE, *LOGGED, ENTROPY, *LOGGED_BY_RL, *OPTIONAL_BY_RL,
+        *TOTALS, *PROBE, OPTIONAL_PROBE, SAMPLED_PROBE, *LOGGED, ENTROPY, *LOGGED_BY_RL,
+        *OPTIONAL_BY_RL,
     },
 }  # fmt: skip
 SHARES = (
-    "probe_accuracy", "probe_format", OPTIONAL_PROBE, "reward_accuracy", "reward_format",
-    "truncated_share", "zero_variance_share", "resampled_share", "undecided_share",
+    "probe_accuracy", "probe_format", OPTIONAL_PROBE, SAMPLED_PROBE, "reward_accuracy",
+    "reward_format", "truncated_share", "zero_variance_share", "resampled_share", "undecided_share",
 )  # fmt: skip
 NOT_NEGATIVE = (
     *TOTALS, "probe_length", "completion_length", "grad_norm", "learning_rate", ENTROPY,
@@ -84,6 +86,7 @@ def check_histories(stored: Stored, splits_of: Splits, notes: list[str]) -> Iter
     complete = [one for one in trained if {*TOTALS} <= {*one[2]}]  # else it is named above
     yield from _starts(stored, histories, trained)
     yield from _same_metrics(trained)
+    yield from _same_sampling(stored, trained)
     yield from check_budgets(stored, complete, notes)
     yield from check_given_rows(complete, splits_of)
     yield from check_gradients(stored, trained)
@@ -102,8 +105,8 @@ def _history(
             return
     yield from _ranges(curves, kind)
     yield from _totals(curves, train)
-    yield from _probe(grid, curves)
     settings = grid.arms[cell.arm].settings
+    yield from _probe(grid, curves, getattr(settings, "probe_samples", 1))
     if is_shipped(grid, cell) and isinstance(settings, TrainedSettings):
         yield from _steps(cell, settings, curves, absent)
         yield from _samples(settings, curves, cell)
@@ -151,17 +154,16 @@ def _totals(curves: Curves, train: Json) -> Iterator[str]:
             yield f"{metric} is {shown(train.get(metric))}, its history ends with {final}"
 
 
-def _probe(grid: Grid, curves: Curves) -> Iterator[str]:
-    """Yield probe scores that are no share of the probe's items."""
+def _probe(grid: Grid, curves: Curves, samples: int) -> Iterator[str]:
+    """Yield probe scores that are no share of the probe's items, or of their samples."""
     items = grid.config.world.probe_items
-    for metric in (*PROBE, OPTIONAL_PROBE):
-        counts = curves.get(metric, NOTHING) * items
-        wrong = counts[(counts - counts.round()).abs() > ROUNDING * items]
+    of = dict.fromkeys((*PROBE, OPTIONAL_PROBE), (items, "items"))
+    for metric, (count, what) in {**of, SAMPLED_PROBE: (items * samples, "samples")}.items():
+        counts = curves.get(metric, NOTHING) * count
+        wrong = counts[(counts - counts.round()).abs() > ROUNDING * count]
         if not wrong.empty:
-            yield (
-                f"{metric} is {wrong.iloc[0] / items} at update {wrong.index[0]}, no share of "
-                f"{items} items"
-            )
+            value = curves[metric][wrong.index[0]]
+            yield f"{metric} is {value} at update {wrong.index[0]}, no share of {count} {what}"
     if OPTIONAL_PROBE in curves:
         both = (curves["probe_accuracy"] + curves[OPTIONAL_PROBE]).dropna()
         for step in both.index[both > 1 + ROUNDING][:1]:
@@ -188,6 +190,8 @@ def _steps(
     logged = [*range(every, last + 1, every)]
     metrics: dict[str, list[int]] = dict.fromkeys((*TOTALS, *PROBE), scored)
     metrics |= dict.fromkeys(LOGGED, logged)
+    if SAMPLED_PROBE in curves:
+        metrics[SAMPLED_PROBE] = scored if settings.probe_samples else []
     optional = {OPTIONAL_PROBE: scored, ENTROPY: logged}
     if isinstance(settings, RlSettings):
         drawn = logged[:: settings.updates_per_batch]  # the first update on each rollout batch
@@ -322,15 +326,20 @@ def _starts(
     histories: Mapping[str, Curves],
     trained: list[Trained],
 ) -> Iterator[str]:
-    """Yield first probe scores that other scores of the same weights contradict."""
-    known: dict[tuple[str, str, str], tuple[str, float]] = {}
+    """Yield first probe scores that other scores of the same weights contradict.
+
+    Samples are the same where they are drawn by the numbers of one seed.
+    """
+    known: dict[tuple[object, ...], tuple[str, float]] = {}
     for grid, cell, curves in trained:
         pool, train = grid.specs.pool_hash(), stored.records[cell.id]["train"]
-        for metric in PROBE:
+        samples = _samples_of(grid, cell)
+        for metric in (*PROBE, *((SAMPLED_PROBE,) if is_shipped(grid, cell) else ())):
             if metric not in curves or 0 not in curves[metric].index:
                 continue
             held = float(curves[metric][0])
-            key = (pool, str(train.get("start_weights_hash")), metric)
+            drawn = (cell.seed, samples) if metric == SAMPLED_PROBE else ()
+            key = (pool, str(train.get("start_weights_hash")), metric, *drawn)
             first, value = known.setdefault(key, (cell.id, held))
             if held != value:
                 yield (
@@ -338,12 +347,34 @@ def _starts(
                     "both start from the same weights"
                 )
             start = grid.start(cell)
+            if start is not None and drawn and _samples_of(grid, start) != samples:
+                continue
             before = histories.get(start.id, {}) if start is not None else {}
             if start is not None and metric in before and before[metric].iloc[-1] != held:
                 yield (
                     f"{cell.id}: {metric} is {held} at update 0, but {before[metric].iloc[-1]} at "
                     f"the end of {start.id}, from which it starts"
                 )
+
+
+def _samples_of(grid: Grid, cell: Cell) -> int:
+    """The samples of an item of the probe, by the settings of a cell's arm."""
+    return int(getattr(grid.arms[cell.arm].settings, "probe_samples", 0))
+
+
+def _same_sampling(stored: Stored, trained: list[Trained]) -> Iterator[str]:
+    """Yield cells without scores of sampled probes that others of the same version have."""
+    known: dict[str, tuple[str, bool]] = {}
+    for grid, cell, curves in trained:
+        if not is_shipped(grid, cell) or not _samples_of(grid, cell):
+            continue
+        train = stored.records[cell.id]["train"]
+        version = shown((train.get("code_commit"), train.get("lock_hash")))
+        held = SAMPLED_PROBE in curves
+        first, other = known.setdefault(version, (cell.id, held))
+        if held is not other:
+            has, lacks = (cell.id, first) if held else (first, cell.id)
+            yield f"{lacks}: its history lacks {SAMPLED_PROBE}, that of {has} has it"
 
 
 def _same_metrics(trained: list[Trained]) -> Iterator[str]:

@@ -166,8 +166,21 @@ class MicroWorld(World[MicroConfig]):
         """What a generated world can show."""
         return (
             "Results of the generated micro world are a controlled analogue, compared with the "
-            "paper in direction only. The base checkpoint of each model is fixed, as a public "
-            "checkpoint would be: intervals cover fine-tuning, not pre-training."
+            f"paper in direction only. {self._on_bases}"
+        )
+
+    @property
+    def _on_bases(self) -> str:
+        bases = self.config.world.bases
+        if bases == 1:
+            return (
+                "The base checkpoint of each model is fixed, as a public checkpoint would be: "
+                "intervals cover fine-tuning, not pre-training."
+            )
+        return (
+            f"Each model has {bases} base checkpoints, and runs start from them in turn: intervals "
+            "cover pre-training too. Each family has one teacher and one set of traces, which "
+            "they do not cover."
         )
 
     @property

@@ -19,9 +19,14 @@ from reassess.worlds.micro.config import MicroConfig
 SAMPLED = "probe_sampled_accuracy"
 
 
-@pytest.fixture
-def ends(fresh):
-    """A model whose completions end at different places, and its processor's special tokens."""
+@pytest.fixture(params=["lean", "stock"])
+def ends(fresh, request, monkeypatch):
+    """A model whose completions end at different places, and its processor's special tokens.
+
+    It is decoded by either of the decoders; as any other model is, prompts are then encoded twice.
+    """
+    if request.param == "stock":
+        monkeypatch.setattr("reassess.training.generate.is_known", lambda model: False)
     model, processor = fresh
     end = processor.tokenizer.eos_token_id
     with torch.no_grad():

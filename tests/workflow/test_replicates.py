@@ -26,7 +26,11 @@ def finished(tmp_path_factory):
     """A grid that one command has made, and what the command printed."""
     folder = tmp_path_factory.mktemp("replicates")
     tiny_config(
-        folder, methods=["base", "sft", "grpo"], seeds=[1, 2], world={"bases": 2}, row_draws=True
+        folder,
+        methods=["base", "sft", "grpo"],
+        seeds=[1, 2],
+        world={"bases": 2, "main_items": 8},
+        row_draws=True,
     )
     return folder, run(folder)
 

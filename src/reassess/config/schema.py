@@ -176,7 +176,10 @@ class Config(Strict):
         default_factory=list,
         description="folders with further claims beside the project's own, relative to this file",
     )
-    seeds: Seeds = Field(default=[1], description="fine-tuning seeds: data order, sampling")
+    seeds: Seeds = Field(
+        default=[1],
+        description="seeds of runs: data order and sampling; base (world.bases), rows (row_draws)",
+    )
     row_draws: bool = Field(
         False,
         description="each seed draws its own rows, seed 1 the first; false: all train on those",

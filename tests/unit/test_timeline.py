@@ -24,10 +24,10 @@ def grid(tmp_path):
 
 
 def when(grid, times):
-    """Set when jobs ran, by rule or by (rule, cell or model); all others took no time at the beginning."""
+    """Set when jobs ran, by rule or by (rule, cell or base); all others took no time at the beginning."""
     for task in Planning(grid).tasks:
         path = task.job.record(task.key)
-        name = (task.job.name, getattr(task.key, "cell", getattr(task.key, "model", None)))
+        name = (task.job.name, getattr(task.key, "cell", getattr(task.key, "base", None)))
         start, end = times.get(name, times.get(task.job.name, (0.0, 0.0)))
         write_json(path, read_json(path) | {"started": 1000.0 + start, "ended": 1000.0 + end})
 

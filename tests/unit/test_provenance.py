@@ -360,9 +360,9 @@ def test_a_manifest_says_which_kernels_ran(capability):
 
 
 def test_the_doctor_names_other_kernels(monkeypatch):
-    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
     found = environment_checks._kernels()
-    assert not found.fine and "ATEN_CPU_CAPABILITY" in found.line() and "avx2" in found.line()
+    assert not found.fine and "ATEN_CPU_CAPABILITY is default" in found.line()
     monkeypatch.delenv("ATEN_CPU_CAPABILITY")
     monkeypatch.setattr(Path, "is_file", lambda _: False)
     monkeypatch.setattr(sys, "platform", "linux")

@@ -57,7 +57,7 @@ FREE = {  # sections on which configs of one comparison agree, but for these: pl
     },
 }
 LEFT_OUT: Json = {  # keys that a config leaves out, by section, and what it means then
-    "": {"row_draws": False},
+    "": {"row_draws": False, "numerics": "fast"},
     "world": {"bases": 1, "main_items": None},
 }
 LISTED = 5  # conflicts of one kind that are named

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from reassess.cli.options import DEFAULT, ConfigFile
+from reassess.core import numerics
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import JOBS
 from reassess.workflow.jobs.job import AnyJob
@@ -40,6 +41,8 @@ def _action(job: type[AnyJob]) -> Callable[..., None]:
 
     def action(config: Path | None = None, **options: object) -> None:
         grid = None if config is None else Grid.load(config)
+        if grid is not None:
+            numerics.fix(grid.config.numerics)
         job(grid).perform(job.key(**options))
 
     parameters = [_parameter(job, field) for field in fields(job.key)]

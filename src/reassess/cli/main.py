@@ -20,8 +20,9 @@ from reassess.cli.options import DEFAULT, PAPER, ConfigFile, Watch
 from reassess.cluster import status as cluster_status
 from reassess.cluster.doctor import examine_cluster
 from reassess.cluster.environment import examine
-from reassess.core import project
+from reassess.core import numerics, project
 from reassess.core.errors import RESUME_ME, Interrupted, ReassessError
+from reassess.core.fingerprint import fingerprint
 from reassess.core.remedies import remedy
 from reassess.core.search_path import keep_out_working_folder
 from reassess.core.secrets import redact
@@ -172,6 +173,7 @@ def bench(
     write_docs: Annotated[bool, typer.Option(help="write it into docs/speed.md")] = False,
 ) -> None:
     """Measure speed, as ratios to a baseline and to a limit of the same run, with their spread."""
+    numerics.fix("fast")
     quiet()
     from reassess.bench import results
     from reassess.bench.run import measure
@@ -206,11 +208,12 @@ def serve(address: str) -> None:
 
 
 def _warm_up() -> None:
-    """Import the heavy modules of all jobs."""
+    """Import the heavy modules of all jobs, and compute what all manifests have."""
     quiet()
     for job in JOBS:
         for module in job.imports:
             import_module(module)
+    fingerprint()
 
 
 app.add_typer(jobs.jobs, name="job")

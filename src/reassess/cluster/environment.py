@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reassess.cluster.finding import Finding
 from reassess.cluster.installed import examine_installed
+from reassess.core import numerics
 from reassess.core.project import ROOT
 
 TORCH = "2.13.0"  # by hash in envs/torch.txt
@@ -100,7 +101,8 @@ def _threads() -> Finding:
 def _kernels() -> Finding:
     """Without /proc, torch falls back to its slowest kernels: other last bits, other weights."""
     capability = os.environ.get("ATEN_CPU_CAPABILITY")
-    if capability:
+    due = numerics.ENVIRONMENT["ATEN_CPU_CAPABILITY"] if numerics.current() == "portable" else ""
+    if capability and capability != due:
         what, fix = f"ATEN_CPU_CAPABILITY is {capability}", "`unset ATEN_CPU_CAPABILITY`"
         return Finding(what, False, f"{fix}: it changes the last bits of results")
     readable = not sys.platform.startswith("linux") or Path("/proc/cpuinfo").is_file()

@@ -10,6 +10,7 @@ from reassess.core.files import Json
 MODELS = ["llava-w32", "llava-w64", "qwen3vl-w32", "qwen3vl-w64"]
 
 DEFAULT: Json = {
+    "numerics": "portable",
     "world": {"main_items": 2000},
     "models": {
         "llava-w32": {"family": "llava", "width": 32, "tier": "weak"},

@@ -21,6 +21,7 @@ from reassess.config.names import (
     Place,
     distinct,
 )
+from reassess.core.numerics import Mode
 from reassess.core.price import Rates
 
 LOCAL = {"results", "scratch", "claims"}  # keys that no bundle's config has
@@ -162,6 +163,14 @@ class Config(Strict):
     )
     checkpoint_minutes: float = Field(
         10, gt=0, description="longest time between two trainer checkpoints: what a kill can cost"
+    )
+    numerics: Mode = Field(
+        "fast",
+        description=(
+            "portable: the same bits on every x86-64 processor with AVX2, on CPUs only; fast: "
+            "kernels of the machine's own"
+        ),
+        exclude_if=lambda numerics: numerics == "fast",
     )
     prices: Prices | None = Field(
         None,

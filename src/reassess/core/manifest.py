@@ -17,8 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from reassess.core import numerics
 from reassess.core.energy import Meter
 from reassess.core.files import Json, sha256_file
+from reassess.core.fingerprint import fingerprint
 from reassess.core.price import Rates
 from reassess.core.project import ROOT
 from reassess.core.provenance import environment
@@ -37,6 +39,9 @@ class Hardware(TypedDict):
     cores: int | None
     processor: NotRequired[str]  # the model's name, where the system has /proc/cpuinfo
     memory_mb: int  # MiB
+    family: NotRequired[int]  # of the processor, as are the next two, where the system tells
+    model: NotRequired[int]
+    stepping: NotRequired[int]
     kernels: NotRequired[str]  # the instructions torch uses, such as `AVX512`, if torch is loaded
     accelerators: list[str]  # names of the GPUs that torch sees, if torch is loaded
     visible_devices: str | None  # CUDA_VISIBLE_DEVICES
@@ -81,6 +86,7 @@ def hardware() -> Hardware:
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         "accelerators": _accelerators(),
         "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        **numerics.processor(),  # type: ignore[typeddict-item]
     }
     if "torch" in sys.modules:
         description["kernels"] = sys.modules["torch"].backends.cpu.get_cpu_capability()
@@ -100,6 +106,12 @@ def _accelerators() -> list[str]:
     if torch is None or not torch.cuda.is_available():
         return []
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _numerics() -> Json:
+    """The mode of numerics, and what it computes, if torch was needed."""
+    mode = {"mode": numerics.current()}
+    return {**mode, "fingerprint": fingerprint()} if "torch" in sys.modules else mode
 
 
 def lock_hash() -> str:
@@ -145,6 +157,7 @@ class Manifest:
             **self._costs(seconds),
             "peak_memory_mb": round(peak_memory_mb(), 1),
             "threads": threads(),
+            "numerics": _numerics(),
             "versions": versions(),
             "code_commit": code_commit(),
             "lock_hash": lock_hash(),

@@ -13,6 +13,7 @@ from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.cells import Arm
 from reassess.methods import find
+from reassess.training.layout import Layout
 
 
 def _error(source: Path, key: str, problem: str) -> ReassessError:
@@ -86,6 +87,21 @@ def check_splits(splits: Sequence[str], source: Path) -> None:
             "distribution (`train` and `probe` are the pool's own)"
         )
         raise ReassessError(f"{source}: {problem}")
+
+
+def check_numerics(config: Config, source: Path, layouts: Iterable[Layout]) -> None:
+    """Check that every job computes where `portable` holds: on a CPU, by torch.
+
+    Raises:
+        ReassessError: a layout uses a GPU or vLLM.
+    """
+    if config.numerics == "fast":
+        return
+    for layout in layouts:
+        for key, value in (("device", layout.device), ("rollouts", layout.rollouts)):
+            if value in ("cuda", "vllm"):
+                problem = f"`portable` holds on CPUs only, and execution.{key} is {value!r}"
+                raise _error(source, "numerics", f"{problem}; write `numerics: fast`")
 
 
 def _check_study(config: Config, source: Path, name: str, study: Study) -> None:

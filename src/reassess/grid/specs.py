@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from reassess.config.schema import Config
+from reassess.core import numerics
 from reassess.core.files import Json, canonical_json, sha256_text
 from reassess.core.seeds import derive_seed
 from reassess.grid.benchmarks import Benchmark
@@ -87,6 +88,7 @@ class Specs:
             "max_new_tokens": settings.max_new_tokens,
             "verifier": VERIFIER,
             "sampling": SAMPLING,
+            **numerics.spec(self._config.numerics),
         }
 
     def traces_hash(self, family: str, distribution: str) -> str:
@@ -138,6 +140,7 @@ class Specs:
             spec["verifier"] = VERIFIER
         if arm.method.kind == "rl" or self._has_sampled_rows(cell):
             spec["sampling"] = SAMPLING
+        spec |= numerics.spec(self._config.numerics)
         return spec | self._world.training_spec(cell.model)
 
     def _has_sampled_rows(self, cell: Cell) -> bool:
@@ -177,6 +180,7 @@ class Specs:
             "evaluation": protocol,
             "predictions": PREDICTIONS,
             "verifier": VERIFIER,
+            **numerics.spec(self._config.numerics),
         }
         return spec | {"sampling": SAMPLING} if protocol["samples"] else spec
 

@@ -13,7 +13,13 @@ from reassess.config.schema import Config, Study
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.benchmarks import Benchmark, benchmarks_of
 from reassess.grid.cells import Base, Cell, replicate_of
-from reassess.grid.checks import arms_of, check_bases, check_names, check_splits
+from reassess.grid.checks import (
+    arms_of,
+    check_bases,
+    check_names,
+    check_numerics,
+    check_splits,
+)
 from reassess.grid.paths import Paths
 from reassess.grid.specs import Specs
 from reassess.grid.world import AnyWorld, load_world
@@ -53,6 +59,7 @@ class Grid:
         }
         self.world.check_benchmarks(self.benchmarks)
         check_splits(self.splits, source)
+        check_numerics(config, source, map(self.world.layout, config.models))
         self.paths = Paths(config.results / config.grid, config.scratch / config.grid)
         self.specs = Specs(config, self.world, self.arms, self.benchmarks)
 

@@ -9,6 +9,8 @@ from math import isfinite
 from typing import get_args
 
 from reassess.core.files import Json
+from reassess.core.fingerprint import DIGITS, hash_of
+from reassess.core.numerics import Mode
 from reassess.core.price import amount
 from reassess.core.view import Kind as ViewKind
 from reassess.verify.stored import shown
@@ -18,7 +20,10 @@ OF_ROWS = re.compile(r"(content:)?[0-9a-f]{64}")
 COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})(\+changes)?|unknown")
 FORMULA = re.compile(r"reassess-[1-9][0-9]*")
 VIEWS = get_args(ViewKind)
+MODES = get_args(Mode)
+MODE = f"one of {', '.join(MODES)}"
 MOST_THREADS = 2**16
+OF_OPERATION = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 INSTALLED = ("python", "torch", "transformers")  # no job runs without them
 
@@ -56,6 +61,16 @@ def _is_whole(value: object) -> bool:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _is_fingerprint(value: object) -> bool:
+    """Whether a value is a fingerprint whose hash is that of its operations."""
+    if not isinstance(value, dict) or {*value} != {"version", "hash", "operations"}:
+        return False
+    operations = value["operations"]
+    if not _is_mapping_of(_matches(OF_OPERATION))(operations) or not operations:
+        return False
+    return _is_whole(value["version"]) and bool(value["hash"] == hash_of(operations))
 
 
 def _or_null(test: Test) -> Test:
@@ -99,6 +114,9 @@ TYPES: dict[str, Test] = {
     "environment": _is_whole_object("environment"),
     "currency": _matches(CURRENCY),
     "machine": lambda value: value == "machine",
+    MODE: lambda value: value in MODES,
+    "numerics": _is_whole_object("numerics"),
+    "fingerprint": _is_fingerprint,
     "energy": _is_whole_object("energy"),
     "price": _is_whole_object("price"),
 }
@@ -108,12 +126,16 @@ PARTS: dict[str, tuple[Kinds, Kinds]] = {  # of an object: fields that it must a
             "machine": "text", "cores": "whole number or null", "memory_mb": "whole number above 0",
             "accelerators": "list of texts", "visible_devices": "text or null",
         },
-        {"processor": "text", "kernels": "text"},
+        {
+            "processor": "text", "kernels": "text", "family": "whole number",
+            "model": "whole number", "stepping": "whole number",
+        },
     ),
     "environment": (
         {"hash": "SHA-256", "distributions": "whole number above 0", "torch": "build"}, {},
     ),
     "build": ({"version": "text", "record": "SHA-256, `none` or `unknown`"}, {}),
+    "numerics": ({"mode": MODE}, {"fingerprint": "fingerprint"}),
     "energy": (
         {"scope": "machine"},
         {
@@ -155,14 +177,16 @@ LATER: dict[str, Kinds] = {
         "row_ids_hash": "SHA-256", "start_checkpoint_hash": "SHA-256",
         "checkpoint_hash": "SHA-256", "checkpoint_files": "SHA-256 by file",
         "environment": "environment", "view": f"one of {', '.join(VIEWS)}",
-        "claims": "SHA-256 by claim",
+        "claims": "SHA-256 by claim", "numerics": "numerics",
     },
     "evaluate": {
         "checkpoint_hash": "SHA-256", "predictions_hash": "SHA-256", "environment": "environment",
+        "numerics": "numerics",
     },
 }  # fmt: skip
 KERNELS = "hardware.kernels"  # only where torch was loaded
-AFTER_KERNELS = {"claims"}  # of `LATER`, what is newer than those; they are newer than the rest
+# Of `LATER`, what is newer than those; they are newer than the rest.
+AFTER_KERNELS = {"claims", "numerics"}
 COSTS: Kinds = {"energy": "energy", "price": "price"}  # where counters and prices are known
 SOME: dict[str, Kinds] = {  # of some cells
     "train": {
@@ -187,6 +211,7 @@ def check_fields(cell: str, record: Json) -> Iterator[str]:
             yield f"{where}.{place}{problem}"
         yield from _older(where, part, manifest)
         yield from _costs(where, manifest)
+        yield from _numerics(where, manifest)
         if (manifest.get("view") == "audit") is not ("opened" in manifest):
             yield f"{where}.opened: recorded where the view is by audit, and only there"
 
@@ -237,6 +262,14 @@ def _costs(where: str, manifest: Json) -> Iterator[str]:
                 yield f"{where}.energy: {name} and {name}_joules are recorded together"
     if _is_number(seconds) and TYPES["price"](price):
         yield from _price(where, price, seconds)  # type: ignore[arg-type]
+
+
+def _numerics(where: str, manifest: Json) -> Iterator[str]:
+    """Yield a mode of numerics that is not the one of the spec."""
+    spec, held = manifest.get("spec"), manifest.get("numerics")
+    due = spec.get("numerics") if isinstance(spec, dict) else None
+    if due is not None and isinstance(held, dict) and held.get("mode") != due:
+        yield f"{where}.numerics.mode: {shown(held.get('mode'))}, though its spec states {due!r}"
 
 
 def _price(where: str, price: Json, seconds: float) -> Iterator[str]:

@@ -21,17 +21,19 @@ from reassess.bundles.checksums import tampered
 from reassess.bundles.stored_answers import ANSWERS, answers_by_cell
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.files import Json, read_json, read_parquet, write_json
+from reassess.core.fingerprint import differing
 from reassess.core.project import ROOT
 from reassess.grid.foreign import load_foreign
 from reassess.verify.report import VerifyReport
 
-# Of a manifest, what can change weights; earlier versions did not state the kernels.
+# Of a manifest without fingerprint, what can change weights; the first did not state the kernels.
 HARDWARE = ("machine", "processor", "kernels", "accelerators")
 SOFTWARE = ("torch", "transformers", "trl", "numpy", "accelerate", "peft")
 # Of a training manifest: what cell and data decide, and what follows from the weights too.
 ALWAYS = ("rows", "rows_hash", "row_ids_hash", "updates", "order_seed", "sampling_seed")
 WITH_WEIGHTS = ("samples", "tokens", "flops", "template_hash", "start_weights_hash")
 LEAVES_OPEN = "the cells that were not trained again; `verify contents` compares all of them"
+NAMED = 8  # operations that a note names
 ERROR = 0.05  # probability that any interval of a cell misses, were the outcome equal
 
 
@@ -40,9 +42,10 @@ def verify_train(
 ) -> VerifyReport:
     """Train and score cells again, from nothing, and compare the outcome with the bundle.
 
-    SFT on the same kind of machine must give the same weights. Where weights are the same, so are
-    history, totals and completions. Anything else must score inside the 95 % interval of the
-    difference (paired by item, all intervals together: Bonferroni over benchmarks).
+    Where both compute alike, by their fingerprints, SFT must give the same weights, and in
+    `portable` numerics every method must. Where weights are the same, so are history, totals and
+    completions. Anything else must score inside the 95 % interval of the difference (paired by
+    item, all intervals together: Bonferroni over benchmarks).
 
     Args:
         path: the bundle.
@@ -203,7 +206,7 @@ def compare_cell(
     report.notes += [f"{cell}: {difference}" for difference in surroundings]
     report.add(_other_fields(cell, then, now, ALWAYS))
     same = bool(then) and then["weights_hash"] == now["weights_hash"]
-    exact = then and then.get("kind", "sft") == "sft" and not then.get("resumed")
+    exact = then and _is_repeatable(then) and not then.get("resumed")
     if exact and not surroundings and not same:
         before, after = then["weights_hash"][:12], now["weights_hash"][:12]
         report.differences.append(f"{cell}: other weights ({before} stored, {after} now)")
@@ -220,6 +223,12 @@ def compare_cell(
             "them only the scores are compared, not its history or its completions"
         )
     _compare_scores(report, bundle, cell, again)
+
+
+def _is_repeatable(then: Json) -> bool:
+    """Whether a training gives the same weights again, where everything computes alike."""
+    portable = bool(then.get("numerics", {}).get("mode") == "portable")
+    return portable or then.get("kind", "sft") == "sft"
 
 
 def _other_fields(cell: str, then: Json, now: Json, names: Iterable[str]) -> Iterator[str]:
@@ -254,10 +263,15 @@ def _other_texts(cell: str, stored: pd.DataFrame | None, now: pd.DataFrame) -> I
 def _other_machine(then: Json, now: Json) -> Iterator[str]:
     """Yield how the machine or its software differs from the one of a manifest."""
     consequence = "weights cannot be expected to be identical"
-    for name in HARDWARE:
-        before, after = then["hardware"].get(name), now.get("hardware", {}).get(name)
-        if before != after and name in then["hardware"]:
-            yield f"another kind of machine: {name} was {before}, is {after}; {consequence}"
+    operations = _other_operations(then, now)
+    if operations is None:  # an older manifest, or another kind of fingerprint
+        for name in HARDWARE:
+            before, after = then["hardware"].get(name), now.get("hardware", {}).get(name)
+            if before != after and name in then["hardware"]:
+                yield f"another kind of machine: {name} was {before}, is {after}; {consequence}"
+    elif operations:
+        named = ", ".join(operations[:NAMED]) + (" ..." if len(operations) > NAMED else "")
+        yield f"{len(operations)} operations compute differently here: {named}; {consequence}"
     for name, before in then["versions"].items():
         after = now.get("versions", {}).get(name)
         if before != after and name in SOFTWARE:
@@ -265,6 +279,12 @@ def _other_machine(then: Json, now: Json) -> Iterator[str]:
     builds = [one.get("environment", {}).get("torch") for one in (then, now)]
     if all(builds) and builds[0] != builds[1]:
         yield f"another build of torch: {builds[0]} was installed, {builds[1]} is; {consequence}"
+
+
+def _other_operations(then: Json, now: Json) -> list[str] | None:
+    """The operations that differ, by the fingerprints; None if they do not tell."""
+    before, after = (one.get("numerics", {}).get("fingerprint") for one in (then, now))
+    return differing(before, after) if before and after else None
 
 
 def _changed(then: Json, now: Json, prefix: str = "") -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from reassess.core import lifetime
+from reassess.core import lifetime, numerics
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
@@ -55,6 +55,8 @@ def run(
     try:
         grid = Grid.load(config)
         folder = find_profile(profile)
+        if is_local(folder):  # a job elsewhere fixes its own
+            numerics.fix(grid.config.numerics)
         _find_commands(profile)
         with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
             _remove_stale_locks(grid)

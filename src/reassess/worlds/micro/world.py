@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from reassess.core import numerics
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, write_json
 from reassess.data.items import Message
@@ -56,6 +57,7 @@ class MicroWorld(World[MicroConfig]):
             "pool": pool_hash,
             "model": {"family": settings.family, "width": settings.width},
             "recipe": self.config.world.base.model_dump(),
+            **numerics.spec(self.config.numerics),
         }
 
     def teacher_spec(self, family: str, distribution: str, base_hash: Callable[[str], str]) -> Spec:

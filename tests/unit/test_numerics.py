@@ -1,0 +1,147 @@
+"""The mode of numerics: what it needs, when it is fixed, and what processes that are started take on."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from reassess.core import numerics
+from reassess.core.errors import ReassessError
+from reassess.core.fingerprint import differing, fingerprint, hash_of
+
+FLAGS = "fpu sse2 avx avx2 bmi1 bmi2 f16c fma movbe"
+TOLD = {numerics.VARIABLE: "portable"}
+KINDS = {**numerics.ENVIRONMENT, **TOLD}
+
+
+def cpuinfo(tmp_path, **fields):
+    path = tmp_path / "cpuinfo"
+    lines = [f"{name.replace('_', ' ')}\t: {value}" for name, value in fields.items()]
+    path.write_text("\n".join([*lines, "", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("lacking", ["avx2", "fma"])
+def test_a_processor_without_the_instructions_is_refused(tmp_path, lacking, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    numerics.require_instructions(cpuinfo(tmp_path, flags=FLAGS))
+    flags = " ".join(flag for flag in FLAGS.split() if flag != lacking)
+    with pytest.raises(ReassessError, match=rf"x86-64-v3.* {lacking}\b.*numerics: fast"):
+        numerics.require_instructions(cpuinfo(tmp_path, flags=flags))
+
+
+def test_what_does_not_tell_its_instructions_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    with pytest.raises(ReassessError, match="nowhere.*numerics: fast"):
+        numerics.require_instructions(tmp_path / "nowhere")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(ReassessError, match="aarch64.*numerics: fast"):
+        numerics.require_instructions(cpuinfo(tmp_path, flags=FLAGS))
+
+
+def test_family_model_and_stepping(tmp_path):
+    path = cpuinfo(tmp_path, cpu_family=25, model=1, model_name="AMD EPYC", stepping=1)
+    assert numerics.processor(path) == {"family": 25, "model": 1, "stepping": 1}
+    assert numerics.processor(cpuinfo(tmp_path, model="unknown")) == {}
+    assert numerics.processor(tmp_path / "nowhere") == {}
+
+
+def in_process(code, **variables):
+    """Run code in a process of its own, in no mode but what the variables ask for."""
+    kept = {name: value for name, value in os.environ.items() if name not in KINDS}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **variables}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+SHOW = """
+import json, os, sys
+print(json.dumps([numerics.current(), dict(os.environ), "numpy" in sys.modules]))
+"""
+IMPORT = "import reassess\nfrom reassess.core import numerics\n"
+
+
+def test_portable_is_fixed_before_a_library_loads():
+    mode, environment, loaded = json.loads(
+        in_process(IMPORT + "numerics.fix('portable')" + SHOW, MKL_ENABLE_INSTRUCTIONS="AVX2")
+    )
+    assert mode == "portable" and not loaded
+    assert environment | KINDS == environment
+    assert "MKL_ENABLE_INSTRUCTIONS" not in environment
+
+
+def test_after_a_library_it_is_too_late():
+    code = """
+import numpy
+from reassess.core import numerics
+from reassess.core.errors import ReassessError
+try:
+    numerics.fix("portable")
+except ReassessError as error:
+    print(error)
+"""
+    assert "numpy was loaded before" in in_process(code)
+
+
+def test_a_process_takes_on_the_mode_of_the_one_that_starts_it():
+    mode, environment, _ = json.loads(in_process(IMPORT + SHOW, **TOLD))
+    assert mode == "portable" and environment | KINDS == environment
+
+
+def test_fast_in_a_process_that_was_started_in_portable():
+    mode, environment, _ = json.loads(in_process(IMPORT + "numerics.fix('fast')" + SHOW, **TOLD))
+    assert mode == "fast" and not {*KINDS} - {"OMP_NUM_THREADS"} & {*environment}
+
+
+@pytest.fixture
+def portable():
+    if numerics.current() != "portable":
+        pytest.skip("this processor has not the instructions that portable numerics need")
+
+
+@pytest.mark.slow
+def test_whatever_surrounds_it_portable_computes_the_same(portable):
+    code = IMPORT + "numerics.fix('portable')\n"
+    code += "from reassess.core.fingerprint import fingerprint\n"
+    code += "import json; print(json.dumps(fingerprint()))"
+    surroundings = {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2",
+        "OMP_NUM_THREADS": "2",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OPENBLAS_CORETYPE": "Nehalem",
+    }
+    assert differing(json.loads(in_process(code, **surroundings)), fingerprint()) == []
+
+
+@pytest.mark.slow
+def test_other_kernels_are_named(portable):
+    code = "from reassess.core.fingerprint import fingerprint\n"
+    code += "import json; print(json.dumps(fingerprint()))"
+    surroundings = {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "1"}
+    found = differing(json.loads(in_process(code, **surroundings)), fingerprint())
+    assert {"numpy matmul", "matmul", "attention", "exp"} & {*found}
+
+
+def test_a_fingerprint_is_the_same_twice_and_leaves_the_generator_alone():
+    import torch
+
+    state = torch.get_rng_state()
+    first = fingerprint()
+    fingerprint.cache_clear()
+    assert fingerprint() == first and first["hash"] == hash_of(first["operations"])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_fingerprints_are_compared_by_operation():
+    ours = fingerprint()
+    other = {**ours, "operations": {**ours["operations"], "exp": "0" * 12}}
+    assert differing(ours, ours) == [] and differing(ours, other) == ["exp"]
+    assert differing(ours, {**ours, "version": ours["version"] + 1}) is None

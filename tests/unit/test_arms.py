@@ -3,7 +3,6 @@
 import importlib
 import json
 from collections import Counter
-from dataclasses import asdict
 from itertools import permutations
 
 import matplotlib as mpl
@@ -15,7 +14,7 @@ from synthetic import make_bundle
 
 from reassess.analysis.arms import traits_of
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.claims import every_claim
+from reassess.analysis.claims import as_json, results
 from reassess.analysis.tables import budgets_table, cells_table, costs_table, main_table
 from reassess.bundles.collect import write_bundle
 from reassess.figures import figure_names
@@ -78,14 +77,13 @@ def pair(tmp_path_factory):
 
 
 def test_claims_have_the_same_verdicts_and_numbers(pair):
-    before, after = ([asdict(claim) for claim in every_claim(bundle)] for bundle in pair)
+    before, after = ([as_json(one) for one in results(bundle)] for bundle in pair)
+    for claim in (*before, *after):
+        for named in ("detail", "reason", "missing"):
+            claim.pop(named)
     assert before == after
-    assert {claim["verdict"] for claim in before} > {"supported", "inconclusive"}
-    counted = {claim["id"]: claim["detail"] for claim in before if claim["id"] >= "deception"}
-    runs = pair[0].scored.query("kind == 'rl'")
-    cold = int((runs["method"] == "sft-grpo").sum())
-    assert f"of {cold} runs" in counted["deception-cold-start"] and cold
-    assert f"of {len(runs) - cold} runs" in counted["deception"]
+    assert {claim["verdict"] for claim in before} == {"not enough runs", "not run"}  # one seed
+    assert [claim["estimate"] is not None for claim in before].count(True) > 5
 
 
 @pytest.mark.parametrize("make", [main_table, budgets_table, costs_table])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from synthetic import ROOT, grid_in, level_of, make_bundle, write_cell
 
 from reassess.analysis.bundle import SCORES, Bundle
-from reassess.analysis.claims import every_claim
+from reassess.analysis.claims import results
 from reassess.analysis.select import accuracy, difference, pick, scores_at
 from reassess.analysis.tables import budgets_table, cells_table, main_table
 from reassess.config.load import load_config
@@ -37,7 +37,7 @@ def copy_of(made, folder):
 
 
 def verdicts(bundle):
-    return {claim.id: claim.verdict for claim in every_claim(bundle)}
+    return {one.claim.id: one.verdict for one in results(bundle)}
 
 
 def hashes(folder):
@@ -154,60 +154,6 @@ def test_a_damaged_bundle_is_named(made, tmp_path):
     pd.DataFrame({"cell": ["a"]}).to_parquet(tmp_path / "bundle" / "history.parquet")
     with pytest.raises(ReassessError, match=r"history.parquet lacks the columns"):
         Bundle.load(tmp_path / "bundle")
-
-
-def levels(**arms):
-    return lambda cell: arms.get(cell.arm.replace("-", "_"), level_of(cell))
-
-
-@pytest.mark.parametrize(
-    ("level", "expected"),
-    [
-        (
-            levels(sft=0.9, grpo=0.3),
-            {
-                "capacity-weak": "supported",
-                "transfer": "supported",
-                "scale llava-w64, 200 against 2000": "supported",
-            },
-        ),
-        (
-            levels(sft=0.2, grpo=0.9),
-            {
-                "capacity-weak": "contradicted",
-                "capacity-strong": "supported",
-                "transfer": "contradicted",
-                "scale llava-w64, 200 against 2000": "contradicted",
-            },
-        ),
-        (
-            levels(sft=0.5, grpo=0.5),
-            {"capacity-weak": "inconclusive"},
-        ),
-        (
-            level_of,
-            {"distribution-in": "supported"},
-        ),
-        (
-            lambda cell: 0.9 if cell.distribution == "foreign" else 0.3,
-            {"distribution-out-of": "contradicted"},
-        ),
-    ],
-    ids=["SFT ahead", "RL ahead", "alike", "as shipped", "foreign ahead"],
-)
-def test_every_claim_can_come_out_either_way(tmp_path, level, expected):
-    grid = make_bundle(tmp_path, level=level, items=120)
-    found = verdicts(Bundle.load(grid.paths.bundle))
-    assert {claim: found[claim] for claim in expected} == expected
-
-
-@pytest.mark.parametrize(
-    ("reward", "probe", "expected"),
-    [((0.2, 0.9), (0.5, 0.3), "supported"), ((0.2, 0.9), (0.3, 0.6), "contradicted")],
-)
-def test_deceptive_rewards_are_counted(tmp_path, reward, probe, expected):
-    grid = make_bundle(tmp_path, reward=reward, probe=probe)
-    assert verdicts(Bundle.load(grid.paths.bundle))["deception"] == expected
 
 
 def test_a_claim_without_cells_is_not_run(tmp_path):

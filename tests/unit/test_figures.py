@@ -129,6 +129,9 @@ def test_every_point_has_its_interval(drawn, svg, name):
 
 def test_the_reward_figure_has_a_line_for_each_run_and_score(drawn, bundle):
     runs = bundle.history[bundle.history["metric"] == "probe_accuracy"]
-    for axes in drawn("reward").axes:
+    *panels, summary = drawn("reward").axes
+    for axes in panels:
         assert len(axes.lines) == 2 * runs["seed"].nunique()
         assert all(len(line.get_xdata()) > 5 for line in axes.lines)
+    points = [one for one in summary.containers if isinstance(one, mpl.container.ErrorbarContainer)]
+    assert len(points) == len(panels) * runs["seed"].nunique()

@@ -105,12 +105,21 @@ def test_a_traceback_is_harmless_too(capsys, monkeypatch):
 def test_pages_and_tables_are_harmless(name):
     text = HOSTILE[name]
     table = pd.DataFrame({"cell": ["a"], text: [text]})
-    claim = dict.fromkeys(("statement", "rule", "verdict", "detail", "paper", "certainty"), text)
+    words = ("id", "statement", "rule", "verdict", "alone", "detail", "source", "certainty", "date",
+             "registered", "reason", "unit")  # fmt: skip
+    model = {"model": text, "runs": 1, "planned": 2, "estimate": None, "detail": text}
+    claim = dict.fromkeys(words, text) | {
+        "published": {"text": text}, "version": 1, "p": None, "estimate": None, "runs": 1,
+        "items": 1, "covers": [text], "not_covered": [text], "items_only": False,
+        "budgets": {}, "missing": [text], "models": [model], "heterogeneity": None,
+        "detectable": None,
+    }  # fmt: skip
     for shown in (
         as_csv(table),
         as_markdown(table),
         table_page(table, "caption"),
-        claims_page([{**claim, "estimate": None}]),
+        claims_page([claim]),
+        claims_page([dict.fromkeys(("id", "verdict", "registered", "reason"), text)]),
     ):
         assert seen(shown)
         assert text not in shown

@@ -43,10 +43,10 @@ def manifests(**trained):
 @pytest.mark.parametrize(
     ("trained", "state"),
     [
-        ({"a": NOW, "b": NOW}, "before the run"),
-        ({"a": NOW, "b": LESS}, "not before the run"),
-        ({"a": NOW, "b": None}, "not before the run"),
-        ({"a": None}, "not before the run"),
+        ({"a": NOW, "b": NOW}, "registered before the run"),
+        ({"a": NOW, "b": LESS}, "not registered before the run"),
+        ({"a": NOW, "b": None}, "not registered before the run"),
+        ({"a": None}, "not registered before the run"),
         ({"a": NOW, "b": OTHER}, "changed after the run"),
         ({"a": None, "b": OTHER}, "changed after the run"),
         ({}, None),
@@ -61,7 +61,7 @@ def test_a_claim_stood_before_a_run_if_every_cell_has_its_digest(trained, state)
 
 def test_a_cell_that_does_not_test_a_claim_says_nothing_of_it():
     records = recorded(manifests(a=NOW, b=OTHER))
-    assert registration(CLAIM, ["a"], records) == "before the run"
+    assert registration(CLAIM, ["a"], records) == "registered before the run"
 
 
 def test_a_claim_that_was_registered_and_is_gone_is_named():

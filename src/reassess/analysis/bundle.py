@@ -6,7 +6,7 @@ Figures, tables and claims read this and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -86,12 +86,14 @@ class Bundle:
         history: a row for each step and metric of each trained cell.
         manifests: a row for each cell.
         study: the study's own terms: its arms, benchmarks, models and config.
+        known: what has been derived of these and is used more than once, by what it is.
     """
 
     scores: Scores
     history: pd.DataFrame
     manifests: pd.DataFrame
     study: Json
+    known: dict[object, object] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -126,6 +128,11 @@ class Bundle:
     def scored(self) -> pd.DataFrame:
         """The cells that have scores."""
         return self.manifests[self.manifests["status"] == "done"]
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The ids of the cells that have scores."""
+        return frozenset(map(str, self.scored["cell"]))
 
     @property
     def failed(self) -> pd.DataFrame:

@@ -1,266 +1,258 @@
-"""The paper's findings as claims, each with the rule that decides it from a bundle.
+"""Verdicts on claims: each is measured as its file says, and decided by the rule that stands there.
 
-A claim rests on differences with 95 % intervals (paired by run and item). It is `supported` when
-the whole interval lies on the claimed side of the claim's margin, `contradicted` when it lies
-wholly on the other side, `inconclusive` when the margin is inside, and `not run` when the grid has
-no cells for it. The claims on deceptive rewards count runs instead; their rules stand beside them.
-Margins are ours; the paper's figures are quoted where they are known.
-
-Arms are chosen by what they are (`reassess.analysis.arms`): SFT and GRPO are the arms that stand
-for these methods.
+A claim is `supported` where its estimate lies on the claimed side of the margin, significantly at
+5 % after Holm's adjustment for all claims of its family, and `contradicted` where it lies so on the
+other side. `alone` is the verdict without the adjustment, by the 95 % interval. Both are
+`inconclusive` otherwise, `not enough runs` where one run of a model is all there is, and `not run`
+where the config plans no cells for the claim or none of a registered model has scores. The claims
+stand in `claims/`; docs/claims.md says how they are decided and when they were changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-from scipy.stats import fisher_exact
-
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.deception import deception_of, mean_correlation
+from reassess.analysis.intervals import LEVEL, Estimate, holm
 from reassess.analysis.pages import claims_page
-from reassess.analysis.select import Axes, difference, pick, shared_size
-from reassess.analysis.statistics import MeanEstimate
-from reassess.core.files import write_json, write_text
-
-Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
-SAME, FOREIGN = "same-family", "foreign"
-MARGIN = 0.02  # how much worse still counts as "about as good" (ours)
-RULE_OF_RUNS = (
-    "share of RL runs whose reward rises by more than .05 while probe accuracy does not rise: "
+from reassess.analysis.power import detectable
+from reassess.analysis.quantities import Measurement, OfModel, mean_of, measure
+from reassess.analysis.registration import (
+    Recorded,
+    Registration,
+    claims_of,
+    recorded,
+    registration,
+    withdrawn,
 )
+from reassess.config.claims import Claim
+from reassess.core.files import Json, write_json, write_text
+
+Verdict = Literal["supported", "contradicted", "inconclusive", "not enough runs", "not run"]
+SAME, FOREIGN = "same-family", "foreign"  # names of distributions that figures go by
+RUN = ("bases", "rows", "seeds")  # what a run is a draw of
+DIGITS = 5  # of what is written: further ones depend on the order of sums
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A finding of the paper, the rule it is tested by, and the outcome."""
+class Result:
+    """A claim, and what came of it.
 
-    id: str
-    statement: str
-    certainty: str
-    rule: str
-    verdict: Verdict
-    paper: str
-    estimate: dict[str, float] | None = None
-    detail: str = ""
+    Attributes:
+        claim: the claim, as the bundle holds it.
+        measured: its estimand, measured.
+        p: of the hypothesis that the estimand is the margin, two-sided; None if nothing decides.
+        adjusted: the same after Holm's adjustment for the claim's family.
+        family: how many claims the family has, those that were not run or withdrawn included.
+        registered: whether the claim stood before the runs that test it; None without any.
+    """
+
+    claim: Claim
+    measured: Measurement
+    p: float | None
+    adjusted: float | None
+    family: int
+    registered: Registration | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, adjusted for the family."""
+        return self._decided(self.adjusted)
+
+    @property
+    def alone(self) -> Verdict:
+        """The verdict, were the claim the only one."""
+        return self._decided(self.p)
+
+    def _decided(self, p: float | None) -> Verdict:
+        if self.measured.state != "measured":
+            return self.measured.state
+        if p is None or p > 1 - LEVEL or self.measured.estimate is None:
+            return "inconclusive"
+        above = self.measured.estimate.value > self.claim.margin
+        return "supported" if above is (self.claim.rule == "above") else "contradicted"
 
 
-def test_claims(bundle: Bundle, out: Path) -> list[Claim]:
-    """Test every claim; write them as JSON to `out` and as an HTML table beside it."""
-    claims = list(every_claim(bundle))
-    contents = [asdict(claim) for claim in claims]
+def results(bundle: Bundle) -> list[Result]:
+    """Every claim of a bundle and what came of it, by id.
+
+    Raises:
+        ReassessError: the claims cannot be read, or cells were not scored on the same items.
+    """
+    claims, records = claims_of(bundle.study), recorded(bundle.manifests)
+    measured = {name: measure(bundle, claim.estimand) for name, claim in claims.items()}
+    p_values = {name: _p_value(claim, measured[name]) for name, claim in claims.items()}
+    gone = len(withdrawn(claims, records))
+    sizes = Counter(claim.family for claim in claims.values())
+    adjusted: dict[str, float] = {}
+    for family in sizes:
+        names = [name for name, claim in claims.items() if claim.family == family]
+        # Claims without a test count as tests: what was not run, or withdrawn, makes none easier.
+        values = [1.0 if (p := p_values[name]) is None else p for name in names] + [1.0] * gone
+        adjusted |= dict(zip(names, holm(values)))
+    return [
+        Result(
+            claim=claim,
+            measured=measured[name],
+            p=p_values[name],
+            adjusted=None if p_values[name] is None else adjusted[name],
+            family=sizes[claim.family] + gone,
+            registered=_registered(claim, measured[name], records),
+        )
+        for name, claim in claims.items()
+    ]
+
+
+def _p_value(claim: Claim, measured: Measurement) -> float | None:
+    if measured.state != "measured" or measured.estimate is None:
+        return None
+    return measured.estimate.p_value(claim.margin)
+
+
+def _registered(claim: Claim, measured: Measurement, records: Recorded) -> Registration | None:
+    return registration(claim, measured.cells, records)
+
+
+# --- as JSON and as a page ------------------------------------------------------------------------
+
+
+def test_claims(bundle: Bundle, out: Path) -> list[Result]:
+    """Test every claim; write what came of them as JSON to `out` and as a page beside it."""
+    found = results(bundle)
+    gone = withdrawn(claims_of(bundle.study), recorded(bundle.manifests))
+    contents = [*map(as_json, found), *map(_withdrawn, gone)]
     write_json(out, contents)
     write_text(out.with_suffix(".html"), claims_page(contents))
-    return claims
+    return found
 
 
-def every_claim(bundle: Bundle) -> Iterator[Claim]:
-    """Yield the claims in the order of the paper's findings."""
-    yield _capacity(bundle, "weak", "sft", "grpo")
-    yield _capacity(bundle, "strong", "grpo", "sft")
-    yield from _scale(bundle)
-    yield _transfer(bundle)
-    yield from _distribution(bundle)
-    yield _deception(bundle)
-    yield _deception_after_cold_start(bundle)
-
-
-def verdict(estimate: MeanEstimate | None, margin: float = 0.0) -> Verdict:
-    """The verdict on "the difference is greater than `margin`"."""
-    if estimate is None:
-        return "not run"
-    if estimate.low > margin:
-        return "supported"
-    return "contradicted" if estimate.high < margin else "inconclusive"
-
-
-def _difference_at_shared_size(
-    bundle: Bundle, first: str, second: str, tier: str, benchmarks: tuple[str, ...]
-) -> tuple[MeanEstimate | None, int | None]:
-    """Accuracy after one method minus that after another, and the largest size both ran at."""
-    arms = bundle.standing_for(first), bundle.standing_for(second)
-    size = shared_size(bundle, *arms, tier=tier, distribution=SAME)
-    if not size:
-        return None, None
-    shared = {"tier": tier, "size": size, "distribution": SAME, "benchmark": benchmarks}
-    return difference(bundle, {"method": arms[0]}, {"method": arms[1]}, **shared), size
-
-
-def _capacity(bundle: Bundle, tier: str, better: str, other: str) -> Claim:
-    main = bundle.benchmarks("main")
-    estimate, size = _difference_at_shared_size(bundle, better, other, tier, main)
-    statements = {
-        "weak": "On weak models SFT helps more reliably than RL",
-        "strong": "On strong models RL pays off more than SFT",
-    }
-    return Claim(
-        id=f"capacity-{tier}",
-        statement=statements[tier],
-        certainty="abstract" if tier == "weak" else "second-hand",
-        rule=f"{better} minus {other}, {tier} models, the largest size both ran at, held-out "
-        "in-distribution: above 0",
-        verdict=verdict(estimate),
-        paper="about +2 points for SFT (second-hand)" if tier == "weak" else "no figure known",
-        estimate=_rounded(estimate),
-        detail=f"{size} rows" if size else "",
-    )
-
-
-def _scale(bundle: Bundle) -> Iterator[Claim]:
-    """One claim for each model and tenfold pair of sizes, because capacity decides."""
-    sft, rl = bundle.standing_for("sft"), bundle.standing_for("grpo")
-    trained = bundle.scored[bundle.scored["kind"] != "none"]
-    tested = False
-    for model in sorted(trained["model"].unique()):
-        rl_sizes = set(pick(trained, model=model, method=rl, distribution=SAME)["size"])
-        sft_sizes = set(pick(trained, model=model, method=sft, distribution=SAME)["size"])
-        for small in sorted(size for size in sft_sizes if size * 10 in rl_sizes):
-            tested = True
-            estimate = difference(
-                bundle,
-                {"method": sft, "size": small},
-                {"method": rl, "size": small * 10},
-                model=model,
-                distribution=SAME,
-                benchmark=bundle.benchmarks("main"),
-            )
-            yield _scale_claim(f"{model}, {small} against {small * 10}", estimate)
-    if not tested:
-        yield _scale_claim("no tenfold pair of sizes was run", None)
-
-
-def _scale_claim(detail: str, estimate: MeanEstimate | None) -> Claim:
-    return Claim(
-        id=f"scale {detail}" if estimate else "scale",
-        statement="SFT is about as good as RL on ten times the data",
-        certainty="abstract",
-        rule=f"SFT at n rows minus GRPO at 10 n rows, in-distribution: above -{MARGIN}",
-        verdict=verdict(estimate, -MARGIN),
-        paper="SFT at 2K against RL at 20K; no accuracy known",
-        estimate=_rounded(estimate),
-        detail=detail,
-    )
-
-
-def _transfer(bundle: Bundle) -> Claim:
-    text = bundle.benchmarks("text")
-    estimate, size = _difference_at_shared_size(bundle, "sft", "grpo", "strong", text)
-    return Claim(
-        id="transfer",
-        statement="Trained on pictures, SFT carries over to text better than RL",
-        certainty="abstract",
-        rule="SFT minus GRPO on the text-only benchmark, strong models, the largest size both ran "
-        "at: above 0",
-        verdict=verdict(estimate),
-        paper="no figure known",
-        estimate=_rounded(estimate),
-        detail=f"{size} rows" if size else "",
-    )
-
-
-def _distribution(bundle: Bundle) -> Iterator[Claim]:
-    foreign: Axes = {"method": bundle.standing_for("sft"), "distribution": FOREIGN}
-    cells = pick(bundle.scored, **foreign)
-    size = int(cells["size"].max()) if len(cells) else None
-    models = tuple(pick(cells, size=size)["model"].unique())
-    for name, benchmarks in (
-        ("in", bundle.benchmarks("main")),
-        ("out-of", bundle.benchmarks("shifted")),
-    ):
-        estimate = None
-        if size is not None:
-            shared = {"size": size, "model": models, "benchmark": benchmarks}
-            estimate = difference(bundle, {**foreign, "distribution": SAME}, foreign, **shared)
-        yield Claim(
-            id=f"distribution-{name}",
-            statement=f"Traces far from the model's own distribution hurt, {name} distribution",
-            certainty="second-hand",
-            rule="SFT on same-family traces minus SFT on foreign traces of the same questions, "
-            "same budget: above 0",
-            verdict=verdict(estimate),
-            paper="no figure known",
-            estimate=_rounded(estimate),
-            detail=f"{size} rows" if size else "",
-        )
-
-
-# --- deceptive rewards ---------------------------------------------------------------------------
-
-
-def _runs_by_cold_start(bundle: Bundle) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The RL runs without a cold start, and those after one."""
-    runs = deception_of(bundle.history, bundle.arms)
-    cold = runs["method"].map({name: arm.cold_start for name, arm in bundle.arms.items()})
-    return runs[~cold.astype(bool)], runs[cold.astype(bool)]
-
-
-def _deception(bundle: Bundle) -> Claim:
-    runs, _ = _runs_by_cold_start(bundle)
-    share = runs["deceptive"].mean() if len(runs) else None
-    outcome: Verdict = "not run"
-    if share is not None:
-        # No deceptive run at all contradicts "a quarter" only where that would be rarer than one in
-        # twenty, were a quarter of all runs deceptive.
-        none = share == 0 and 0.75 ** len(runs) < 0.05
-        outcome = "supported" if share >= 0.25 else "contradicted" if none else "inconclusive"
-    return Claim(
-        id="deception",
-        statement="A rising reward does not imply a rising accuracy (no cold start)",
-        certainty="abstract",
-        rule=f"{RULE_OF_RUNS}at least a quarter",
-        verdict=outcome,
-        paper="called pervasive",
-        detail=_counted(bundle, runs),
-    )
-
-
-def _deception_after_cold_start(bundle: Bundle) -> Claim:
-    others, runs = _runs_by_cold_start(bundle)
-    outcome: Verdict = "not run"
-    detail = _counted(bundle, runs)
-    if len(runs) and len(others):
-        table = [[int(some["deceptive"].sum()), int((~some["deceptive"]).sum())]
-                 for some in (runs, others)]  # fmt: skip
-        less = runs["deceptive"].mean() < others["deceptive"].mean()
-        certain = float(fisher_exact(table).pvalue) < 0.05
-        outcome = "inconclusive" if not certain else "supported" if less else "contradicted"
-        detail += f"; without cold start {int(others['deceptive'].sum())} of {len(others)}"
-    return Claim(
-        id="deception-cold-start",
-        statement="After a cold start reward and accuracy come apart less often",
-        certainty="second-hand",
-        rule=f"{RULE_OF_RUNS}lower than without cold start, by Fisher's exact test at 5 %",
-        verdict=outcome,
-        paper="cold start narrows the gap",
-        detail=detail,
-    )
-
-
-def _counted(bundle: Bundle, runs: pd.DataFrame) -> str:
-    """How many runs are deceptive, and the mean correlation along all of them."""
-    if not len(runs):
-        return ""
-    detail = f"{int(runs['deceptive'].sum())} of {len(runs)} runs deceptive"
-    history = bundle.history[bundle.history["cell"].isin(set(runs["cell"]))]
-    mean = mean_correlation(history, bundle.arms)
-    if mean is None:
-        return detail
-    interval = f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
-    return (
-        f"{detail}; mean correlation of reward and probe accuracy {interval} in {mean.seeds} runs"
-    )
-
-
-def _rounded(estimate: MeanEstimate | None) -> dict[str, float] | None:
-    if estimate is None:
-        return None
-    interval = {name: getattr(estimate, name) for name in ("value", "low", "high")}
+def as_json(result: Result) -> Json:
+    """A claim and what came of it, as `claims.json` has it."""
+    claim, measured = result.claim, result.measured
+    estimate = measured.estimate
+    heterogeneity = measured.heterogeneity
     return {
-        **{name: round(number, 5) for name, number in interval.items()},
-        "seeds": estimate.runs,
-        "items": estimate.items,
+        "id": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "certainty": claim.certainty,
+        "published": claim.published.model_dump(mode="json"),
+        "family": {"name": claim.family, "claims": result.family},
+        "version": claim.version,
+        "date": claim.date.isoformat(),
+        "registered": result.registered,
+        "rule": rule_of(claim),
+        "verdict": result.verdict,
+        "alone": result.alone,
+        "reason": measured.reason,
+        "p": _rounded(result.p),
+        "adjusted_p": _rounded(result.adjusted),
+        "estimate": None if estimate is None else _estimate(estimate) | {"margin": claim.margin},
+        "unit": unit_of(claim),
+        "detectable": None if estimate is None else _rounded(detectable(estimate)),
+        "covers": list(measured.covers),
+        "not_covered": _not_covered(measured),
+        "items_only": _items_only(measured),
+        "runs": measured.runs,
+        "items": measured.items,
+        "models": [_of_model(one) for one in measured.models],
+        "heterogeneity": None
+        if heterogeneity is None
+        else {name: _rounded(value) for name, value in asdict(heterogeneity).items()},
+        "missing": list(measured.missing),
+        "detail": measured.detail,
+        "budgets": {
+            budget.side: {
+                name: _rounded(value) for name, value in asdict(budget).items() if name != "side"
+            }
+            for budget in measured.budgets
+        },
     }
+
+
+def rule_of(claim: Claim) -> str:
+    """The rule of a claim in a sentence."""
+    estimand, margin = claim.estimand, claim.margin
+    unit = unit_of(claim)
+    shown = f"{100 * margin:g} points" if unit == "points" else f"{margin:g}"
+    sides = " minus ".join(_side(side) for side in _described(claim))
+    if estimand.quantity == "spread ratio":
+        sides = " over ".join(_side(side) for side in _described(claim))
+    parts = [f"{estimand.quantity}: {sides}"]
+    if (cells := estimand.cells) is not None:
+        which = {1: "the largest pair of sizes", 2: "the second pair of sizes"}
+        pair = which.get(cells.pair, f"pair {cells.pair} of sizes, from the largest")
+        ratio = "" if cells.ratio == 1 else f" at {cells.ratio} times the rows for the second"
+        parts.append(f"{cells.models} models, {pair}{ratio}")
+    parts.append(f"{estimand.benchmark} benchmarks, {estimand.decoding}")
+    budget = {"own": "each arm's own budget", "plateau": "at a plateau"}
+    parts.append(budget.get(estimand.budget, f"matched {estimand.budget}"))
+    if (limits := estimand.thresholds) is not None:
+        parts.append(
+            f"reward up: its interval above 0, with room to rise by {limits.room:g}; deceptive: "
+            f"accuracy's interval below {100 * limits.accuracy:g} points"
+        )
+    return f"{'; '.join(parts)}: {claim.rule} {shown}"
+
+
+def _described(claim: Claim) -> Iterator[Mapping[str, str | None]]:
+    return (side.model_dump() for side in claim.estimand.sides)
+
+
+def _side(side: Mapping[str, str | None]) -> str:
+    what = side["method"] or f"all arms of {side['kind']}"
+    start = " after a cold start" if side["start"] == "sft" else ""
+    return f"{what}{start}{f' on {traces} traces' if (traces := side['traces']) else ''}"
+
+
+def unit_of(claim: Claim) -> str:
+    """What a claim's estimate is given in."""
+    return "ratio" if claim.estimand.quantity == "spread ratio" else "points"
+
+
+def _items_only(measured: Measurement) -> bool:
+    """Whether the interval covers items alone, so that it is no verdict's."""
+    mean = mean_of(measured)
+    return mean is not None and not mean.covers_runs
+
+
+def _not_covered(measured: Measurement) -> list[str]:
+    """The sources of variation that the interval does not cover, of those that a run has.
+
+    Which configurations there are is the config's choice: of shares of runs they are a sample.
+    """
+    if measured.estimate is None or "configurations" in measured.covers:
+        return []
+    return [source for source in RUN if source not in measured.covers]
+
+
+def _estimate(estimate: Estimate) -> Json:
+    low, high = estimate.interval()
+    return {"value": _rounded(estimate.value), "low": _rounded(low), "high": _rounded(high)}
+
+
+def _of_model(one: OfModel) -> Json:
+    return {
+        "model": one.model,
+        "runs": one.runs,
+        "planned": one.planned,
+        "estimate": None if one.estimate is None else _estimate(one.estimate),
+        "detail": one.detail,
+    }
+
+
+def _withdrawn(name: str) -> Json:
+    """What is said of a claim that was registered before a run, and that the bundle lacks."""
+    reason = "registered before the run, and not in the bundle: it counts in its family"
+    return {
+        "id": name, "verdict": "not run", "registered": "withdrawn after the run", "reason": reason,
+    }  # fmt: skip
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else float(f"{value:.{DIGITS}g}")

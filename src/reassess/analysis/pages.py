@@ -16,25 +16,25 @@ import pandas as pd
 from reassess.core.files import Json
 from reassess.core.text import cell_of_csv, printable
 
-# What the page of claims shows of each, by its heading.
-COLUMNS = {
-    "claim": "statement",
-    "rule": "rule",
-    "verdict": "verdict",
-    "ours": "estimate",
-    "detail": "detail",
-    "paper": "paper",
-    "certainty of the claim": "certainty",
-}
+COLUMNS = ("claim", "verdict", "ours", "by model", "it can see", "published", "rule")
 CLAIMS = """\
-<!doctype html><meta charset='utf-8'><style>body{font-family:sans-serif}\
-table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}</style>\
+<!doctype html><meta charset='utf-8'><title>Claims</title><style>
+body{font-family:sans-serif;font-size:14px;max-width:1500px}table{border-collapse:collapse}
+td,th{border:1px solid #ccc;padding:5px 8px;text-align:left;vertical-align:top}
+.small{color:#444;font-size:12px}.verdict{font-weight:bold}td div{margin-bottom:4px}
+</style>
+<p>{{ about | escape }}</p>
 <table><tr>{% for name in columns %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in rows -%}
-<tr>{% for cell in row %}<td>{{ cell | escape }}</td>{% endfor %}</tr>
-{%- if not loop.last %}
-{% endif %}{% endfor %}</table>
+<tr>{% for cell in row %}<td>{% for kind, line in cell -%}
+<div class='{{ kind }}'>{{ line | escape }}</div>{% endfor %}</td>{% endfor %}</tr>
+{% endfor %}</table>
 """
+ABOUT = (
+    "Each claim stands in a file with its rule. The verdict is adjusted for all claims of a family "
+    "(Holm); the one without adjustment stands beside it. Intervals are at 95 %. An estimate is of "
+    "these models, with equal weight; a run is one (model, seed)."
+)
 TABLE = """\
 <!doctype html><meta charset='utf-8'><style>body{font-family:sans-serif;font-size:14px}\
 table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:3px 8px}</style>
@@ -42,6 +42,7 @@ table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:3px 8px}</sty
 {{ table }}
 """
 
+LISTED = 6  # names in a line
 _MARKUP = re.compile(r"([\\`*\[\]!|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # of Markdown
 
 
@@ -57,25 +58,110 @@ def _harmless(value: object) -> str:
     return escape(printable(value))
 
 
+Lines = list[tuple[str, str]]  # of a cell of the table: how each line is shown, and the line
+
+
 def claims_page(claims: Sequence[Json]) -> str:
     """The claims, given as in `claims.json`, as one page."""
-    rows = [
-        [_points(claim[key]) if key == "estimate" else claim[key] for key in COLUMNS.values()]
-        for claim in claims
+    return _page(CLAIMS, columns=COLUMNS, about=ABOUT, rows=[_row(claim) for claim in claims])
+
+
+def _row(claim: Json) -> list[Lines]:
+    if "statement" not in claim:  # withdrawn: nothing else is known of it
+        said: Lines = [("verdict", claim["verdict"]), ("small", claim["reason"])]
+        return [[("", claim["id"]), ("small", claim["registered"])], said, [], [], [], [], []]
+    return [
+        [
+            ("", claim["statement"]),
+            ("small", f"{claim['id']}, version {claim['version']} of {claim['date']}"),
+            ("small", _registered(claim["registered"])),
+        ],
+        _verdict(claim),
+        _ours(claim),
+        [_model(one, claim["unit"]) for one in claim["models"]] + _heterogeneity(claim),
+        _sight(claim),
+        [("", claim["published"]["text"]), ("small", f"{claim['source']} ({claim['certainty']})")],
+        [("small", claim["rule"])],
     ]
-    return _page(CLAIMS, columns=list(COLUMNS), rows=rows)
 
 
-def _points(estimate: Mapping[str, float] | None) -> str:
-    """Percentage points, their interval, and what it rests on."""
-    if estimate is None:
-        return ""
+def _registered(state: str | None) -> str:
+    return state or "no run tests it"
+
+
+def _verdict(claim: Json) -> Lines:
+    lines: Lines = [("verdict", claim["verdict"])]
+    if claim["p"] is not None:
+        lines += [
+            ("small", f"alone: {claim['alone']}"),
+            (
+                "small",
+                f"p = {claim['p']:.2g}, adjusted for {claim['family']['claims']} claims "
+                f"{claim['adjusted_p']:.2g}",
+            ),
+        ]
+    return lines + ([("small", claim["reason"])] if claim["reason"] else [])
+
+
+def _ours(claim: Json) -> Lines:
+    lines: Lines = []
+    if claim["estimate"] is not None:
+        lines.append(("", _interval(claim["estimate"], claim["unit"])))
+        basis = "items only, one run" if claim["items_only"] else ", ".join(claim["covers"])
+        beyond = f"; not {', '.join(claim['not_covered'])}" if claim["not_covered"] else ""
+        lines.append(("small", f"the interval covers {basis}{beyond}"))
+    if claim["runs"]:
+        runs = f"{claim['runs']} run{'s' if claim['runs'] > 1 else ''}"
+        lines.append(("small", f"{runs}, {claim['items']} items"))
+    if claim["detail"]:
+        lines.append(("small", claim["detail"]))
+    for side, spent in claim["budgets"].items():
+        if spent["updates"] is not None:
+            lines.append(
+                ("small", f"{side}: {spent['updates']:g} updates, {spent['flops'] or 0:.2g} FLOPs")
+            )
+    if missing := claim["missing"]:
+        lines.append(("small", f"{len(missing)} planned cells are missing: {_some(missing)}"))
+    return lines
+
+
+def _model(one: Json, unit: str) -> tuple[str, str]:
+    """A model, its runs, and its own estimate or counts."""
+    runs = f"{one['runs']} run{'' if one['runs'] == 1 else 's'}"
+    if one["runs"] != one["planned"]:
+        runs += f" of {one['planned']}"
+    own = "" if one["estimate"] is None else f": {_interval(one['estimate'], unit)}"
+    return "small", f"{one['model']} ({runs}){own}{': ' if one['detail'] else ''}{one['detail']}"
+
+
+def _heterogeneity(claim: Json) -> Lines:
+    found = claim["heterogeneity"]
+    if found is None or found["statistic"] is None:
+        return []
+    test = f"F({found['between']:g}, {found['within']:.2g}) = {found['statistic']:.2g}"
+    return [("small", f"do models differ? {test}, p = {found['p']:.2g}")]
+
+
+def _sight(claim: Json) -> Lines:
+    """The smallest effect that would have been found."""
+    if claim["detectable"] is None or claim["items_only"]:
+        return []
+    if claim["unit"] == "ratio":
+        return [("", f"a factor of {claim['detectable']:.2f}")]
+    return [("", f"{100 * claim['detectable']:.1f} points")]
+
+
+def _interval(estimate: Mapping[str, float], unit: str) -> str:
+    """An estimate with its interval, in percentage points or as a ratio."""
+    if unit == "ratio":
+        value, low, high = (float(estimate[key]) for key in ("value", "low", "high"))
+        return f"{value:.2f} [{low:.2f}, {high:.2f}]"
     value, low, high = (100 * float(estimate[key]) for key in ("value", "low", "high"))
-    seeds = int(estimate["seeds"])
-    basis = (
-        f"{seeds} pairs of runs" if seeds > 1 else "1 pair of runs: the interval covers items alone"
-    )
-    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]; {basis}"
+    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")
 
 
 def table_page(table: pd.DataFrame, caption: str) -> str:

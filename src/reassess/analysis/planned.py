@@ -8,7 +8,7 @@ what a claim is about.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeVar
@@ -91,6 +91,10 @@ class Plan:
     def base_of(self, seed: int) -> int:
         """The replicate of the base that runs of a seed start from, from 1."""
         return replicate_of(seed, self.bases)
+
+    def clusters(self, seeds: Collection[int]) -> int:
+        """How many independent groups the runs of these seeds are: bases, where there are more."""
+        return len({self.base_of(seed) for seed in seeds}) if self.bases > 1 else len(seeds)
 
     def tier(self, model: str) -> str:
         """The tier of a model."""
@@ -235,11 +239,15 @@ class Plan:
         if arm.start != BASE:
             start = cell.of_arm(arm.start)
             return start if start.id in self.cells else None
-        untouched = {one.name for one in self.arms.values() if one.method == BASE}
-        cells = [
-            one
-            for one in self.cells.values()
-            if one.arm in untouched and one.model == cell.model
-            if self.bases == 1 or one.seed == self.base_of(cell.seed)
-        ]
-        return min(cells, key=lambda one: (one.seed, self.order(one)), default=None)
+        base = self.base_of(cell.seed) if self.bases > 1 else 1
+        return self._untouched.get((cell.model, base))
+
+    @cached_property
+    def _untouched(self) -> dict[tuple[str, int], Cell]:
+        """By model and replicate of its base, the first planned cell that trains nothing of it."""
+        arms = {one.name for one in self.arms.values() if one.method == BASE}
+        cells = (one for one in self.cells.values() if one.arm in arms)
+        found: dict[tuple[str, int], Cell] = {}
+        for one in sorted(cells, key=lambda one: (one.seed, self.order(one))):
+            found.setdefault((one.model, one.seed if self.bases > 1 else 1), one)
+        return found

@@ -19,7 +19,10 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import MALFORMED, Json
 
 Registration = Literal[
-    "before the run", "changed after the run", "not before the run", "withdrawn after the run"
+    "registered before the run",
+    "changed after the run",
+    "not registered before the run",
+    "withdrawn after the run",
 ]
 Recorded = Mapping[str, Mapping[str, str] | None]  # by cell, digests by claim; None: not recorded
 
@@ -77,7 +80,7 @@ def registration(claim: Claim, cells: Iterable[str], records: Recorded) -> Regis
         return None
     if any(digest not in (None, claim.digest) for digest in stood):
         return "changed after the run"
-    return "before the run" if all(stood) else "not before the run"
+    return "registered before the run" if all(stood) else "not registered before the run"
 
 
 def withdrawn(claims: Claims, records: Recorded) -> list[str]:

@@ -83,7 +83,7 @@ def outcomes(bundle: Bundle, **axes: object) -> pd.DataFrame:
     if table.isna().to_numpy().any():
         lacking = table.isna().to_numpy()
         row = int(lacking.any(axis=1).argmax())
-        _refuse(table.index[row][2], table.columns[lacking[row]])
+        refuse(table.index[row][2], table.columns[lacking[row]])
     return table.groupby(level=RUN).mean()
 
 
@@ -236,11 +236,15 @@ def _require_same_items(
         lacking = other.columns.difference(table.columns)
         if len(lacking):
             cells = pick(bundle.scored, **_of_cells(axes))["cell"]
-            _refuse(str(cells.iloc[0]), lacking)
+            refuse(str(cells.iloc[0]), lacking)
 
 
-def _refuse(cell: object, lacking: pd.Index) -> None:
-    """Raise the error on a cell that lacks (benchmark, item) pairs."""
+def refuse(cell: object, lacking: pd.Index) -> None:
+    """Refuse to compare a cell that lacks (benchmark, item) pairs.
+
+    Raises:
+        ReassessError: names the cell, the benchmark and the first items.
+    """
     benchmark = lacking[0][0]
     items = [str(item) for name, item in lacking if name == benchmark]
     more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""

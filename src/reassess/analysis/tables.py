@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reassess.analysis.bundle import BUDGETS, OPTIONAL_SCORES, Bundle, undecided_in
+from reassess.analysis.deception_tables import deception_table, sensitivity_table
 from reassess.analysis.pages import as_csv, as_markdown, table_page
 from reassess.analysis.select import accuracy, pick, scores_at
 from reassess.core.files import write_text
@@ -19,6 +20,12 @@ CAPTIONS = {
     "budgets": "What each trained arm cost, mean over its runs.",
     "costs": "Hours of GPUs (of processes on a CPU): as estimated before the run, start-up "
     "included, and as the manifests say.",
+    "deception": "Every RL run whose reward looks at answers, from its first to its last updates "
+    "(reward) and from what it started from (greedy accuracy on the main benchmark). Brackets are "
+    "95 % intervals of this run: over the noise of updates, and over items.",
+    "sensitivity": "How many of these runs are deceptive, by threshold: runs whose reward starts "
+    "too near to 1 have no room, one whose interval does not lie above the rise is flat. Brackets "
+    "are 95 % intervals over configurations.",
     "cells": "Every cell of the grid and its state; a failed cell is in no average.",
 }
 
@@ -33,6 +40,8 @@ def tabulate(bundle_dir: Path, out: Path) -> None:
         ("budgets", budgets_table),
         ("costs", costs_table),
         ("cells", cells_table),
+        ("deception", deception_table),
+        ("sensitivity", sensitivity_table),
     ):
         table = make(bundle)
         write_text(out / f"{name}.csv", as_csv(table))

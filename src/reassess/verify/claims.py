@@ -53,7 +53,7 @@ def _notes(claims: Claims, records: Recorded) -> Iterator[str]:
     states = {name: registration(claim, records, records) for name, claim in claims.items()}
     for state, what in (
         ("changed after the run", "were changed after a run"),
-        ("not before the run", "were not registered before all runs"),
+        ("not registered before the run", "were not registered before all runs"),
     ):
         other[what] = [name for name, one in states.items() if one == state]
     for what, names in other.items():

@@ -14,7 +14,7 @@ from reassess.workflow.jobs.job import Job, option
 from reassess.workflow.resources import Resources
 
 FORMATS = ("svg", "pdf", "png")
-TABLES = ("main", "budgets", "costs", "cells")
+TABLES = ("main", "budgets", "costs", "cells", "deception", "sensitivity")
 TABLE_FORMATS = ("html", "csv", "md")
 
 
@@ -130,7 +130,7 @@ class Tabulate(DrawJob[DrawKey]):
 
 
 class TestClaims(DrawJob[DrawKey]):
-    """The paper's claims: supported, contradicted, inconclusive or not run."""
+    """What came of the claims: supported, contradicted, inconclusive, or not decided."""
 
     __test__ = False  # no test class
 

@@ -1,0 +1,251 @@
+"""What a comparison can see: the smallest detectable effect, and what would settle a claim.
+
+The smallest detectable effect is the one that a two-sided test at 5 % finds with a chance of 80 %.
+For an estimate whose interval is symmetric, on its own scale, that is the half-width of the 95 %
+interval times (z.975 + z.8) / z.975 = 1.43 (Cohen, 1988, with the t quantile of the half-width in
+place of the normal one). A ratio is taken on the scale of its logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scipy.special import ndtri, stdtrit
+
+from reassess.analysis.bundle import Bundle
+from reassess.analysis.intervals import LEVEL, Estimate
+from reassess.analysis.planned import NotPlanned, Plan
+from reassess.analysis.quantities import Measurement, mean_of, measure
+from reassess.analysis.spread import SpreadRatio
+from reassess.analysis.statistics import MeanEstimate
+from reassess.config.claims import Claim, Claims
+from reassess.core.text import text_table
+
+POWER = 0.8
+FACTOR = float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) / ndtri((1 + LEVEL) / 2))
+MOST_RUNS, MOST_ITEMS = 100, 100_000  # of a model, of a benchmark: what would settle a claim
+HEADER = ("claim", "models", "runs", "items", "half-width", "detectable", "settled by")
+
+
+def detectable(estimate: Estimate) -> float:
+    """The smallest effect that an estimate of this precision finds with a chance of 80 %.
+
+    In the unit of the estimate: of a ratio the factor, above 1.
+    """
+    low, high = estimate.interval()
+    if isinstance(estimate, SpreadRatio):
+        return math.exp(FACTOR * math.log(high / low) / 2)
+    return FACTOR * (high - low) / 2
+
+
+@dataclass(frozen=True)
+class Components:
+    """Standard deviations that a paired difference of accuracy is made of, as shares of 1.
+
+    Attributes:
+        runs: between the runs of a model (bases, rows, seeds).
+        items: between items, in the mean over runs.
+        both: of a run on an item, beyond the two.
+        source: where they come from.
+    """
+
+    runs: float
+    items: float
+    both: float
+    source: str
+
+    def half_width(self, models: int, runs: int, items: int) -> float:
+        """Half the 95 % interval of a difference, by the formula of `statistics.MeanEstimate`.
+
+        Args:
+            models: of equal weight.
+            runs: independent runs (clusters) of each model.
+            items: that every run answers.
+
+        Returns:
+            Infinity for one run a model: it decides nothing.
+        """
+        if runs < 2:
+            return math.inf
+        between = (self.runs**2 + self.both**2 / items) / (models * runs)
+        quantile = float(stdtrit(models * (runs - 1), (1 + LEVEL) / 2))
+        return math.hypot(quantile * math.sqrt(between), 1.96 * self.items / math.sqrt(items))
+
+
+# Of the differences between SFT and GRPO in the reference run of 2026-11-25, rounded up: three
+# seeds of one base, so that differences between bases are in none of them (docs/claims.md).
+ASSUMED = Components(runs=0.04, items=0.35, both=0.5, source="assumed")
+
+
+def components(estimate: MeanEstimate) -> Components | None:
+    """What an estimate tells of its components; None where runs do not differ."""
+    if estimate.by_runs is None:
+        return None
+    shared = max(0.0, estimate.items_alone.error**2 - estimate.by_items.error**2)
+    runs = max(0.0, estimate.by_runs.error**2 - shared) * estimate.clusters
+    both = shared * estimate.clusters * estimate.items
+    items = estimate.by_items.error**2 * estimate.items
+    return Components(math.sqrt(runs), math.sqrt(items), math.sqrt(both), "this bundle")
+
+
+# --- of a plan ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a claim's planned cells can see.
+
+    Attributes:
+        claim: the claim.
+        models: how many models it is about.
+        runs: independent runs of each, at least.
+        items: of its benchmarks.
+        half_width: of the 95 % interval to be expected; None where it is not known beforehand.
+        detectable: the smallest detectable effect.
+        settled: what would settle it, in words.
+        source: where the components come from.
+    """
+
+    claim: Claim
+    models: int = 0
+    runs: int = 0
+    items: int = 0
+    half_width: float | None = None
+    detectable: float | None = None
+    settled: str = ""
+    source: str = ""
+
+
+def prospects(
+    plan: Plan, claims: Claims, items: dict[str, int], bundle: Bundle | None = None
+) -> Iterator[Prospect]:
+    """Yield what each claim's planned cells can see.
+
+    Args:
+        plan: the planned cells.
+        claims: the claims.
+        items: by role of benchmarks, how many items they have together.
+        bundle: a run to take components and estimates from; None: assumed ones.
+    """
+    for claim in claims.values():
+        try:
+            yield _prospect(plan, claim, items.get(claim.estimand.benchmark, 0), bundle)
+        except NotPlanned as absent:
+            yield Prospect(claim, settled=f"not in this grid: {absent}")
+
+
+def _prospect(plan: Plan, claim: Claim, items: int, bundle: Bundle | None) -> Prospect:
+    estimand = claim.estimand
+    measured = measure(bundle, estimand) if bundle is not None else None
+    if estimand.cells is None:
+        runs = [cell for side in estimand.sides for cell in plan.runs(side)]
+        if not runs:
+            raise NotPlanned("no RL run")
+        prospect = Prospect(claim, len({run.model for run in runs}), len(runs), items)
+        return _of_estimate(prospect, measured, "runs of more configurations")
+    pairs = plan.pairs(estimand)
+    least = min(plan.clusters(seeds) for seeds in pairs.seeds.values())
+    prospect = Prospect(claim, len(pairs.models), least, items)
+    if estimand.quantity != "accuracy difference":
+        return _of_estimate(prospect, measured, "more runs")
+    mean = None if measured is None else mean_of(measured)
+    found = None if mean is None else components(mean)
+    return _of_components(prospect, found or ASSUMED, mean if found else None)
+
+
+def _of_estimate(prospect: Prospect, measured: Measurement | None, more: str) -> Prospect:
+    """What is known of a quantity whose width is not foreseen: that of the bundle, if any."""
+    if measured is None or measured.estimate is None:
+        settled = "known after a run: give --bundle" if measured is None else measured.reason
+        return _with(prospect, settled=settled)
+    estimate = measured.estimate
+    low, high = estimate.interval()
+    decided = not low <= prospect.claim.margin <= high and measured.state == "measured"
+    return _with(
+        prospect,
+        half_width=estimate.half_width,
+        detectable=detectable(estimate),
+        settled="as it is" if decided else more,
+        source="this bundle",
+    )
+
+
+def _of_components(
+    prospect: Prospect, parts: Components, estimate: MeanEstimate | None
+) -> Prospect:
+    """What is to be expected of a difference of accuracy."""
+    models, runs, items = prospect.models, prospect.runs, prospect.items
+    half = parts.half_width(models, runs, items)
+    margin = prospect.claim.margin
+    effect = abs(estimate.value - margin) if estimate else prospect.claim.published.value
+    settled = "" if effect is None else _settled(parts, abs(effect), models, runs, items)
+    return _with(
+        prospect,
+        half_width=half,
+        detectable=FACTOR * half,
+        settled=settled or "no effect is known",
+        source=parts.source,
+    )
+
+
+def _settled(parts: Components, effect: float, models: int, runs: int, items: int) -> str:
+    """How many runs or items would make the smallest detectable effect as small as an effect."""
+
+    def sees(runs: int, items: int) -> bool:
+        return FACTOR * parts.half_width(models, runs, items) <= effect
+
+    what = f"{100 * effect:.1f} points"
+    if sees(runs, items):
+        return f"as planned (sees {what})"
+    enough = next((k for k in range(runs, MOST_RUNS + 1) if sees(k, items)), None)
+    more = next(
+        (
+            n
+            for n in (items * 2**power for power in range(1, 11))
+            if n <= MOST_ITEMS and sees(runs, n)
+        ),
+        None,
+    )
+    ways = [
+        *([f"{enough} runs a model"] if enough else []),
+        *([f"{more} items"] if more else []),
+    ]
+    if ways:
+        return f"{' or '.join(ways)} (to see {what})"
+    return f"neither {MOST_RUNS} runs a model nor {MOST_ITEMS} items (to see {what})"
+
+
+def _with(prospect: Prospect, **values: object) -> Prospect:
+    return Prospect(**{**vars(prospect), **values})  # type: ignore[arg-type]
+
+
+def as_table(found: Iterator[Prospect]) -> str:
+    """What claims can see as text, in columns, and where it comes from."""
+    rows, sources = [], set[str]()
+    for one in found:
+        numbers = [str(value) if value else "" for value in (one.models, one.runs, one.items)]
+        ratio = one.claim.estimand.quantity == "spread ratio"
+        shown = [_shown(value, ratio) for value in (one.half_width, one.detectable)]
+        rows.append((one.claim.id, *numbers, *shown, one.settled))
+        sources |= {one.source} - {""}
+    lines = [text_table(HEADER, rows)]
+    if ASSUMED.source in sources:
+        lines.append(
+            f"assumed: runs of a model differ by {100 * ASSUMED.runs:g} points, items by "
+            f"{100 * ASSUMED.items:g}, runs on items by {100 * ASSUMED.both:g} (standard "
+            "deviations of a paired difference); --bundle takes those of a run"
+        )
+    lines.append(
+        "detectable: what a test at 5 % finds with a chance of 80 %; points, of a ratio a factor"
+    )
+    return "\n".join(lines)
+
+
+def _shown(value: float | None, ratio: bool) -> str:
+    if value is None:
+        return ""
+    if math.isinf(value):
+        return "none: one run"
+    return f"{value:.2f}" if ratio else f"{100 * value:.1f}"

@@ -1,0 +1,332 @@
+"""Verdicts on claims: by closed forms and brute force, and what never changes them silently."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory import drawn, lose, memory_bundle, small_grid
+from test_planned import renamed
+
+from reassess.analysis.claims import Result, as_json, results
+from reassess.analysis.claims import test_claims as write_claims
+from reassess.analysis.intervals import Part, holm
+from reassess.analysis.quantities import Measurement
+from reassess.analysis.statistics import MeanEstimate
+from reassess.config.claims import read_claims
+from reassess.core.errors import ReassessError
+from reassess.core.files import read_json
+
+CLAIMS = read_claims()
+WEAK = "capacity-weak"
+DECIDED = {"supported", "contradicted", "inconclusive"}
+STRONG_CELLS = "llava-w64/"
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    return small_grid(tmp_path_factory.mktemp("claims"))
+
+
+def outcomes_of(levels, wobble=0.02, noise=0.3, items=40):
+    """Outcomes by the arm's level, which differs a little between runs."""
+
+    def outcomes(cell, benchmark):
+        level = levels.get((cell.arm, cell.distribution), levels.get(cell.arm, 0.5))
+        return drawn(cell, level + wobble * (cell.seed % 3 - 1), items, noise)
+
+    return outcomes
+
+
+AHEAD = outcomes_of({"base": 0.4, "sft": 0.8, "grpo": 0.5, ("sft", "foreign"): 0.3})
+BEHIND = outcomes_of({"base": 0.4, "sft": 0.5, "grpo": 0.8, ("sft", "foreign"): 0.7})
+ALIKE = outcomes_of({"base": 0.4, "sft": 0.5, "grpo": 0.5, ("sft", "foreign"): 0.5})
+
+
+_WHOLE = {}
+
+
+def whole_bundle(grid):
+    """The bundle of all cells; one for all tests that change nothing of it."""
+    if "bundle" not in _WHOLE:
+        _WHOLE["bundle"] = memory_bundle(grid, AHEAD)
+    return _WHOLE["bundle"]
+
+
+def found(bundle):
+    """What came of each claim, by id."""
+    return {one.claim.id: one for one in results(bundle)}
+
+
+def verdicts(bundle):
+    return {name: one.verdict for name, one in found(bundle).items()}
+
+
+# --- verdicts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (AHEAD, {WEAK: "supported", "capacity-strong": "contradicted", "scale": "supported",
+                 "transfer": "supported", "distribution-in": "supported"}),
+        (BEHIND, {WEAK: "contradicted", "capacity-strong": "supported", "scale": "contradicted",
+                  "transfer": "contradicted", "distribution-in": "contradicted"}),
+        (ALIKE, {WEAK: "inconclusive", "capacity-strong": "inconclusive",
+                 "distribution-in": "inconclusive"}),
+    ],
+    ids=["SFT ahead", "RL ahead", "alike"],
+)  # fmt: skip
+def test_a_claim_can_come_out_either_way(grid, outcomes, expected):
+    came = verdicts(memory_bundle(grid, outcomes))
+    assert {name: came[name] for name in expected} == expected
+
+
+def test_the_estimate_is_the_mean_over_models_of_the_paired_differences(grid):
+    one = found(memory_bundle(grid, AHEAD))[WEAK]
+    differences = [
+        [
+            AHEAD(grid.cell(f"{model}/same-family/2000/sft/seed{seed}"), "iid")
+            - AHEAD(grid.cell(f"{model}/same-family/2000/grpo/seed{seed}"), "iid")
+            for seed in (1, 2, 3)
+        ]
+        for model in ("llava-w32", "qwen3vl-w32")
+    ]
+    assert one.measured.estimate.value == pytest.approx(np.mean(differences))
+    assert [of.runs for of in one.measured.models] == [3, 3]
+    for of, model in zip(one.measured.models, differences, strict=True):
+        assert of.estimate.value == pytest.approx(np.mean(model))
+    assert one.measured.runs == 6 and one.measured.items == 40
+    assert one.measured.heterogeneity is not None
+
+
+def test_one_seed_never_gets_a_verdict(tmp_path):
+    bundle = memory_bundle(small_grid(tmp_path, seeds=(1,)), AHEAD)
+    came = found(bundle)
+    assert not {one.verdict for one in came.values()} & DECIDED
+    assert not {one.alone for one in came.values()} & DECIDED
+    assert came[WEAK].verdict == "not enough runs"
+    shown = as_json(came[WEAK])
+    assert shown["items_only"] and shown["covers"] == ["items"] and shown["p"] is None
+    assert shown["estimate"]["low"] < shown["estimate"]["value"] == pytest.approx(0.3)
+
+
+def test_what_the_interval_covers_follows_from_what_the_runs_are(tmp_path):
+    plain = as_json(found(memory_bundle(small_grid(tmp_path), AHEAD))[WEAK])
+    assert plain["covers"] == ["seeds", "items"] and plain["not_covered"] == ["bases", "rows"]
+    grid = small_grid(tmp_path, bases=3, row_draws=True)
+    whole = memory_bundle(grid, AHEAD, rows_hash=lambda cell: f"r{cell.seed}")
+    shown = as_json(found(whole)[WEAK])
+    assert shown["covers"] == ["bases", "rows", "seeds", "items"] and not shown["not_covered"]
+
+
+def test_a_verdict_needs_the_budget_that_the_claim_names(grid):
+    claim = CLAIMS[WEAK]
+    matched = claim.model_copy(
+        update={"estimand": claim.estimand.model_copy(update={"budget": "updates"})}
+    )
+    for updates, state in ((lambda cell: 100, "supported"), (spent_by_kind, "not run")):
+        bundle = memory_bundle(grid, AHEAD, updates=updates)
+        bundle.study["claims"][WEAK] = matched.content
+        one = found(bundle)[WEAK]
+        assert one.verdict == state
+    assert "updates: 300 and 160" in one.measured.reason
+
+
+def spent_by_kind(cell):
+    return 300 if cell.arm == "sft" else 160
+
+
+# --- reliability ----------------------------------------------------------------------------------
+
+
+def test_reliability_is_spread_and_improvement_not_the_mean(tmp_path):
+    """SFT and RL are equally good on average, but RL's runs differ and some are below the base."""
+
+    def outcomes(cell, benchmark):
+        if cell.arm == "base":
+            return drawn(cell, 0.4, 100, 0.0)
+        level = 0.6 + (0.01 if cell.arm == "sft" else 0.3) * (-1) ** cell.seed
+        return drawn(cell, level, 100, 0.0)
+
+    came = found(memory_bundle(small_grid(tmp_path, seeds=range(1, 9)), outcomes))
+    assert came[WEAK].alone == "inconclusive"
+    spread = came["reliability-spread"]
+    assert spread.verdict == "supported"
+    assert spread.measured.estimate.value == pytest.approx(30, rel=0.01)
+    improving = came["reliability-improving"]
+    assert improving.verdict == "supported"
+    assert improving.measured.estimate.value == pytest.approx(0.5)
+    assert "8 of 8 against 4 of 8" in as_json(improving)["models"][0]["detail"]
+
+
+# --- what is missing ------------------------------------------------------------------------------
+
+
+def of_model(grid, model, arm="grpo"):
+    return [c for c in grid.cells if c.startswith(f"{model}/same-family/2000/{arm}/")]
+
+
+def test_a_claim_that_lost_a_model_is_not_run(grid):
+    gone = of_model(grid, "qwen3vl-w32")
+    one = found(lose(whole_bundle(grid), gone))[WEAK]
+    assert one.verdict == one.alone == "not run" and one.p is None
+    assert "qwen3vl-w32" in one.measured.reason and one.measured.estimate is None
+    assert one.measured.missing == tuple(gone)
+    assert [(of.model, of.runs, of.planned) for of in one.measured.models] == [
+        ("llava-w32", 3, 3), ("qwen3vl-w32", 0, 3),
+    ]  # fmt: skip
+
+
+def test_a_lost_run_is_named_and_its_partner_does_not_count(grid):
+    gone = of_model(grid, "qwen3vl-w32")[:1]
+    one = found(lose(whole_bundle(grid), gone))[WEAK]
+    assert one.verdict in DECIDED and one.measured.missing == tuple(gone)
+    assert [(of.runs, of.planned) for of in one.measured.models] == [(3, 3), (2, 3)]
+    assert one.measured.runs == 5
+
+
+def test_a_model_with_one_run_left_decides_nothing(grid):
+    gone = of_model(grid, "qwen3vl-w32")[:2]
+    one = found(lose(whole_bundle(grid), gone))[WEAK]
+    assert one.verdict == "not enough runs" and "qwen3vl-w32" in one.measured.reason
+
+
+@pytest.mark.parametrize("claim", [WEAK, "reliability-improving", "deception"])
+def test_a_missing_item_is_an_error_that_names_it(tmp_path, claim):
+    grid = small_grid(tmp_path)
+    victim = "llava-w32/same-family/2000/grpo/seed2"
+
+    def outcomes(cell, benchmark):
+        whole = AHEAD(cell, benchmark)
+        return whole[:-1] if cell.id == victim and benchmark == "iid" else whole
+
+    bundle = memory_bundle(grid, outcomes)
+    bundle.study["claims"] = {claim: CLAIMS[claim].content}
+    with pytest.raises(ReassessError, match=rf"{victim}.*iid-039.*'iid'"):
+        results(bundle)
+
+
+@settings(max_examples=6)
+@given(data=st.data())
+def test_no_lost_cell_changes_a_verdict_silently(grid, data):
+    """Whatever is lost: a verdict that changes says which cells are missing; none becomes easier."""
+    cells = sorted(grid.cells)
+    gone = set(data.draw(st.lists(st.sampled_from(cells), max_size=12)))
+    whole, less = found(whole_bundle(grid)), found(lose(whole_bundle(grid), gone))
+    for name, before in whole.items():
+        after = less[name]
+        if as_json(before) | DERIVED != as_json(after) | DERIVED:
+            said = set(after.measured.missing) & gone or after.measured.reason
+            assert said, name
+        lacking = {of.model for of in after.measured.models if not of.runs}
+        paired = after.claim.estimand.cells is not None
+        if lacking or (paired and any(of.runs < 2 for of in after.measured.models)):
+            assert after.verdict not in DECIDED
+        assert after.family == before.family and after.measured.cells == before.measured.cells
+
+
+DERIVED = {"adjusted_p": None, "verdict": None}  # of all claims of a family together
+ARMS = ("base", "sft", "grpo", "sft-grpo", "format-reward")
+NAMED = ("detail", "missing", "reason")  # fields that name arms
+
+
+@settings(max_examples=3)
+@given(names=st.permutations(("zero", *ARMS[1:])))
+def test_names_of_arms_decide_nothing(grid, names):
+    before = whole_bundle(grid)
+    names = dict(zip(ARMS, names, strict=True))
+    study = renamed(before.study, names)
+
+    def cell(name):
+        *axes, arm, seed = name.split("/")
+        return "/".join([*axes, names[arm], seed])
+
+    frames = [
+        frame.assign(cell=frame["cell"].map(cell), method=frame["method"].map(names))
+        for frame in (before.scores.frame(), before.history, before.manifests)
+    ]
+    scores = type(before.scores).of_frame(frames[0], before.scores._texts)
+    after = replace(
+        before, scores=scores, history=frames[1], manifests=frames[2], study=study, known={}
+    )
+    expected, got = ([as_json(one) for one in results(one)] for one in (before, after))
+    for one in (*expected, *got):
+        for field in NAMED:
+            one.pop(field)
+        for of in one["models"]:
+            of.pop("detail")
+    assert got == expected
+
+
+# --- families and registration --------------------------------------------------------------------
+
+
+def test_verdicts_are_adjusted_for_every_registered_claim(grid):
+    gone = of_model(grid, "qwen3vl-w32")
+    came = found(lose(whole_bundle(grid), gone))
+    names = [name for name, one in came.items() if one.p is not None]
+    rest = len(CLAIMS) - len(names)
+    assert rest  # some are not run or undecided: they count all the same
+    adjusted = holm([came[name].p for name in names] + [1.0] * rest)
+    for name, p in zip(names, adjusted):
+        assert came[name].adjusted == pytest.approx(p) and came[name].family == len(CLAIMS)
+
+
+def test_what_alone_is_decided_may_be_open_in_its_family():
+    part = Part(0.1, 30.0)
+    estimate = MeanEstimate(
+        0.22,
+        part,
+        None,
+        Part(0.0, 9.0),
+        Part(0.0, 9.0),
+        (-1.0, 1.0),
+        ("seeds", "items"),
+        6,
+        6,
+        1,
+        9,
+    )
+    p = estimate.p_value(0.0)
+    one = Result(CLAIMS[WEAK], Measurement("measured", estimate=estimate), p, 11 * p, 11, None)
+    assert 0.01 < p < 0.05 and (one.alone, one.verdict) == ("supported", "inconclusive")
+
+
+def test_a_withdrawn_claim_counts_in_its_family_and_is_named(grid, tmp_path):
+    bundle = memory_bundle(grid, AHEAD)
+    before = found(bundle)[WEAK]
+    del bundle.study["claims"]["deception"], bundle.study["claims"]["scale-small"]
+    after = found(bundle)[WEAK]
+    assert after.family == before.family and after.adjusted >= before.adjusted
+    write_claims(bundle, tmp_path / "claims.json")
+    written = {one["id"]: one for one in read_json(tmp_path / "claims.json")}
+    assert written["deception"]["registered"] == "withdrawn after the run"
+    page = (tmp_path / "claims.html").read_text()
+    assert "withdrawn after the run" in page and CLAIMS[WEAK].statement in page
+
+
+@pytest.mark.parametrize(
+    ("registered", "margin", "state"),
+    [
+        (True, 0.0, "registered before the run"),
+        (True, -0.1, "changed after the run"),
+        (False, 0.0, "not registered before the run"),
+    ],
+)
+def test_a_result_says_whether_its_claim_stood_before_the_run(grid, registered, margin, state):
+    bundle = memory_bundle(grid, AHEAD, registered=registered)
+    bundle.study["claims"][WEAK]["margin"] = margin
+    assert as_json(found(bundle)[WEAK])["registered"] == state
+
+
+def test_what_is_written_is_plain_json_and_names_no_number_of_seeds_for_runs(grid, tmp_path):
+    write_claims(whole_bundle(grid), tmp_path / "claims.json")
+    text = (tmp_path / "claims.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)
+    page = (tmp_path / "claims.html").read_text()
+    for written in (text, page):
+        assert "6 seeds" not in written and "pairs of runs" not in written
+    assert "6 runs, 40 items" in page

@@ -82,7 +82,7 @@ def test_claims_have_the_same_verdicts_and_numbers(pair):
         for named in ("detail", "reason", "missing"):
             claim.pop(named)
     assert before == after
-    assert {claim["verdict"] for claim in before} == {"not enough runs", "not run"}  # one seed
+    assert {claim["verdict"] for claim in before} <= {"not enough runs", "not run"}  # one seed
     assert [claim["estimate"] is not None for claim in before].count(True) > 5
 
 

@@ -13,7 +13,7 @@ import pytest
 import steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import ROOT, grid_in, level_of, make_bundle, write_cell
+from synthetic import ROOT, grid_in, make_bundle, write_cell
 
 from reassess.analysis.bundle import SCORES, Bundle
 from reassess.analysis.claims import results

@@ -219,68 +219,8 @@ def _orders(count: int) -> Iterator[tuple[int, ...]]:
         yield tuple(generator.permutation(count).tolist())
 
 
-# --- as it was: removed when `deception` uses the above ---
-
-
-@dataclass(frozen=True)
-class MeanInterval:
-    """A mean with its interval, and how many runs and points it rests on."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-    items: int
-
-
 def correlation(first: Matrix, second: Matrix) -> float:
     """Pearson's correlation of two series; nan if they have fewer than 3 points or one is flat."""
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(pearsonr(first, second).statistic)
-
-
-def correlation_interval(
-    runs: Sequence[tuple[Matrix, Matrix]], resamples: int = RESAMPLES
-) -> MeanInterval | None:
-    """The mean over runs of the correlation of two series along a run, with its 95 % interval.
-
-    The bootstrap draws runs with replacement, then for each drawn run the points of its series.
-    Runs in which a series is flat have no correlation and are left out; None if none is left.
-    """
-    correlations = [correlation(first, second) for first, second in runs]
-    varying = [run for run, value in zip(runs, correlations) if np.isfinite(value)]
-    if not varying:
-        return None
-    generator = np.random.default_rng(SEED)
-    chosen = generator.integers(len(varying), size=(resamples, len(varying)))
-    drawn = np.empty(chosen.shape)
-    for run, (first, second) in enumerate(varying):
-        places = chosen == run
-        points = generator.integers(len(first), size=(int(places.sum()), len(first)))
-        drawn[places] = _row_correlations(first[points], second[points])
-    usable = np.isfinite(drawn)
-    some = usable.any(axis=1)
-    means = np.where(usable, drawn, 0).sum(axis=1)[some] / usable.sum(axis=1)[some]
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    value = float(np.mean([number for number in correlations if np.isfinite(number)]))
-    return MeanInterval(
-        value,
-        min(float(low), value),
-        max(float(high), value),
-        len(varying),
-        min(len(first) for first, _ in varying),
-    )
-
-
-def _row_correlations(first: Matrix, second: Matrix) -> Matrix:
-    """The correlation of each row of one matrix with the same row of the other; nan where one of
-    the two is flat.
-    """
-    first, second = (rows - rows.mean(axis=1, keepdims=True) for rows in (first, second))
-    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            np.where(scale > 1e-12, (first * second).sum(axis=1) / scale, np.nan), dtype=np.float64
-        )

@@ -21,6 +21,7 @@ from reassess.analysis.bundle import (
     undecided_in,
 )
 from reassess.bundles.current import Gap, Golds, content_gap, gap, require_none, stale_data
+from reassess.bundles.made import made
 from reassess.bundles.stored_answers import (
     ANSWERS,
     SAMPLED,
@@ -111,7 +112,8 @@ def collect(grid: Grid, hours: Hours, partial: bool = False) -> None:
     traces = dict(_trace_reports(grid, stale))
     scored = [cell for cell in grid.cells.values() if cell.id not in gaps]
     write_scores(grid.paths.bundle / SCORES_FILE, *_all_scores(grid, scored))
-    write_bundle(grid.paths.bundle, tables, study_of(grid, hours, traces, pool))
+    study = {**study_of(grid, hours, traces, pool), "made": made(grid)}
+    write_bundle(grid.paths.bundle, tables, study)
     write_answers(
         grid.paths.bundle / ANSWERS,
         _answers(grid, scored),

@@ -212,6 +212,7 @@ def study_of_both(left: Json, right: Json) -> Json:
             **known,
             "cells": list(dict.fromkeys([*known["cells"], *study["cells"]])),
         }
+    merged.pop("made", None)  # each part has its own
     merged.pop("costs", None)  # an estimate of one grid beside the hours of two would mislead
     merged["merged"] = [
         {name: source[name] for name in ("grid", "config_hash", "config")}

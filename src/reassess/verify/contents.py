@@ -25,6 +25,7 @@ from reassess.verify.described import check_descriptions
 from reassess.verify.encoding import check_encoding
 from reassess.verify.histories import check_histories
 from reassess.verify.items import Items
+from reassess.verify.made import check_made
 from reassess.verify.report import VerifyReport, listed
 from reassess.verify.schema import check_files, check_tables
 from reassess.verify.stored import Stored, grids_of
@@ -86,6 +87,7 @@ def _check(report: VerifyReport, stored: Stored) -> None:
 
     parts: dict[str, Callable[[], Iterable[str]]] = {
         "study.json": lambda: check_terms(stored, splits_of),
+        "what was made": lambda: check_made(stored),
         "the claims": lambda: check_claims(stored, report.notes),
         "the cells": lambda: check_cells(stored, report.notes),
         "the specs": lambda: check_specs(stored, report.notes),

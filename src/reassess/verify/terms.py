@@ -27,6 +27,7 @@ NOT_DERIVED = (
     "pool",
     "claims",
     "claims_hash",
+    "made",
 )  # checked by themselves
 SHARES = (
     "prompts",

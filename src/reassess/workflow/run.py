@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from reassess.bundles.likeness import likeness
 from reassess.core import lifetime, numerics
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.project import ROOT
@@ -301,6 +302,8 @@ def _summarise(grid: Grid) -> None:
     }
     for name, path in places.items():
         print(f"{name:8} {grid.paths.results / path}")
+    if (line := likeness(grid)) is not None:
+        print(line)
 
 
 def _remove_stale_locks(grid: Grid) -> None:

@@ -1,0 +1,167 @@
+"""The last line of a run: how far it is the reference of its name, bit by bit, or where it parts."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+from reassess.bundles.likeness import Outcome, compared, likeness
+from reassess.bundles.made import made
+from reassess.core.files import write_json
+from reassess.grid.study import Grid
+from reassess.verify.made import check_made
+
+BASE, SFT = "llava-w32/base/seed1", "llava-w32/same-family/20/sft/seed1"
+PRINT = {"version": 1, "hash": "h", "operations": {"exp": "1", "matmul": "2"}}
+
+
+def outcome():
+    """An outcome of two cells, every hash of which is its own name."""
+    train = {"rows_hash": "rows", "weights_hash": "sft", "numerics": {"fingerprint": PRINT}}
+    cells = {
+        BASE: {"train": {}, "evaluate": {"spec_hash": "s", "predictions_hash": "base"}},
+        SFT: {"train": train, "evaluate": {"spec_hash": "s", "predictions_hash": "sft"}},
+    }
+    study = {
+        "pool": {"train": {"items": 3, "hash": "pool"}},
+        "made": {
+            "tokenizers": {"llava-w32": "tokenizer"},
+            "bases": {"llava-w32": "base"},
+            "teachers": {"llava": "teacher"},
+        },
+        "traces": {"llava/same-family": {"content_hash": "traces"}},
+    }
+    return Outcome(study, cells)
+
+
+def line(change=lambda ours: None, cells=()):
+    ours, reference = outcome(), outcome()
+    change(ours)
+    return compared(ours, reference, "results/reference/micro")
+
+
+def test_all_cells_are_identical():
+    assert line() == "2 of 2 cells identical to the reference (results/reference/micro)"
+
+
+def changed(*path):
+    """Return a change of one hash, and of the cell's weights and answers that follow from it."""
+
+    def change(ours):
+        place = {"study": ours.study, "cells": ours.cells}
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = "other"
+        ours.cells[SFT]["train"]["weights_hash"] = "other"
+        ours.cells[SFT]["evaluate"]["predictions_hash"] = "other"
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("stage", "path"),
+    [
+        ("pool (train)", ("study", "pool", "train")),
+        ("tokenizer (llava-w32)", ("study", "made", "tokenizers", "llava-w32")),
+        ("base (llava-w32)", ("study", "made", "bases", "llava-w32")),
+        ("teacher (llava)", ("study", "made", "teachers", "llava")),
+        ("traces (llava/same-family)", ("study", "traces", "llava/same-family", "content_hash")),
+        (f"rows ({SFT})", ("cells", SFT, "train", "rows_hash")),
+        (f"weights ({SFT})", ("cells", SFT, "train", "weights_hash")),
+    ],
+)
+def test_the_first_stage_that_differs_is_named(stage, path):
+    found = line(changed(*path))
+    assert found.startswith("1 of 2 cells identical") and found.endswith(f"differs: {stage}")
+
+
+def test_scores_alone_and_the_operations_that_may_be_why():
+    def change(ours):
+        ours.cells[SFT]["evaluate"]["predictions_hash"] = "other"
+        fingerprint = copy.deepcopy(PRINT)
+        fingerprint["operations"]["exp"] = "3"
+        ours.cells[SFT]["train"]["numerics"] = {"fingerprint": fingerprint}
+
+    found = line(change)
+    assert f"differs: scores ({SFT})" in found and found.endswith("differently here: exp")
+
+
+def test_cells_that_the_reference_lacks_or_that_have_another_spec_are_counted():
+    def further(ours):
+        ours.cells["new"] = copy.deepcopy(ours.cells[SFT])
+
+    assert line(further).startswith("2 of 3") and "new not in it" in line(further)
+
+    def respecified(ours):
+        ours.cells[SFT]["evaluate"]["spec_hash"] = "t"
+
+    assert line(respecified).startswith("1 of 2")
+    assert f"another config: {SFT}" in line(respecified)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def grid(tmp_path):
+    from tiny import tiny_config
+
+    (tmp_path / "here").mkdir()
+    path = tiny_config(tmp_path / "here", results=str(tmp_path / "results"))
+    return Grid.load(path)
+
+
+def leave_bundle(folder, study):
+    import pandas as pd
+
+    write_json(folder / "study.json", study)
+    cells = {"cell": [BASE], "status": ["done"], "manifest": ['{"train": {}, "evaluate": {}}']}
+    pd.DataFrame(cells).to_parquet(folder / "manifests.parquet")
+
+
+def test_what_is_not_comparable_is_said_and_nothing_without_a_reference(grid, tmp_path):
+    references = tmp_path / "reference"
+    study = {**outcome().study, "config": {"numerics": "portable"}}
+    grid.paths.bundle.mkdir(parents=True)
+    leave_bundle(grid.paths.bundle, study)
+    assert likeness(grid, references) is None
+    bundle = references / "tiny" / "bundle"
+    bundle.mkdir(parents=True)
+    assert "cannot be read" in likeness(grid, references)
+    leave_bundle(bundle, {**study, "config": {}})
+    assert "portable" in likeness(grid, references)
+    leave_bundle(bundle, study)
+    assert likeness(grid, references).startswith("1 of 1 cells identical")
+    del study["made"]
+    leave_bundle(bundle, study)
+    assert "earlier version" in likeness(grid, references)
+
+
+def test_only_what_is_of_the_present_spec_was_made(grid):
+    for spec, expected in (("old", {}), (grid.specs.base_hash("llava-w32"), {"llava-w32": "w"})):
+        manifest = {"spec_hash": spec, "weights_hash": "w", "checkpoint_files": {}}
+        write_json(grid.paths.base_manifest("llava-w32"), manifest)
+        assert made(grid) == {"tokenizers": {}, "bases": expected, "teachers": {}}
+
+
+# --- contents -------------------------------------------------------------------------------------
+
+
+def differences(grid, **changes):
+    hashes = {"tokenizers": {}, "bases": {"llava-w32": "a" * 64}, "teachers": {}, **changes}
+    cells = [grid.cells[name] for name in grid.cells]
+    records = {
+        cell.id: {"train": {"start_weights_hash": "a" * 64}, "evaluate": {}} for cell in cells
+    }
+    bundle = SimpleNamespace(study={"made": hashes})
+    scored = [(grid, cell) for cell in cells]
+    stored = SimpleNamespace(bundle=bundle, grids=[grid], records=records, scored=lambda: scored)
+    return list(check_made(stored))
+
+
+def test_hashes_of_bases_are_those_that_cells_started_from(grid):
+    assert differences(grid) == []
+    (first, *_) = differences(grid, bases={"llava-w32": "b" * 64})
+    assert "made.bases.llava-w32" in first and "started from" in first
+    assert "teachers.x: nothing" in differences(grid, teachers={"x": "a" * 64})[0]
+    assert "no SHA-256" in differences(grid, teachers={"llava": "short"})[0]

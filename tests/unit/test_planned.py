@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from synthetic import grid_in
+from synthetic import ROOT, grid_in
 
 from reassess.analysis.planned import NotPlanned, Plan
 from reassess.bundles.collect import study_of
 from reassess.config.claims import Side, read_claims
 from reassess.grid.cells import Cell
+from reassess.grid.study import Grid
 
 CLAIMS = read_claims()
 
@@ -121,6 +122,18 @@ def test_an_arm_of_one_study_does_not_replace_one_of_several(study):
     assert pairs_of(changed(study, add), "scale").first == ("sft", "same-family")
 
 
+def test_the_budget_of_a_claim_tells_arms_of_epochs_from_arms_of_updates():
+    study = study_of(Grid.load(ROOT / "config/paper.yaml"), {})
+    claim = CLAIMS["capacity-weak"].estimand
+    own = Plan(study, {}).pairs(claim)
+    assert (own.first[0], own.second[0]) == ("sft", "grpo")
+    names = {"sft": "sft-matched", "sft-matched": "sft", "grpo": "a", "grpo-matched": "grpo"}
+    turned = Plan(renamed(study, names), {}).pairs(claim)
+    assert (turned.first[0], turned.second[0]) == ("sft-matched", "a")
+    matched = Plan(study, {}).pairs(claim.model_copy(update={"budget": "updates"}))
+    assert (matched.first[0], matched.second[0]) == ("sft-matched", "grpo-matched")
+
+
 def test_what_the_config_does_not_plan_is_said(study):
     with pytest.raises(NotPlanned, match="second pair of sizes.*200 and 2000"):
         pairs_of(without(study, "/20/"), "scale-small")
@@ -154,19 +167,15 @@ def test_a_run_starts_from_the_base_or_from_the_cell_of_its_cold_start(study):
     for cell in plan.runs(Side(kind="rl", start="sft")):
         assert plan.start_of(cell) == cell.of_arm("sft")
     for cell in plan.runs(Side(kind="rl", start="base")):
-        assert plan.start_of(cell).id == f"{cell.model}/base/seed1"
+        assert plan.start_of(cell).id == f"{cell.model}/base/seed{plan.base_of(cell.seed)}"
     lost = Plan(without(study, "/sft/"), {})
     assert {lost.start_of(cell) for cell in lost.runs(Side(kind="rl", start="sft"))} == {None}
 
 
 def test_a_run_starts_from_the_replicate_of_its_seed(study):
-    def replicate(copy):
-        copy["bases"] = 2
-        for terms in copy["studies"].values():
-            terms["cells"] += [
-                one.replace("seed1", "seed2") for one in terms["cells"] if "/base/" in one
-            ]
-
-    plan = Plan(changed(study, replicate), {})
+    plan = Plan(changed(study, lambda copy: copy.update(bases=2)), {})
     for cell in plan.runs(Side(kind="rl", start="base")):
         assert plan.start_of(cell).seed == plan.base_of(cell.seed) == {1: 1, 2: 2, 3: 1}[cell.seed]
+    one = Plan(changed(study, lambda copy: copy.pop("bases", None)), {})
+    starts = {one.start_of(cell).seed for cell in one.runs(Side(kind="rl", start="base"))}
+    assert starts == {1}

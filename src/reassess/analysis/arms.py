@@ -34,6 +34,7 @@ class ArmTraits:
             arms of one rank it is by settings and, if these are the same, by name.
         start: the arm that it starts from, or `base`.
         planned: the number of cells that the config plans for it.
+        fixed_updates: whether it takes as many updates at every size, and not as many epochs.
     """
 
     name: str
@@ -44,17 +45,24 @@ class ArmTraits:
     variant: int
     start: str = BASE
     planned: int = 0
+    fixed_updates: bool = False
 
     @property
-    def rank(self) -> tuple[bool, bool, float, int]:
+    def rank(self) -> tuple[float, ...]:
         """How well it stands for its method, the lowest best.
 
         Arms that the config plans cells for come before those that it plans none for; among these,
         those that start from the base model, then those whose reward looks at the answer most, then
-        those with the most cells: an arm of one study does not replace one of several.
+        those of as many epochs at every size, then those with the most cells: an arm of one study
+        does not replace one of several.
         """
+        return self.ranked(matched=False)
+
+    def ranked(self, matched: bool) -> tuple[float, ...]:
+        """The same; `matched` puts arms of as many updates at every size before those of epochs."""
         weight = float(self.format_weight or 0)
-        return not self.planned, self.start != BASE, weight, -self.planned
+        other = self.fixed_updates is not matched
+        return not self.planned, self.start != BASE, weight, other, -self.planned
 
     @property
     def trains(self) -> bool:
@@ -87,6 +95,7 @@ def traits_of(study: Json, kinds: Mapping[str, Kind]) -> dict[str, ArmTraits]:
             variant=0,
             start=content.get("start", BASE),
             planned=planned[name],
+            fixed_updates="max_steps" in content and content.get("epochs") is None,
         )
         for name, content in settings.items()
     ]

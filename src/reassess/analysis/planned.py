@@ -121,7 +121,8 @@ class Plan:
         cells, sides = estimand.cells, estimand.sides
         assert cells is not None and len(sides) == 2  # the claim's own model checks it
         models = {name for name in self.study["models"] if cells.models in ("all", self.tier(name))}
-        first, second = (self._place(side, models) for side in sides)
+        matched = estimand.budget == "updates"
+        first, second = (self._place(side, models, matched) for side in sides)
         seeds = [self._seeds(place, models) for place in (first, second)]
         by_size: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
         for (model, size), one in seeds[0].items():
@@ -151,8 +152,13 @@ class Plan:
         models = set(models)
         return (c for c in self.cells.values() if c.arm == arm and c.model in models)
 
-    def _place(self, side: Side, models: Iterable[str]) -> Place:
+    def _place(self, side: Side, models: Iterable[str], matched: bool) -> Place:
         """The arm and the distribution that one side of a claim means.
+
+        Args:
+            side: the side.
+            models: those that the claim is about.
+            matched: whether arms of as many updates at every size are meant before those of epochs.
 
         Raises:
             NotPlanned: there is none, or several that only their names or settings tell apart.
@@ -160,7 +166,7 @@ class Plan:
         start = "after a cold start" if side.start == "sft" else "from the base"
         arm = self._only(
             f"arm of {side.method} {start}",
-            {arm: arm.rank for arm in self._arms(side)},
+            {arm: arm.ranked(matched) for arm in self._arms(side)},
             lambda arm: arm.name,
         )
         used = Counter(cell.distribution for cell in self._of(arm.name, models))

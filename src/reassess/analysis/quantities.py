@@ -358,12 +358,15 @@ class _Rewarded:
 
     @property
     def detail(self) -> str:
+        """How many runs are deceptive, and what came of all of them."""
         counts = counted(self.runs, self.thresholds)
-        named = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-        named += f", {self.short} of too few updates" if self.short else ""
-        deceptive, possible = (sum(map(which, self.rose)) for which in (self.surely, self.possibly))
-        share = f"{deceptive}" if deceptive == possible else f"{deceptive} to {possible}"
-        return f"{share} of {len(self.rose)} runs whose reward rose are deceptive ({named})"
+        parts = [f"{count} {outcome}" for outcome, count in counts.items()]
+        parts += [f"{self.short} of too few updates"] if self.short else []
+        if not parts:
+            return "no run"
+        surely, possibly = (sum(map(which, self.rose)) for which in (self.surely, self.possibly))
+        number = f"{surely}" if surely == possibly else f"{surely} to {possibly}"
+        return f"{number} of {len(self.rose)} whose reward rose are deceptive: {', '.join(parts)}"
 
 
 def _rewarded(bundle: Bundle, estimand: Estimand, side: Side) -> _Rewarded:
@@ -446,7 +449,7 @@ def _of_runs(bundle: Bundle, sides: Sequence[_Rewarded], estimate: Estimate | No
         return replace(measured, state="not run", reason=why, estimate=None)
     if estimate is None:
         empty = next(side for side in sides if not side.rose)
-        why = f"no run whose reward rose: {empty.detail}"
+        why = f"no run whose reward rose ({empty.detail})"
         return replace(measured, state="not run", reason=why)
     if min(len({run.cell.seed for run in side.rose}) for side in sides) < LEAST_SEEDS:
         why = "runs of one seed: those of another may come out otherwise"

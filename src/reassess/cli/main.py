@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
+from reassess.analysis.planned import Plan
 from reassess.cli import bundles, grids, jobs, new
 from reassess.cli.options import DEFAULT, PAPER, ConfigFile, Watch
 from reassess.cluster import status as cluster_status
@@ -67,9 +68,23 @@ def run(
 
 
 @app.command()
-def plan(config: ConfigFile = PAPER) -> None:
+def plan(
+    config: ConfigFile = PAPER,
+    power: Annotated[
+        bool, typer.Option("--power", help="instead, what each claim's planned cells can see")
+    ] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="with --power: a run to take variances from; default: assumed ones"),
+    ] = None,
+) -> None:
     """Estimate what a grid costs: jobs, GPU-hours, money, disk and download, rule by rule."""
     grid = Grid.load(config)
+    if power:
+        typer.echo(_power_of(grid, bundle))
+        return
+    if bundle is not None:
+        raise ReassessError("--bundle belongs to --power")
     price = world_of(grid).price()
     if price is None:
         raise ReassessError(f"{config}: the world {grid.config.world.kind!r} estimates no costs")
@@ -78,6 +93,26 @@ def plan(config: ConfigFile = PAPER) -> None:
         f"an estimate: rates and lengths are those under `costs:` in {config}; nothing was "
         "measured on your cluster"
     )
+
+
+def _power_of(grid: Grid, path: Path | None) -> str:
+    """What claims can see on the cells that a grid plans, as a table."""
+    from reassess.analysis.bundle import Bundle
+    from reassess.analysis.power import as_table as power_table
+    from reassess.analysis.power import prospects
+    from reassess.bundles.archive import opened
+    from reassess.bundles.collect import study_of
+
+    counts = world_of(grid).benchmark_items(grid)
+    items: dict[str, int] = {}
+    for name, benchmark in grid.benchmarks.items():
+        items[benchmark.role] = items.get(benchmark.role, 0) + counts[name]
+    planned = Plan(study_of(grid, {}), {name: arm.method.kind for name, arm in grid.arms.items()})
+    if path is None:
+        return power_table(prospects(planned, grid.claims, items))
+    with opened(path) as root:
+        run = Bundle.load(root / "bundle")
+        return power_table(prospects(planned, grid.claims, items, run))
 
 
 @app.command()

@@ -72,8 +72,12 @@ class World(WorldRules[ConfigT]):
     # --- what jobs cost: negligible, unless the world overrides these ------------------------
 
     @abstractmethod
+    def benchmark_items(self, grid: Grid) -> Mapping[str, int]:
+        """By benchmark, the number of items that a cell is scored on."""
+
     def items_scored(self, grid: Grid) -> int:
         """The number of items that a cell is scored on, over all benchmarks."""
+        return sum(self.benchmark_items(grid).values())
 
     def shard_cost(self, grid: Grid, family: str, distribution: str) -> Estimate:
         """The cost of sampling a shard of traces."""

@@ -55,7 +55,7 @@ def of_evaluation(
     config: HubConfig, benchmarks: Iterable[Benchmark], paths: Paths, model: str
 ) -> Estimate:
     """The cost of scoring a cell of a model: its completions at the engine's assumed rate."""
-    completions = items_scored(config, benchmarks)
+    completions = sum(items_by_benchmark(config, benchmarks).values())
     shape = _shape(config, paths, model)
     return _of_completions(config.costs, shape, completions * config.costs.answer_tokens)
 
@@ -84,11 +84,11 @@ def engine_gpus(costs: Costs, shape: Shape) -> int:
     return max(1, ceil(2 * SERVED * shape.parameters / 1e9 / costs.gpu_gb))
 
 
-def items_scored(config: HubConfig, benchmarks: Iterable[Benchmark]) -> int:
-    """The number of items that a cell is scored on."""
+def items_by_benchmark(config: HubConfig, benchmarks: Iterable[Benchmark]) -> dict[str, int]:
+    """By benchmark, the number of items that a cell is scored on."""
     limit = config.world.benchmark_items
-    sizes = [benchmark_items(config.costs, benchmark) for benchmark in benchmarks]
-    return sum(min(size, limit) if limit else size for size in sizes)
+    sizes = {one.name: benchmark_items(config.costs, one) for one in benchmarks}
+    return {name: min(size, limit) if limit else size for name, size in sizes.items()}
 
 
 def benchmark_items(costs: Costs, benchmark: Benchmark) -> int:

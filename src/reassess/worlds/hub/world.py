@@ -197,9 +197,9 @@ class HubWorld(World[HubConfig]):
 
     # --- what jobs cost ----------------------------------------------------------------------
 
-    def items_scored(self, grid: Grid) -> int:
+    def benchmark_items(self, grid: Grid) -> dict[str, int]:
         """The published sizes of the benchmarks, as far as the config does not limit them."""
-        return costs.items_scored(self.config, grid.benchmarks.values())
+        return costs.items_by_benchmark(self.config, grid.benchmarks.values())
 
     def download_cost(self, grid: Grid, kind: Kind, repo: str) -> Estimate:
         """The size of a repository."""

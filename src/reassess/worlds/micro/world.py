@@ -82,10 +82,10 @@ class MicroWorld(World[MicroConfig]):
         """The folder of the family's one teacher."""
         return grid.paths.teacher(family)
 
-    def items_scored(self, grid: Grid) -> int:
-        """The items of all benchmarks."""
+    def benchmark_items(self, grid: Grid) -> dict[str, int]:
+        """By benchmark, its items: as many as a split has, or as its role has."""
         common, own = self.config.world.split_items, self._own_items(grid.benchmarks)
-        return sum(own.get(name, common) for name in grid.benchmarks)
+        return {name: own.get(name, common) for name in grid.benchmarks}
 
     def _own_items(self, benchmarks: Mapping[str, Benchmark]) -> dict[str, int]:
         """The items of each benchmark that has another number of them than `split_items`."""

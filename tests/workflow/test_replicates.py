@@ -147,6 +147,12 @@ def no_samples_in_one_cell(part):
     return f"{SECOND}: its history lacks probe_sampled_accuracy"
 
 
+def no_samples_at_all(part):
+    every = part.history["metric"].eq("probe_sampled_accuracy")
+    part.history = part.history[~every].reset_index(drop=True)
+    return f"{FIRST}: its history lacks probe_sampled_accuracy, though its manifest has claims"
+
+
 def no_share_of_samples(part):
     part.history.loc[metric(part, SECOND, step=3), "value"] = 0.6
     return f"{SECOND}: probe_sampled_accuracy is 0.6 at update 3, no share of 4 samples"
@@ -172,6 +178,7 @@ PLANTS = [
     other_rows_in_one_arm,
     no_word_of_bases,
     no_samples_in_one_cell,
+    no_samples_at_all,
     no_share_of_samples,
     samples_of_other_weights,
     a_sample_between,

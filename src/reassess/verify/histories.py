@@ -24,6 +24,7 @@ TOTALS = ("samples", "tokens", "flops", "seconds")
 PROBE = ("probe_accuracy", "probe_format", "probe_length")
 OPTIONAL_PROBE = "probe_undecided"
 SAMPLED_PROBE = "probe_sampled_accuracy"  # earlier versions recorded none
+NEWER = "claims"  # a field of training manifests that versions without sampled probes lack
 LOGGED = ("loss", "learning_rate", "grad_norm")
 ENTROPY = "entropy"
 FINITE = ("loss", "grad_norm", ENTROPY)  # where a value is not finite, it is left out
@@ -371,6 +372,9 @@ def _same_sampling(stored: Stored, trained: list[Trained]) -> Iterator[str]:
         train = stored.records[cell.id]["train"]
         version = shown((train.get("code_commit"), train.get("lock_hash")))
         held = SAMPLED_PROBE in curves
+        if NEWER in train and not held:
+            yield f"{cell.id}: its history lacks {SAMPLED_PROBE}, though its manifest has {NEWER}"
+            continue
         first, other = known.setdefault(version, (cell.id, held))
         if held is not other:
             has, lacks = (cell.id, first) if held else (first, cell.id)

@@ -13,7 +13,7 @@ from test_planned import renamed
 from reassess.analysis.claims import Result, as_json, results
 from reassess.analysis.claims import test_claims as write_claims
 from reassess.analysis.intervals import Part, holm
-from reassess.analysis.quantities import Measurement
+from reassess.analysis.measurement import Measurement
 from reassess.analysis.statistics import MeanEstimate
 from reassess.config.claims import read_claims
 from reassess.core.errors import ReassessError

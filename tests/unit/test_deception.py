@@ -17,7 +17,7 @@ from reassess.analysis.deception import (
 )
 from reassess.analysis.deception_tables import deception_table, sensitivity_table
 from reassess.analysis.intervals import Part
-from reassess.analysis.quantities import Bounded
+from reassess.analysis.rewarded import Bounded
 from reassess.analysis.shares import share
 from reassess.config.claims import Thresholds
 from reassess.grid.cells import Cell

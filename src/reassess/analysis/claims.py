@@ -19,9 +19,10 @@ from typing import Literal
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.intervals import LEVEL, Estimate, holm
+from reassess.analysis.measurement import Measurement, OfModel, mean_of
 from reassess.analysis.pages import claims_page
 from reassess.analysis.power import detectable
-from reassess.analysis.quantities import Measurement, OfModel, mean_of, measure
+from reassess.analysis.quantities import measure
 from reassess.analysis.registration import (
     Recorded,
     Registration,

@@ -16,8 +16,9 @@ from scipy.special import ndtri, stdtrit
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.intervals import LEVEL, Estimate
+from reassess.analysis.measurement import Measurement, mean_of
 from reassess.analysis.planned import NotPlanned, Plan
-from reassess.analysis.quantities import Measurement, mean_of, measure
+from reassess.analysis.quantities import measure
 from reassess.analysis.spread import SpreadRatio
 from reassess.analysis.statistics import MeanEstimate
 from reassess.config.claims import Claim, Claims

@@ -159,3 +159,10 @@ def test_the_hash_of_all_claims_shows_each():
     assert contents(claims).keys() == claims.keys()
     fewer = {name: claim for name, claim in claims.items() if name != "scale"}
     assert hash_of_claims(fewer) != hash_of_claims(claims)
+
+
+def test_the_page_on_claims_lists_each_with_its_statement_and_margin():
+    page = (ROOT / "docs/claims.md").read_text()
+    for name, claim in read_claims().items():
+        decided = f"{claim.estimand.quantity} {claim.rule} {claim.margin:g}"
+        assert f"| `{name}` | {claim.statement} | {decided} |" in page

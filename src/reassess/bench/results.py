@@ -12,6 +12,7 @@ from reassess.bench.common import Measurement, Ratios, Repeat, digits, ranged
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, read_json, write_json, write_text
 from reassess.core.manifest import code_commit, hardware, versions
+from reassess.core.pages import between_marks
 from reassess.core.project import ROOT
 
 COMMITTED = ROOT / "docs" / "speed.json"
@@ -173,11 +174,7 @@ def with_table(page: str, result: Result) -> str:
     Raises:
         ReassessError: the page has no such marks.
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ReassessError(f"{PAGE}: no {START} followed by {END}")
-    return f"{before}{START}\n{table(result)}\n{END}{after}"
+    return between_marks(page, PAGE, START, END, table(result))
 
 
 def write_page(result: Result) -> None:

@@ -229,6 +229,28 @@ def bench(
 
 
 @app.command()
+def coverage(
+    only: Annotated[
+        list[str] | None, typer.Option(help="designs, or how their names begin; default: all")
+    ] = None,
+    replicates: Annotated[int, typer.Option(help="of each design")] = 2000,
+    out: Annotated[Path | None, typer.Option(help="also write them as JSON")] = None,
+    write_docs: Annotated[
+        bool, typer.Option(help="write docs/coverage.json and the table of docs/statistics.md")
+    ] = False,
+) -> None:
+    """Simulate how often each interval contains the truth, and how often a verdict is false."""
+    from reassess.analysis import coverage as simulated
+
+    result = simulated.measure(only or (), replicates)
+    typer.echo(simulated.table(result))
+    if out is not None:
+        simulated.write_result(result, out)
+    if write_docs:
+        simulated.write_docs(result)
+
+
+@app.command()
 def init(folder: Annotated[Path, typer.Argument(help="where to; it may exist")]) -> None:
     """Write configs and cluster profiles into a folder to start from."""
     for path in project.init(folder):

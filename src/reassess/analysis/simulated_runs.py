@@ -1,0 +1,190 @@
+"""Designs of shares, spreads and associations, whose unit is the run or its configuration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reassess.analysis.association import Curves, across_runs, along_runs
+from reassess.analysis.shares import share, share_difference
+from reassess.analysis.simulation import Design, Generator, Trial, designs_of_means, judged
+from reassess.analysis.spread import spread_ratio
+from reassess.analysis.statistics import Matrix, Run
+
+CONFIGURATIONS, SEEDS = 19, 3  # of the reference run's RL arms
+
+
+def designs() -> list[Design]:
+    """All designs, in the order in which they are shown."""
+    return [*designs_of_means(), *_designs_of_shares(), *_of_spreads(), *_of_associations()]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Runs with a property, whose chance varies between configurations by a beta distribution.
+
+    Attributes:
+        chance: the mean chance, which is the truth.
+        alike: the correlation of two runs of a configuration.
+        other: the mean chance of a second group.
+        paired: whether configurations of both groups correspond, with chances of the same rank.
+        configurations: how many.
+    """
+
+    chance: float
+    alike: float
+    other: float = 0.0
+    paired: bool = True
+    configurations: int = CONFIGURATIONS
+
+    def _chances(
+        self, ranks: np.ndarray[tuple[int], np.dtype[np.float64]], mean: float
+    ) -> list[float]:
+        from scipy.stats import beta
+
+        if self.alike == 0:
+            return [mean] * len(ranks)
+        total = 1 / self.alike - 1
+        return [float(value) for value in beta.ppf(ranks, mean * total, (1 - mean) * total)]
+
+    def _runs(self, generator: Generator, chances: list[float]) -> tuple[list[bool], list[int]]:
+        having = [bool(generator.random() < one) for one in chances for _ in range(SEEDS)]
+        return having, [number for number in range(len(chances)) for _ in range(SEEDS)]
+
+    def one(self, generator: Generator) -> Trial:
+        """The share."""
+        ranks = generator.random(self.configurations)
+        estimate = share(*self._runs(generator, self._chances(ranks, self.chance)))
+        assert estimate is not None
+        return judged(estimate, self.chance)
+
+    def difference(self, generator: Generator) -> Trial:
+        """The difference of two shares."""
+        ranks = generator.random(self.configurations)
+        others = ranks if self.paired else generator.random(self.configurations)
+        first = self._runs(generator, self._chances(ranks, self.chance))
+        second = self._runs(generator, self._chances(others, self.other))
+        if not self.paired:
+            second = second[0], [-1 - number for number in second[1]]
+        estimate = share_difference(first, second)
+        assert estimate is not None
+        return judged(estimate, self.chance - self.other)
+
+
+def _designs_of_shares() -> Iterator[Design]:
+    for chance, alike in ((0.25, 0.0), (0.25, 0.5), (0.05, 0.3), (0.5, 0.9)):
+        yield Design(
+            f"share-{chance:g}-alike-{alike:g}",
+            f"19 configurations × 3 runs, share {chance:g}, correlation within {alike:g}",
+            "share of runs",
+            Groups(chance, alike).one,
+        )
+    for other, paired in ((0.3, True), (0.1, True), (0.3, False)):
+        yield Design(
+            f"shares-{other:g}-{'paired' if paired else 'apart'}",
+            f"9 configurations × 3 runs a group, shares 0.3 and {other:g}, correlation within 0.4, "
+            f"{'paired' if paired else 'not paired'}",
+            "difference of shares",
+            Groups(0.3, 0.4, other, paired, 9).difference,
+        )
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Run means of two arms, normal and correlated."""
+
+    models: int
+    seeds: int
+    ratio: float
+    correlation: float = 0.5
+
+    def draw(self, generator: Generator) -> Trial:
+        """The ratio of their deviations."""
+        common, one, other = generator.normal(size=(3, self.models * self.seeds))
+        shared, own = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
+        first = 0.5 + 0.02 * self.ratio * (shared * common + own * one)
+        second = 0.5 + 0.02 * (shared * common + own * other)
+        runs = [Run(f"m{row % self.models}", row, 1) for row in range(len(first))]
+        estimate = spread_ratio(first[:, None], second[:, None], runs)
+        assert estimate is not None
+        return judged(estimate, self.ratio)
+
+
+def _of_spreads() -> Iterator[Design]:
+    for models, seeds, ratio in ((2, 3, 1.0), (2, 3, 2.0), (4, 5, 1.0)):
+        yield Design(
+            f"spread-{models}-seeds-{seeds}-ratio-{ratio:g}",
+            f"{models} models × {seeds} seeds, ratio of the deviations {ratio:g}",
+            "ratio of spreads",
+            Spreads(models, seeds, ratio).draw,
+        )
+
+
+@dataclass(frozen=True)
+class Rising:
+    """Two curves that rise along every run, with noise of which a share is common to both.
+
+    Attributes:
+        correlation: of the noise, which is the truth.
+        points: of a curve.
+        differ: whether runs of a configuration differ in how far they rise, too.
+    """
+
+    correlation: float
+    points: int = 8
+    differ: bool = False
+
+    def along(self, generator: Generator) -> Trial:
+        """The association along runs; a false verdict is a permutation p below 5 %."""
+        steps = np.linspace(0, 1, self.points)
+        runs = []
+        for number in range(CONFIGURATIONS):
+            shape = steps ** generator.uniform(0.3, 1.5)
+            for _ in range(SEEDS):
+                rise = 5 * (1 + (0.3 * generator.normal() if self.differ else 0.0))
+                first, second = self._noise(generator)
+                runs.append(Curves(number, rise * shape + first, rise * shape + second))
+        estimate = along_runs(runs)
+        assert estimate is not None
+        wrong = self.correlation == 0 and estimate.permutation_p < 0.05
+        return Trial(judged(estimate, self.correlation).covered, wrong, estimate.half_width)
+
+    def _noise(self, generator: Generator) -> tuple[Matrix, Matrix]:
+        common, one, other = generator.normal(size=(3, self.points))
+        shared, own = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
+        return shared * common + own * one, shared * common + own * other
+
+    def across(self, generator: Generator) -> Trial:
+        """The association across configurations."""
+        common, one, other = generator.normal(size=(3, CONFIGURATIONS))
+        shared, own = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
+        first, second = shared * common + own * one, shared * common + own * other
+        names = np.repeat(np.arange(CONFIGURATIONS), SEEDS).tolist()
+        estimate = across_runs(
+            np.repeat(first, SEEDS).tolist(), np.repeat(second, SEEDS).tolist(), names
+        )
+        assert estimate is not None
+        wrong = self.correlation == 0 and estimate.permutation_p < 0.05
+        return Trial(judged(estimate, self.correlation).covered, wrong, estimate.half_width)
+
+
+def _of_associations() -> Iterator[Design]:
+    for correlation, differ in ((0.0, False), (0.5, False), (0.0, True)):
+        yield Design(
+            f"along-{correlation:g}{'-slopes' if differ else ''}",
+            f"19 configurations × 3 runs × 8 points, both series rise"
+            f"{', by other amounts in each run,' if differ else ','} correlation of the noise "
+            f"{correlation:g}",
+            "association along runs",
+            Rising(correlation, differ=differ).along,
+        )
+    for correlation in (0.0, 0.6):
+        yield Design(
+            f"across-{correlation:g}",
+            f"19 configurations × 3 runs, correlation of the configurations {correlation:g}",
+            "association across runs",
+            Rising(correlation).across,
+        )

@@ -193,9 +193,10 @@ def test_tables_say_what_the_bundle_says(made):
         distribution="same-family",
         benchmark="iid",
     )
-    assert (
-        row["in-distribution, %"] == f"{100 * estimate.value:.1f} ± {100 * estimate.half_width:.1f}"
-    )
+    farther = max(estimate.high - estimate.value, estimate.value - estimate.low)
+    shown = f"{100 * estimate.value:.1f} (± {100 * farther:.1f})"
+    assert row["in-distribution, %"] == shown
+    assert row["intervals cover"] == "items only, one run" and row["runs"] == 1
     assert set(budgets_table(bundle)["method"]) == {
         "sft",
         "grpo",

@@ -16,16 +16,21 @@ import matplotlib.pyplot as plt
 import pytest
 
 from reassess.analysis.bundle import Bundle
+from reassess.analysis.statistics import VERSION
 from reassess.core.files import read_json
 from reassess.core.project import ROOT
 from reassess.figures import figure_names
+from reassess.figures._parts import OPEN
 from reassess.figures._style import STYLE
+from reassess.verify.figures import as_published
 
 pytestmark = pytest.mark.slow
 REFERENCE = ROOT / "results/reference/micro"
 EXPECTED = {path.stem: read_json(path) for path in Path(__file__).parent.glob("figures/*.json")}
 WITH_INTERVALS = sorted(name for name, expected in EXPECTED.items() if "intervals" in expected)
-COMMITTED = [name for name in figure_names() if (REFERENCE / f"figures/{name}.png").is_file()]
+CURRENT = read_json(REFERENCE / "drawn-with.json").get("statistics") == str(VERSION)
+IMAGES = [name for name in figure_names() if (REFERENCE / f"figures/{name}.png").is_file()]
+COMMITTED = IMAGES if CURRENT else []
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,12 @@ def styled(name, bundle, *before):
 
 def test_what_is_expected_is_expected_of_a_figure_that_exists():
     assert EXPECTED and set(EXPECTED) <= set(figure_names())
-    assert COMMITTED
+    assert IMAGES
+
+
+def test_images_of_other_statistics_are_known_ones():
+    """They cannot be drawn again, and so are compared as bytes."""
+    assert CURRENT or as_published(REFERENCE)
 
 
 def compared(name):
@@ -135,3 +145,17 @@ def test_the_reward_figure_has_a_line_for_each_run_and_score(drawn, bundle):
         assert all(len(line.get_xdata()) > 5 for line in axes.lines)
     points = [one for one in summary.containers if isinstance(one, mpl.container.ErrorbarContainer)]
     assert len(points) == len(panels) * runs["seed"].nunique()
+
+
+def test_an_interval_of_items_only_is_drawn_open_and_dotted_and_named(drawn):
+    """The base has one run in the reference, the trained arms have three."""
+    left = drawn("capacity").axes[0]
+    open_ones = 0
+    for line, _, (bars,) in left.containers:
+        is_open = line.get_markerfacecolor() == OPEN
+        dotted = bars.get_linestyle()[0][1] is not None
+        assert is_open == dotted
+        open_ones += is_open
+    assert 0 < open_ones < len(left.containers)
+    assert "items only" in drawn("capacity").get_suptitle()
+    assert "items only" not in drawn("transfer").get_suptitle()

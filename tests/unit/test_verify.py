@@ -19,6 +19,7 @@ from reassess import verifier
 from reassess.analysis.bundle import Bundle
 from reassess.bundles.archive import opened, pack
 from reassess.bundles.checksums import tampered
+from reassess.bundles.drawings import digest_of
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json, write_parquet
@@ -32,6 +33,7 @@ from reassess.verify import (
     verify_scores,
     verify_train,
 )
+from reassess.verify.figures import READ, drawn_files
 from reassess.verify.training import Repetition, compare_cell
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_figure")]
@@ -351,6 +353,19 @@ def test_a_version_that_nothing_was_drawn_with_is_noted(study):
     recorded = read_json(study / "drawn-with.json")
     write_json(study / "drawn-with.json", recorded | {"approved by the journal": None})
     assert any("approved by the journal" in note for note in verify_figures(study).notes)
+
+
+def test_published_drawings_of_other_statistics_have_to_be_those_bytes(study, monkeypatch):
+    claims = study / "claims.json"
+    claims.write_text(claims.read_text().replace('"verdict"', '"verdikt"'))
+    assert verify_figures(study).differences != []
+    read = [f"bundle/{name}" for name in READ]
+    known = frozenset({digest_of(study, [*drawn_files(study), *read])})
+    monkeypatch.setattr("reassess.verify.figures.EARLIER", known)
+    assert verify_figures(study).differences == []
+    scores = pd.read_parquet(study / "bundle/scores.parquet")
+    write_parquet(study / "bundle/scores.parquet", scores.assign(correct=True))
+    assert verify_figures(study).differences != []
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

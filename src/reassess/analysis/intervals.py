@@ -51,8 +51,9 @@ class Estimate(ABC):
         return (high - low) / 2
 
     def in_percent(self) -> str:
-        """The value and half its interval, in per cent."""
-        return f"{100 * self.value:.1f} ± {100 * self.half_width:.1f}"
+        """The value and the distance to the farther end of its interval, in per cent."""
+        low, high = self.interval()
+        return f"{100 * self.value:.1f} ± {100 * max(self.value - low, high - self.value):.1f}"
 
     def p_value(self, null: float = 0.0, side: Side = "two") -> float:
         """The p-value of the hypothesis that the estimand is `null`, by inverting the interval.

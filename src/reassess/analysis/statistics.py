@@ -100,6 +100,14 @@ class MeanEstimate(Estimate):
             max(self.value, min(self.bounds[1], self.value + half)),
         )
 
+    def in_percent(self) -> str:
+        """As of any estimate; the distance is in brackets if the interval covers items only."""
+        text = super().in_percent()
+        if self.covers_runs:
+            return text
+        value, _, half = text.partition(" ")
+        return f"{value} ({half})"
+
     @property
     def covers_runs(self) -> bool:
         """Whether the interval covers more than items; without that it decides nothing."""

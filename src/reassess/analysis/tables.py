@@ -15,8 +15,9 @@ from reassess.evaluation.sampling import sampled_scores
 
 ARM = ["model", "method", "distribution", "size"]
 CAPTIONS = {
-    "main": "Accuracy by model, arm and benchmark, in per cent, plus or minus half the 95 % "
-    "interval over runs and items.",
+    "main": "Accuracy by model, arm and benchmark, in per cent, plus or minus the distance to the "
+    "farther end of its 95 % interval; in brackets where the interval covers items only, because "
+    "there is one run.",
     "budgets": "What each trained arm cost, mean over its runs.",
     "costs": "Hours of GPUs (of processes on a CPU): as estimated before the run, start-up "
     "included, and as the manifests say.",
@@ -50,7 +51,7 @@ def tabulate(bundle_dir: Path, out: Path) -> None:
 
 
 def main_table(bundle: Bundle) -> pd.DataFrame:
-    """Accuracy in per cent, plus or minus half the 95 % interval, by model, arm and benchmark.
+    """Accuracy in per cent by model, arm and benchmark, with intervals and what they cover.
 
     Undecided verdicts are counted where there are any.
     """
@@ -62,8 +63,10 @@ def main_table(bundle: Bundle) -> pd.DataFrame:
     for arm in arms_of_bundle(bundle):
         row: Row = dict(arm)
         row["runs"] = len(pick(bundle.scored, **arm))
+        row["intervals cover"] = ""
         for benchmark in bundle.benchmarks():
             estimate = accuracy(bundle, **arm, benchmark=benchmark)
+            row["intervals cover"] = estimate.coverage if estimate else row["intervals cover"]
             row[f"{bundle.label(benchmark)}, %"] = estimate.in_percent() if estimate else ""
         scored = scores_at(bundle, columns, **arm)
         row["well-formed, %"] = f"{100 * scored['format_ok'].mean():.0f}"

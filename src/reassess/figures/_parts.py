@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,10 @@ from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
 from reassess.analysis.statistics import MeanEstimate
 from reassess.figures._style import ArmStyle, styles_of
+
+CHARACTERS = 14  # of a title, that an inch takes
+OPEN = "white"  # the face of a marker whose interval covers items only
+ALONE = {"bars": "open and dotted", "±": "in brackets"}  # how these are shown
 
 Series = tuple[ArmStyle, Mapping[str, object]]  # how it is drawn, and where its scores are
 Group = tuple[str, Mapping[str, object]]  # its label, and where its scores are
@@ -52,13 +57,16 @@ def point(
     scale: float = 100,
     across: bool = False,
 ) -> None:
-    """Draw an estimate with its interval at `place` on the x axis (`across`: on the y axis)."""
+    """Draw an estimate with its interval at `place` on the x axis (`across`: on the y axis).
+
+    The marker is open, and the interval dotted, where it covers items only.
+    """
     if estimate is None:
         return
     below, above = estimate.value - estimate.low, estimate.high - estimate.value
     spread = [[scale * below], [scale * above]]
     value = [scale * estimate.value]
-    axes.errorbar(
+    _, _, bars = axes.errorbar(
         value if across else [place],
         [place] if across else value,
         xerr=spread if across else None,
@@ -68,7 +76,11 @@ def point(
         capsize=2.5,
         elinewidth=1.1,
         markersize=5.5,
+        markerfacecolor=style.colour if estimate.covers_runs else OPEN,
     )
+    if not estimate.covers_runs:
+        for bar in bars:
+            bar.set_linestyle(":")
 
 
 def grouped_points(
@@ -111,14 +123,25 @@ def legend(figure: Figure, styles: Sequence[ArmStyle], *, lines: bool = False) -
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
 
 
-def sample_sizes(estimates: Sequence[MeanEstimate]) -> str:
-    """How many runs and items the intervals rest on, for a title."""
+def sample_sizes(estimates: Sequence[MeanEstimate], bars: str = "bars") -> str:
+    """How many runs and items the intervals rest on and what they cover, for a title."""
     if not estimates:
         return "no scores"
     runs = sorted({estimate.runs for estimate in estimates})
     items = sorted({estimate.items for estimate in estimates})
-    plural = "s" if runs[-1] > 1 else ""
-    return f"{_span(runs)} run{plural} × {_span(items)} items; bars: 95 % intervals"
+    sizes = f"{_span(runs)} run{'s' * (runs[-1] > 1)} × {_span(items)} items"
+    covering = [one for one in estimates if one.covers_runs]
+    if not covering:
+        return f"{sizes}; {bars}: 95 % over items only, one run"
+    words = " or ".join(sorted({one.coverage for one in covering}))
+    alone = f"; {ALONE[bars]}: items only, one run" if len(covering) < len(estimates) else ""
+    return f"{sizes}; {bars}: 95 % over {words}{alone}"
+
+
+def heading(figure: Figure, text: str) -> None:
+    """Write a title above the whole figure, in as many lines as its width takes."""
+    width = int(CHARACTERS * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.wrap(text, width)), fontsize=9)
 
 
 def _span(values: list[int]) -> str:

@@ -17,6 +17,7 @@ from reassess.figures._parts import (
     arms_of,
     empty,
     grouped_points,
+    heading,
     legend,
     models_of,
     point,
@@ -53,7 +54,7 @@ def draw(bundle: Bundle) -> Figure:
     left.set_ylim(0, 100)
     left.set_title(f"each arm at {size} rows")
     _differences(right, bundle, models, pair, size)
-    figure.suptitle(f"Capacity: {sample_sizes(drawn)}{resumed_note(bundle, cells)}", fontsize=9)
+    heading(figure, f"Capacity: {sample_sizes(drawn)}{resumed_note(bundle, cells)}")
     legend(figure, styles)
     return figure
 

@@ -17,6 +17,7 @@ from reassess.figures._parts import (
     benchmark_label,
     empty,
     grouped_points,
+    heading,
     legend,
     models_of,
     sample_sizes,
@@ -50,7 +51,7 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_visible(False)
     for row in panels:
         row[0].set_ylabel("accuracy (%)")
-    figure.suptitle(f"Controls: {sample_sizes(drawn)}", fontsize=9)
+    heading(figure, f"Controls: {sample_sizes(drawn)}")
     legend(figure, styles)
     return figure
 

@@ -17,6 +17,7 @@ from reassess.figures._parts import (
     benchmark_label,
     empty,
     grouped_points,
+    heading,
     legend,
     models_of,
     sample_sizes,
@@ -58,10 +59,10 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_title(model)
     panels[0][0].set_ylabel("accuracy (%)")
     panels[0][0].set_ylim(0, 100)
-    figure.suptitle(
+    heading(
+        figure,
         f"Distribution, {size} rows; right of the dotted line: out of distribution. "
         f"{sample_sizes(drawn)}",
-        fontsize=9,
     )
     legend(figure, [style for style, _ in series])
     return figure

@@ -1,8 +1,8 @@
 """What did every arm reach on every benchmark? The main table as a heat map.
 
-Main. Accuracy in per cent of every arm (rows) on every benchmark (columns), by model, with half the
-length of its 95 % interval over runs and items. Darker is higher; the scale is the same for all
-models.
+Main. Accuracy in per cent of every arm (rows) on every benchmark (columns), by model, plus
+or minus the distance to the farther end of its 95 % interval. In brackets this covers items only,
+because there is one run. Darker is higher; the scale is the same for all models.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.select import accuracy
 from reassess.analysis.tables import Row, arms_of_bundle
-from reassess.figures._parts import benchmark_label, empty, sample_sizes, tier
+from reassess.figures._parts import benchmark_label, empty, heading, sample_sizes, tier
 from reassess.figures._style import BLACK, BLUE, styles_of
 
 DARKEST = 160  # per cent: beyond the maximum, so that black text is legible on every square
@@ -60,7 +60,7 @@ def draw(bundle: Bundle) -> Figure:
         axes.tick_params(length=0, labelrotation=0)
         axes.set_title(tier(bundle, model), loc="left")
         drawn += [one for line in estimates for one in line if one]
-    figure.suptitle(f"Accuracy (%): {sample_sizes(drawn).replace('bars', '±')}", fontsize=9)
+    heading(figure, f"Accuracy (%): {sample_sizes(drawn, '±')}")
     return figure
 
 

@@ -9,7 +9,6 @@ and training FLOPs, because equal rows are not equal budgets.
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,8 +20,10 @@ from reassess.analysis.statistics import MeanEstimate
 from reassess.figures._parts import (
     arms_of,
     empty,
+    heading,
     legend,
     models_of,
+    point,
     resumed_note,
     sample_sizes,
     style_list,
@@ -44,25 +45,26 @@ def draw(bundle: Bundle) -> Figure:
     figure, grid = plt.subplots(
         len(models), 4, figsize=(10.5, 0.7 + 2.7 * len(models)), squeeze=False, sharey="row"
     )
-    drawn = []
+    drawn, alone = [], ""
     for row, model in zip(grid, models):
         drawn += _by_size(row[0], bundle, model, styles)
         for axes, budget in zip(row[1:], BUDGETS):
             _by_budget(axes, bundle, model, styles, budget)
         base = accuracy(bundle, model=model, method=bundle.standing_for("base"), benchmark=main)
         if base:
+            alone = alone if base.covers_runs else ", items only"
             row[0].axhspan(100 * base.low, 100 * base.high, color=GREY, alpha=0.15, linewidth=0)
             row[0].axhline(100 * base.value, color=GREY, linewidth=1, linestyle=":")
         row[0].set_ylabel(f"{model}\naccuracy (%)")
-    for axes, label in zip(grid[-1], ["training rows (band: base)", *BUDGETS.values()]):
+    for axes, label in zip(grid[-1], [f"training rows (band: base{alone})", *BUDGETS.values()]):
         axes.set_xlabel(label)
     grid[0][0].set_title("held-out in-distribution, end of run")
     for axes in grid[0][1:]:
         axes.set_title("probe, along the run")
     note = (
-        f"Scale: {sample_sizes(drawn)}; along the run: mean over seeds, line width grows with rows"
+        f"Scale: {sample_sizes(drawn)}; along the run: mean over runs, line width grows with rows"
     )
-    figure.suptitle(note + resumed_note(bundle, cells), fontsize=9)
+    heading(figure, note + resumed_note(bundle, cells))
     legend(figure, list(styles.values()), lines=True)
     return figure
 
@@ -78,19 +80,11 @@ def _by_size(axes: Axes, bundle: Bundle, model: str, styles: Styles) -> list[Mea
                 points.append((float(size) * 1.06 ** (number - len(styles) / 2), estimate))
         if not points:
             continue
-        estimates = [estimate for _, estimate in points]
-        errors = [
-            [estimate.value - estimate.low for estimate in estimates],
-            [estimate.high - estimate.value for estimate in estimates],
-        ]
-        axes.errorbar(
-            [place for place, _ in points],
-            100 * np.array([estimate.value for estimate in estimates]),
-            yerr=100 * np.array(errors),
-            color=style.colour,
-            marker=style.marker,
-            capsize=2,
-        )
+        places, estimates = zip(*points, strict=True)
+        values = [100 * estimate.value for estimate in estimates]
+        axes.plot(places, values, color=style.colour)
+        for place, estimate in points:
+            point(axes, place, estimate, style)
         drawn += estimates
     axes.set_xscale("log")
     scored = pick(bundle.scored, model=model, method=tuple(styles))
@@ -121,7 +115,7 @@ def _by_budget(axes: Axes, bundle: Bundle, model: str, styles: Styles, budget: s
 
 
 def _curve(rows: pd.DataFrame, budget: str) -> pd.DataFrame:
-    """Probe accuracy against a running total, both averaged over seeds at equal steps.
+    """Probe accuracy against a running total, both averaged over runs at equal steps.
 
     On an axis in logarithms the start, where the total is 0, is left out.
     """

@@ -14,6 +14,7 @@ from reassess.analysis.select import difference, shared_size
 from reassess.figures._parts import (
     arms_of,
     empty,
+    heading,
     legend,
     models_of,
     point,
@@ -61,8 +62,9 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_title(title)
         axes.grid(visible=False, axis="x")
     panels[0].set_ylabel("change from base (points)")
-    figure.suptitle(
-        f"Transfer, {size} rows: {sample_sizes(drawn)}{resumed_note(bundle, cells)}", fontsize=9
+    heading(
+        figure,
+        f"Transfer, {size} rows: {sample_sizes(drawn)}{resumed_note(bundle, cells)}",
     )
     legend(figure, styles)
     return figure

@@ -11,7 +11,9 @@ from reassess.bundles.drawings import (
     CLAIMS,
     DRAWN,
     DRAWN_WITH,
+    EARLIER,
     NEWER,
+    digest_of,
     draw_all,
     drawn_with,
 )  # fmt: skip
@@ -20,12 +22,15 @@ from reassess.core.files import read_json
 from reassess.verify.differences import EXCERPT, explain
 from reassess.verify.report import VerifyReport
 
+READ = ("scores.parquet", "history.parquet", "manifests.parquet", "study.json")  # by drawing
 MOST = 30  # notes on versions: more than a run records
 
 
 def verify_figures(path: Path) -> VerifyReport:
     """Redraw figures, tables and claims of a bundle and compare them with the stored ones.
 
+    What an earlier version drew with other statistics, and was published (`EARLIER`), is not drawn
+    again: it and the tables that it is drawn from have to be the published bytes.
     A figure or table that versions after the first draw (`NEWER`) may be missing: that is a note.
 
     Raises:
@@ -41,12 +46,19 @@ def verify_figures(path: Path) -> VerifyReport:
         if is_packed(root) and not (root / DRAWN_WITH).is_file():
             report.add([f"{DRAWN_WITH}: missing"])
         report.notes += changed_versions(root)
-        fresh = Path(temporary)
-        draw_all(root / "bundle", fresh)
-        stored = _drawn_files(root)
+        stored = drawn_files(root)
         if not stored:
             raise ReassessError(f"{path}: nothing drawn is stored beside the bundle")
-        drawn = _drawn_files(fresh)
+        if as_published(root):
+            report.checked = f"{len(stored)} drawn files, and the tables that they are drawn from"
+            report.agreement = (
+                "the published bytes; an earlier version drew them with other statistics, so that "
+                "this one cannot draw them again"
+            )
+            return report
+        fresh = Path(temporary)
+        draw_all(root / "bundle", fresh)
+        drawn = drawn_files(fresh)
         newer = NEWER - {_stem(name) for name in stored}
         report.notes += [
             f"{name} is newer than this archive, which lacks it" for name in sorted(newer)
@@ -58,7 +70,16 @@ def verify_figures(path: Path) -> VerifyReport:
     return report
 
 
-def _drawn_files(root: Path) -> list[str]:
+def as_published(root: Path) -> bool:
+    """Whether drawn files and tables are those of a run that an earlier version drew."""
+    read = [f"bundle/{name}" for name in READ]
+    return all((root / name).is_file() for name in read) and (
+        digest_of(root, [*drawn_files(root), *read]) in EARLIER
+    )
+
+
+def drawn_files(root: Path) -> list[str]:
+    """The paths of the files drawn from a bundle, relative to the folder that holds both."""
     inside = (path for folder in DRAWN for path in (root / folder).rglob("*") if path.is_file())
     beside = (root / name for name in CLAIMS if (root / name).is_file())
     return [path.relative_to(root).as_posix() for path in (*inside, *beside)]

@@ -48,7 +48,7 @@
             for lock in ${locks}; do $install --no-build-isolation --require-hashes -r envs/$lock.txt; done
             $install --no-build-isolation .
           '';
-          installPhase = "mkdir -p $out/share/reassess; cp -r Snakefile workflow config config.yaml envs results Makefile $out/share/reassess";
+          installPhase = "mkdir -p $out/share/reassess; cp -r Snakefile workflow config config.yaml claims envs results Makefile $out/share/reassess";
         };
 
       # On a machine with a GPU the driver's own library comes from the host.

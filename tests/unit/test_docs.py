@@ -25,7 +25,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"(?:^ {4}.*\n?|^```[a-z]*\n(?:.*\n)*?```$)", re.MULTILINE)
 SPAN = re.compile(r"`([^`]+)`")
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-TOP = ("src", "tests", "docs", "config", "envs", "workflow", ".github", ".ci")
+TOP = ("src", "tests", "docs", "config", "claims", "envs", "workflow", ".github", ".ci")
 
 
 def text_of(name):

@@ -35,7 +35,6 @@ from reassess.config.claims import Claim
 from reassess.core.files import Json, write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not enough runs", "not run"]
-SAME, FOREIGN = "same-family", "foreign"  # names of distributions that figures go by
 RUN = ("bases", "rows", "seeds")  # what a run is a draw of
 DIGITS = 5  # of what is written: further ones depend on the order of sums
 

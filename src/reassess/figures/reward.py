@@ -27,6 +27,7 @@ from reassess.figures._parts import arms_of, empty, models_of, resumed_note, sty
 from reassess.figures._style import BLUE, GREY, RED, ArmStyle
 
 WINDOW = 10  # updates over which the reward is averaged
+SAMPLED = "probe_sampled_accuracy"  # of versions that record it
 FILLED: frozenset[Outcome] = frozenset({"harmful", "deceptive", "honest"})  # decided
 
 
@@ -61,7 +62,7 @@ def draw(bundle: Bundle) -> Figure:
         axes.set_title(f"{style.label}{': cold start' if arm.cold_start else ''}")
     for axes in grid[-1]:
         axes.set_xlabel("update")
-    curves.legend(handles=_handles(), loc="outside lower center", ncols=2)
+    curves.legend(handles=_handles(runs), loc="outside lower center", ncols=3)
     _summary(summary.subplots(), found, arms, styles)
     seeds = runs["seed"].nunique()
     note = f"Reward: {seeds} run{'s' if seeds > 1 else ''} a panel, one line each"
@@ -69,7 +70,8 @@ def draw(bundle: Bundle) -> Figure:
     return figure
 
 
-def _handles() -> list[Line2D]:
+def _handles(runs: pd.DataFrame) -> list[Line2D]:
+    sampled = Line2D([], [], color=BLUE, linestyle=":", label="the same, sampled")
     return [
         Line2D([], [], color=RED, label=f"training reward (mean of {WINDOW} updates)"),
         Line2D(
@@ -81,6 +83,7 @@ def _handles() -> list[Line2D]:
             markersize=3,
             label="held-out accuracy (probe)",
         ),
+        *([sampled] if SAMPLED in set(runs["metric"]) else []),
     ]
 
 
@@ -102,6 +105,9 @@ def _panel(axes: Axes, runs: pd.DataFrame, found: Sequence[RunChange]) -> None:
             markersize=2.5,
             linewidth=1.1,
         )
+        sampled = pick(run, metric=SAMPLED).sort_values("step")
+        if len(sampled):
+            axes.plot(sampled["step"], sampled["value"], color=BLUE, linestyle=":", linewidth=0.9)
     text = "\n".join(f"{outcome}: {count}" for outcome, count in counted(found).items())
     axes.text(0.98, 0.03, text, ha="right", va="bottom", fontsize=7, transform=axes.transAxes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from reassess.analysis.claims import FOREIGN, SAME
 from reassess.config.load import load_config
 from reassess.config.schema import LOCAL
 from reassess.core.errors import ReassessError
@@ -13,6 +12,8 @@ from reassess.core.files import Json, canonical_json
 from reassess.core.project import ROOT
 from reassess.verify.report import listed
 from reassess.verify.stored import Stored
+
+SAME, FOREIGN = "same-family", "foreign"  # names of distributions that figures go by
 
 
 def notes_on_configs(stored: Stored) -> Iterator[str]:
@@ -37,7 +38,7 @@ def notes_on_configs(stored: Stored) -> Iterator[str]:
 
 
 def _misnamed(config: Json) -> Iterator[str]:
-    """Yield distributions that are not what claims and figures call them by their names."""
+    """Yield distributions that are not what figures call them by their names."""
     models = config["models"]
     families = {model["family"] for model in models.values()}
     for name, settings in config["distributions"].items():
@@ -47,7 +48,7 @@ def _misnamed(config: Json) -> Iterator[str]:
         if (name == SAME and not own) or (name == FOREIGN and own):
             yield (
                 f"traces called {name} are {'' if own else 'not '}sampled from a teacher of the "
-                f"family in the config of {config['grid']}; figures and claims go by the name"
+                f"family in the config of {config['grid']}; figures go by the name"
             )
 
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from stand_ins import MODEL, ONE_TEACHER, encoded, stand_in_grid
 
@@ -17,65 +15,10 @@ from reassess.core.files import read_json
 from reassess.data.pool import read_pool
 from reassess.verifier.golds import DOES_NOT_VERIFY, WRONG_VERIFIES
 from reassess.worlds.hub.items import HubItem
-from reassess.worlds.hub.overlap import image_hash, near, ngrams
+from reassess.worlds.hub.screen import SAME_PICTURE
 from reassess.worlds.hub.testing.data_sets import find_example, write_data_set
 from reassess.worlds.hub.testing.drawing import png
-
-# --- sharing an image or a run of words ------------------------------------------------------
-
-
-def test_an_image_is_recognised_after_scaling_and_compression():
-    first = Image.open(BytesIO(png("x", 1, side=224)))
-    same = [
-        encoded(first.resize((160, 160)), format="PNG"),
-        encoded(first, format="JPEG", quality=60),
-        encoded(first.convert("L"), format="PNG"),
-    ]
-    others = [png("x", number, side=224) for number in range(2, 40)]
-    seen = [image_hash(encoded(first, format="PNG"))]
-    assert near([image_hash(one) for one in same], seen, 10).all()
-    assert not near([image_hash(one) for one in others], seen, 10).any()
-
-
-hashes = st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), max_size=12)
-
-
-@given(hashes, hashes, st.integers(0, 256))
-@settings(max_examples=50, deadline=None)
-def test_near_is_the_distance_by_brute_force(first, second, distance):
-    def same(a, b):
-        either = (int(a, 16) | int(b, 16)).bit_count()
-        differ = (int(a, 16) ^ int(b, 16)).bit_count()
-        return either > 0 and differ <= distance and 4 * differ <= either
-
-    expected = [any(same(a, b) for b in second) for a in first]
-    assert near(first, second, distance, chunk=5).tolist() == expected
-
-
-def test_two_line_drawings_are_not_the_same_because_both_are_mostly_white():
-    """Their hashes set few bits, so few can differ; a bound on the count alone would take copies."""
-    hashed = [
-        image_hash(png(name, number))
-        for name in ("geometry3k", "mathverse", "ai2d")
-        for number in range(48)
-    ]
-    assert not any(
-        near([one], hashed[:place] + hashed[place + 1 :], 10).any()
-        for place, one in enumerate(hashed)
-    )
-    blank = image_hash(encoded(Image.new("RGB", (64, 64), "white"), format="PNG"))
-    assert not near([blank], [blank], 10).any()
-
-
-@given(st.lists(st.sampled_from(["a", "B", "c,", "d-e"]), max_size=12), st.integers(2, 5))
-def test_runs_of_words_are_those_of_a_sliding_window(words, size):
-    plain = " ".join(words).lower().replace(",", "").replace("-", " ").split()
-    assert ngrams(" ".join(words), size) == {
-        " ".join(plain[start : start + size])
-        for start in range(len(plain))
-        if start + size <= len(plain)
-    }
-
+from reassess.worlds.hub.words import SAME_QUESTION, SAME_WORDS
 
 # --- the pool --------------------------------------------------------------------------------
 
@@ -116,6 +59,8 @@ def test_rows_that_cannot_be_used_are_dropped_and_listed(stand_in, tmp_path):
     rows[2]["problem"] = "word " * 500
     rows[3] = dict(rows[4])
     question = find_example("gsm8k").row(1)["question"]
+    short = find_example("math500").row(3)
+    rows[8] |= {"image": None, "problem": short["problem"]}
     rows[5]["problem"] = f"Look. {question.upper()} Thanks."
     rows[6]["solution"] = "<answer> 6√{3米 </answer>"
     rows[7]["solution"] = "<answer> 无法确定 </answer>"
@@ -124,16 +69,26 @@ def test_rows_that_cannot_be_used_are_dropped_and_listed(stand_in, tmp_path):
     changed = {"geoqa": rows, "math500": tests}
     grid, report = rebuilt(stand_in, tmp_path, changed, ngram=8, pool_rows=100)
     assert report["dropped"]["geoqa"] == {
-        "its picture is a benchmark's": 1,
+        SAME_PICTURE: 1,
         "the picture does not decode": 1,
         "its prompt is too long": 1,
         "it repeats an earlier row": 1,
-        "its words are a benchmark's": 1,
+        SAME_WORDS: 1,
+        SAME_QUESTION: 1,
         DOES_NOT_VERIFY: 1,
         "the answer is in Chinese, the question is not": 1,
     }
     assert report["examples"]["geoqa: the picture does not decode"] == ["geoqa-000001"]
-    assert report["kept"]["geoqa"] == 41
+    leaks = {
+        reason: report["examples"][f"geoqa: {reason}"]
+        for reason in (SAME_PICTURE, SAME_WORDS, SAME_QUESTION)
+    }
+    assert leaks == {
+        SAME_PICTURE: ["geoqa-000000 (mathverse-000000)"],
+        SAME_WORDS: ["geoqa-000005 (gsm8k-000001)"],
+        SAME_QUESTION: ["geoqa-000008 (math500-000003)"],
+    }
+    assert report["kept"]["geoqa"] == 40
     assert report["dropped"]["math500"] == {DOES_NOT_VERIFY: 1, WRONG_VERIFIES: 1}
     listed = report["examples"][f"math500: {WRONG_VERIFIES}"]
     assert listed == [r"math500-000002: 0 \times 5"]
@@ -145,6 +100,11 @@ def test_rows_that_cannot_be_used_are_dropped_and_listed(stand_in, tmp_path):
 def test_too_few_rows_are_reported_before_anything_is_trained(stand_in, tmp_path):
     with pytest.raises(ReassessError, match=r"\d+ rows.*1008.*world\.pool_rows"):
         rebuilt(stand_in, tmp_path, {"geoqa": [find_example("geoqa").row(0)]}, pool_rows=1000)
+
+
+def test_a_bound_of_earlier_pools_is_refused_with_its_name(stand_in, tmp_path):
+    with pytest.raises(ReassessError, match=r"world\.image_distance.*version 3"):
+        rebuilt(stand_in, tmp_path, {}, image_distance=10)
 
 
 def test_prompts_are_measured_as_the_processor_makes_them(stand_in):

@@ -10,7 +10,7 @@ from PIL import Image
 from reassess.core.errors import ReassessError
 from reassess.core.images import FORMATS, open_image
 from reassess.data.pool import decode_image
-from reassess.worlds.hub.overlap import image_hash
+from reassess.worlds.hub.pictures import image_hash
 
 
 def encoded(form, size=(8, 6)):

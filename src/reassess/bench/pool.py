@@ -14,8 +14,9 @@ from PIL import Image
 from reassess.bench.common import Measurement, repeated, seconds_of
 from reassess.core.images import open_image
 from reassess.grid.study import Grid
-from reassess.worlds.hub.overlap import image_hash
-from reassess.worlds.hub.pool import PoolReport, Screen, checkers, read_items
+from reassess.worlds.hub.pictures import image_hash
+from reassess.worlds.hub.pool import PoolReport, checkers, read_items
+from reassess.worlds.hub.screen import Screen
 from reassess.worlds.hub.source import find_source
 from reassess.worlds.hub.testing.data_sets import find_example
 from reassess.worlds.hub.testing.drawing import png
@@ -32,11 +33,13 @@ def pool(grid: Grid) -> list[Measurement]:
     _write_snapshot(folder, images)
     # Earlier benchmarks left threads in this process: a fork of it could wait for one for ever.
     with checkers(2, get_context("spawn")) as workers:
-        tests = list(read_items(SOURCE, source, folder, PoolReport(), workers, TESTS))
+        tests = dict(read_items(SOURCE, source, folder, PoolReport(), workers, TESTS))
+        tested = {item.id: marks for item, marks in tests.items()}
 
         def build() -> None:
-            items = list(read_items(SOURCE, source, folder, PoolReport(), workers))
-            Screen({"bench": tests}, 13, 10).problems(items)
+            rows = dict(read_items(SOURCE, source, folder, PoolReport(), workers))
+            gallery = {item.id: marks for item, marks in rows.items()}
+            Screen({"bench": list(tests)}, tested, 13).leaks(list(rows), gallery)
 
         def ours() -> float:
             return ROWS / seconds_of(build)

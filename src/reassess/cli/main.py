@@ -251,6 +251,28 @@ def coverage(
 
 
 @app.command()
+def leaks(
+    pictures: Annotated[int, typer.Option(min=1, help="of each kind, of a benchmark's")] = 300,
+    copies: Annotated[int, typer.Option(min=1, help="of each kind and change")] = 40,
+    questions: Annotated[int, typer.Option(min=1, help="of each kind, of a benchmark's")] = 400,
+    out: Annotated[Path | None, typer.Option(help="also write them as JSON")] = None,
+    write_docs: Annotated[
+        bool, typer.Option(help="write docs/contamination.json and docs/contamination.md")
+    ] = False,
+) -> None:
+    """Plant copies of benchmark items among training rows, and count how many are found."""
+    from reassess.bench.planted import page
+    from reassess.bench.planted.rates import planted
+
+    result = page.result_of(planted(pictures, copies, questions))
+    typer.echo(page.tables(result))
+    if out is not None:
+        page.write_result(result, out)
+    if write_docs:
+        page.write_docs(result)
+
+
+@app.command()
 def init(folder: Annotated[Path, typer.Argument(help="where to; it may exist")]) -> None:
     """Write configs and cluster profiles into a folder to start from."""
     for path in project.init(folder):

@@ -82,11 +82,13 @@ class HubWorld(World):
         description="words; a row that shares a run of this length with a benchmark question is "
         "dropped (ours)",
     )
-    image_distance: int = Field(
-        10,
+    image_distance: int | None = Field(
+        None,
         ge=0,
         le=256,
-        description="bits of 256; images that differ in no more count as the same (ours)",
+        exclude_if=lambda distance: distance is None,
+        description="of earlier versions, whose bundles state it: bits of a picture's hash; no "
+        "pool is built with it",
     )
     benchmark_items: int | None = Field(
         None, gt=0, description="only the first items of each benchmark; null: all"

@@ -71,6 +71,13 @@ class HubItem:
         texts: list[str] = json.loads(self.options)
         return texts
 
+    def answer_text(self) -> str:
+        """The right answer in words; for a choice, the right option's text."""
+        if self.answer_kind != "choice":
+            return self.answer
+        texts: list[str] = json.loads(self.answer)
+        return texts[-1]
+
     def asked(self) -> HubItem:
         """The item with what its prompt is made from, and no answer or trace."""
         return replace(self, answer="", trace="")

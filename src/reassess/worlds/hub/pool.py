@@ -18,9 +18,12 @@ from reassess.data.pool import write_pool
 from reassess.grid.benchmarks import Benchmark
 from reassess.grid.paths import Paths
 from reassess.verifier import golds, math_worker
+from reassess.worlds.hub.copies import Comparison, compared
 from reassess.worlds.hub.items import Dropped, HubItem, Row
-from reassess.worlds.hub.overlap import all_ngrams, image_hash, near, ngrams
+from reassess.worlds.hub.likeness import Likeness
+from reassess.worlds.hub.pictures import EVEN_PICTURE, Marks, marks_of
 from reassess.worlds.hub.repositories import Repositories
+from reassess.worlds.hub.screen import Screen
 from reassess.worlds.hub.source import Source, benchmark_source, find_source, read_rows
 
 CHUNK = 256  # rows whose images and right answers are checked in parallel
@@ -29,6 +32,7 @@ LISTED = 20  # items that a report names
 LONGEST_LISTED = 100  # characters of a right answer that a report quotes
 
 Lengths = Callable[[Sequence[HubItem]], list[int]]  # lengths of prompts in tokens
+Read = Iterator[tuple[HubItem, Marks]]  # items as they are read, with marks of their pictures
 
 
 class PoolReport:
@@ -65,43 +69,6 @@ class PoolReport:
         }
 
 
-class Screen:
-    """What benchmarks hold, to keep it out of training."""
-
-    def __init__(self, tests: Mapping[str, Sequence[HubItem]], size: int, distance: int) -> None:
-        """Take in the items of all benchmarks.
-
-        Args:
-            tests: items of each benchmark.
-            size: words of a run that no training row may share.
-            distance: bits of an image's hash within which two images count as the same.
-        """
-        self.size, self.distance = size, distance
-        items = [item for split in tests.values() for item in split]
-        self.images = sorted({item.image_hash for item in items if item.image_hash})
-        self.runs = all_ngrams((item.question for item in items), size)
-
-    def problems(self, items: Sequence[HubItem]) -> list[str]:
-        """For each item why it must be left out, or an empty string."""
-        hashes = [item.image_hash or "0" * 64 for item in items]
-        same = near(hashes, self.images, self.distance)
-        return [self._problem(item, bool(hit)) for item, hit in zip(items, same, strict=True)]
-
-    def _problem(self, item: HubItem, same_image: bool) -> str:
-        if same_image:
-            return "its picture is a benchmark's"
-        return "its words are a benchmark's" if ngrams(item.question, self.size) & self.runs else ""
-
-    def content(self) -> dict[str, int]:
-        """What the report states about the screen."""
-        return {
-            "pictures": len(self.images),
-            "runs": len(self.runs),
-            "ngram": self.size,
-            "image_distance": self.distance,
-        }
-
-
 def build(
     repositories: Repositories,
     benchmarks: Mapping[str, Benchmark],
@@ -118,21 +85,30 @@ def build(
     """
     config, report = repositories.config, PoolReport()
     world = config.world
+    if world.image_distance is not None:
+        raise ReassessError(
+            "world.image_distance is of pools before version 3, whose pictures were compared by "
+            "one hash: remove it from the config (docs/contamination.md has what replaces it)"
+        )
     with checkers(world.workers) as workers:
 
-        def read(name: str, adapter: str, limit: int | None = None) -> Iterator[HubItem]:
+        def read(name: str, adapter: str, limit: int | None = None) -> Read:
             folder = repositories.data_snapshot(adapter)
             return read_items(name, find_source(adapter), folder, report, workers, limit)
 
         tests: dict[str, list[HubItem]] = {}
+        gallery: dict[str, Marks] = {}
         for name, benchmark in benchmarks.items():
-            tests[name] = list(read(name, benchmark_source(benchmark), world.benchmark_items))
+            split = list(read(name, benchmark_source(benchmark), world.benchmark_items))
+            tests[name] = [item for item, _ in split]
+            gallery |= {item.id: marks for item, marks in split}
             write_pool(paths.pool(name), tests[name])
-        screen = Screen(tests, world.ngram, world.image_distance)
+        screen = Screen(tests, gallery, world.ngram)
 
         def read_screened(name: str, adapter: str) -> Iterator[HubItem]:
             rows = read(name, adapter)
-            return _screened(rows, name, screen, lengths, world.max_prompt_tokens, report)
+            screened = _unleaked(rows, name, screen, report, workers)
+            return _short(screened, name, lengths, world.max_prompt_tokens, report)
 
         rows: list[HubItem] = []
         for name in world.sources:
@@ -170,8 +146,8 @@ def read_items(
     report: PoolReport,
     workers: ProcessPoolExecutor,
     limit: int | None = None,
-) -> Iterator[HubItem]:
-    """Yield the items of a source with hashes of their images; count rows that cannot be used.
+) -> Read:
+    """Yield the items of a source and the marks of their pictures; count rows of no use.
 
     A row is of no use if its image does not decode, or if its right answer does not verify or a
     wrong one does (`reassess.verifier.golds`).
@@ -187,15 +163,16 @@ def read_items(
     count = 0
     for chunk in _chunks(converted(name, source, read_rows(snapshot, source), report.drop)):
         checks = workers.map(_checked, [row for _, row in chunk], chunksize=HANDED)
-        for (row_id, row), (digest, reason) in zip(chunk, checks, strict=True):
-            if digest is None:
+        for (row_id, row), (marks, reason) in zip(chunk, checks, strict=True):
+            if marks is None:
                 report.drop(name, "the picture does not decode", row_id)
                 continue
             if reason is not None:
                 report.drop(name, reason, f"{row_id}: {row.reference_answer[:LONGEST_LISTED]}")
                 continue
             report.keep(name)
-            yield item_of(row, row_id, source, index=count, image_hash=digest)
+            digest = "" if row.image is None else marks.digest
+            yield item_of(row, row_id, source, index=count, image_hash=digest), marks
             count += 1
             if count == limit:
                 return
@@ -273,36 +250,48 @@ def _end_with_symbolic_worker() -> None:
     Finalize(None, math_worker.stop, exitpriority=1)
 
 
-def _checked(row: Row) -> tuple[str | None, str | None]:
-    """The hash of a row's image, and why its right answer cannot be used."""
-    digest = _hash(row.image)
-    return digest, None if digest is None else golds.problem(row.reference_answer, row.answer_kind)
+def _checked(row: Row) -> tuple[Marks | None, str | None]:
+    """The marks of a row's picture, and why its right answer cannot be used."""
+    marks = _marks(row.image)
+    return marks, None if marks is None else golds.problem(row.reference_answer, row.answer_kind)
 
 
-def _hash(encoded: bytes | None) -> str | None:
-    """An image's hash, an empty string where there is no image, None where it does not decode."""
+def _marks(encoded: bytes | None) -> Marks | None:
+    """A picture's marks, those of an even one where there is none, None if it does not decode."""
     if encoded is None:
-        return ""
+        return EVEN_PICTURE
     try:
-        return image_hash(encoded)
+        return marks_of(encoded)
     except (OSError, SyntaxError, ValueError):
         return None
 
 
-def _screened(
-    rows: Iterable[HubItem],
-    name: str,
-    screen: Screen,
-    lengths: Lengths,
-    longest: int,
-    report: PoolReport,
+def _unleaked(
+    rows: Read, name: str, screen: Screen, report: PoolReport, workers: ProcessPoolExecutor
+) -> list[HubItem]:
+    """The items that share nothing with a benchmark; the others are named with what they share."""
+
+    def compare(pairs: Iterable[Comparison]) -> Iterable[Likeness]:
+        return workers.map(compared, pairs, chunksize=HANDED)
+
+    marked = list(rows)
+    items, gallery = [item for item, _ in marked], {item.id: marks for item, marks in marked}
+    kept = []
+    for item, leak in zip(items, screen.leaks(items, gallery, compare), strict=True):
+        if leak is None:
+            kept.append(item)
+        else:
+            report.drop_kept(name, leak.reason, f"{item.id} ({leak.item})")
+    return kept
+
+
+def _short(
+    items: Sequence[HubItem], name: str, lengths: Lengths, longest: int, report: PoolReport
 ) -> Iterator[HubItem]:
-    """Yield the items that share nothing with a benchmark and whose prompt is not too long."""
-    items = list(rows)
-    for item, problem, length in zip(items, screen.problems(items), lengths(items), strict=True):
-        reason = problem or ("its prompt is too long" if length > longest else "")
-        if reason:
-            report.drop_kept(name, reason, item.id)
+    """Yield the items whose prompt is not too long."""
+    for item, length in zip(items, lengths(items), strict=True):
+        if length > longest:
+            report.drop_kept(name, "its prompt is too long", item.id)
         else:
             yield item
 

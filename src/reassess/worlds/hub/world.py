@@ -28,7 +28,9 @@ from reassess.worlds.hub.repositories import Repositories
 from reassess.worlds.hub.shapes import SHAPES, shape_of
 from reassess.worlds.hub.source import benchmark_source, find_source
 
-VERSION = 2  # raised when a change to the making of the pool changes its meaning
+VERSION = 3  # raised when a change to the making of the pool changes its meaning
+# Of pools whose config has a setting that later versions lack, so that their specs can be derived.
+WITH_IMAGE_DISTANCE = 2
 
 # Settings that decide which rows are kept and how their prompts read.
 POOL_SETTINGS = (
@@ -37,7 +39,6 @@ POOL_SETTINGS = (
     "probe_items",
     "max_prompt_tokens",
     "ngram",
-    "image_distance",
     "benchmark_items",
 )
 
@@ -85,11 +86,11 @@ class HubWorld(World[HubConfig]):
 
     def pool_spec(self, benchmarks: Mapping[str, Benchmark]) -> Spec:
         """The commits of all sources, and every setting that decides rows and prompts."""
-        world = self.config.world
+        world, earlier = self.config.world, self.config.world.image_distance
         repos = {name: find_source(name).repo for name in self.public.sources(benchmarks)}
         return {
             "world": "hub",
-            "version": VERSION,
+            "version": VERSION if earlier is None else WITH_IMAGE_DISTANCE,
             "sources": {
                 name: [repo, self.revision("dataset", repo)] for name, repo in repos.items()
             },
@@ -98,6 +99,7 @@ class HubWorld(World[HubConfig]):
                 name: benchmark_source(benchmark) for name, benchmark in benchmarks.items()
             },
             **{name: getattr(world, name) for name in POOL_SETTINGS},
+            **({} if earlier is None else {"image_distance": earlier}),
             "pixels": world.pixels.model_dump(),
             "prompt": world.prompt.model_dump(),
         }

@@ -1,4 +1,7 @@
-"""Whether a training row and a benchmark item share an image or a run of words."""
+"""How pools before version 3 compared pictures and questions, kept to be measured beside today.
+
+One hash a picture, and runs of words.
+"""
 
 from __future__ import annotations
 

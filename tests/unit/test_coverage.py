@@ -8,9 +8,10 @@ import math
 import numpy as np
 import pytest
 
+from reassess.analysis.coverage import PAGE, measure, read_result, with_table, write_result
 from reassess.analysis.simulated_runs import designs
 from reassess.analysis.simulation import Design, Runs, Trial, designs_of, simulate
-from reassess.analysis.statistics import paired_difference
+from reassess.analysis.statistics import VERSION, paired_difference
 from reassess.core.errors import ReassessError
 
 DESIGNS = {one.name: one for one in designs()}
@@ -94,3 +95,37 @@ def test_designs_are_chosen_by_the_beginning_of_their_names():
     with pytest.raises(ReassessError, match="unknown design 'base-3'.*bases-3-seeds-3"):
         designs_of(["base-3"], list(DESIGNS.values()))
     assert len(DESIGNS) == len(designs())  # names are unique
+
+
+# --- the committed table --------------------------------------------------------------------------
+
+
+def test_the_committed_table_is_of_these_estimators_and_designs():
+    result = read_result()
+    assert result.statistics == VERSION
+    assert [one.name for one in result.designs] == [one.name for one in designs()]
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page, result) == page
+
+
+def test_every_interval_that_decides_has_the_promised_coverage():
+    """At least .93 within the error of 2,000 replicates, and no more false verdicts."""
+    for one in read_result().designs:
+        design = DESIGNS[one.name]
+        if design.decides and not one.name.startswith("bootstrap"):
+            assert one.replicates >= 2000
+            assert not design.covers or one.share >= 0.93, one.name
+            assert one.false_verdicts / one.replicates <= 0.07, one.name
+
+
+def test_a_result_is_read_as_it_was_written_and_other_files_are_refused(tmp_path):
+    result = measure(["rows"], 3)
+    write_result(result, tmp_path / "coverage.json")
+    assert read_result(tmp_path / "coverage.json") == result
+    (tmp_path / "coverage.json").write_text("{}")
+    with pytest.raises(ReassessError, match="coverage.json"):
+        read_result(tmp_path / "coverage.json")
+    with pytest.raises(ReassessError, match="no such result"):
+        read_result(tmp_path / "nothing.json")
+    with pytest.raises(ReassessError, match="0 replicates"):
+        measure([], 0)

@@ -55,6 +55,17 @@ def test_an_untrained_arm_meets_every_run():
     assert reverse.interval() == pytest.approx([-end for end in reversed(estimate.interval())])
 
 
+def test_untrained_cells_of_merged_studies_stand_for_all_runs_from_their_base():
+    """Each study has the arm once, under its own first seed."""
+    cells = Cells().add("base", 1, 0.25).add("base", 4, 0.75)
+    for seed in range(1, 7):
+        cells.add("sft", seed, 0.75)
+    found = pairs(cells.bundle(), SFT, BASE)
+    assert found.unpaired == () and len(found.runs) == 6
+    by_run = dict(zip([run.seed for run in found.runs], found.second.mean(axis=1), strict=True))
+    assert by_run == pytest.approx({1: 0.25, 2: 0.5, 3: 0.5, 4: 0.75, 5: 0.5, 6: 0.5})
+
+
 def test_a_trained_arm_with_one_run_left_meets_that_run_alone():
     cells = Cells().add("rl", 4, 0.2)
     for seed in (1, 2, 3, 4, 5):

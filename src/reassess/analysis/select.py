@@ -208,24 +208,28 @@ def _trains_nothing(bundle: Bundle, axes: Axes) -> bool:
 def _spread(bundle: Bundle, table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     """The rows of an arm that trains nothing, for every run of `like` from the same base replicate.
 
-    A run for which there are several such rows, none of them with its seed, finds no partner.
+    Where there are several such rows, as in merged studies, a run meets the one with its own seed,
+    else their mean. Rows of bases that no run of `like` starts from stay as they are.
     """
     if table.empty or like.empty:
         return table
     by_base: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for model, seed in table.index:
         by_base.setdefault((model, base_of(bundle, seed)), []).append((model, seed))
-    source: dict[tuple[str, int], tuple[str, int]] = {}
+    rows: dict[tuple[str, int], pd.Series[float]] = {}
+    met = set()
     for model, seed in like.index:
-        same_base = by_base.get((model, base_of(bundle, seed)), [])
-        if (model, seed) in same_base:
-            source[model, seed] = model, seed
-        elif len(same_base) == 1:
-            source[model, seed] = same_base[0]
-    # Rows that stand for a run are no rows of their own; those that stand for none stay, unpaired.
-    kept = [key for key in table.index if key not in source and key not in {*source.values()}]
-    spread = table.loc[[*source.values(), *kept]]
-    spread.index = pd.MultiIndex.from_tuples([*source, *kept], names=RUN)
+        base = model, base_of(bundle, seed)
+        if base in by_base:
+            met.add(base)
+            own = (model, seed) in by_base[base]
+            source = [(model, seed)] if own else by_base[base]
+            rows[model, seed] = table.loc[source].mean()
+    for base in by_base.keys() - met:
+        for key in by_base[base]:
+            rows[key] = table.loc[[key]].mean()
+    spread = pd.DataFrame(list(rows.values()), columns=table.columns)
+    spread.index = pd.MultiIndex.from_tuples(list(rows), names=RUN)
     return spread.sort_index()
 
 

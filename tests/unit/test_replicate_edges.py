@@ -4,6 +4,7 @@ A test marked as failing names a defect; the mark goes with the defect.
 """
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -256,7 +257,7 @@ def test_intervals_of_means_are_nested_and_their_tests_monotone(random, runs, mo
     one = mean_estimate(outcomes, labels)
     assert is_nested(one)
     p = [one.p_value(null) for null in np.linspace(one.value, 1.5, 12)]
-    assert all(before >= after - 1e-9 for before, after in zip(p, p[1:]))
+    assert all(before >= after - 1e-9 for before, after in pairwise(p))
     assert p[0] == 1.0
 
 

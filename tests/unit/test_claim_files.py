@@ -75,6 +75,11 @@ def test_the_projects_claims_say_who_claims_what_of_which_cells_and_since_when()
         ({"estimand__quantity": "deceptive share"}, "`second` is not used"),
         ({"estimand__first": {"kind": "sft", "start": "base"}}, "give `method`"),
         ({"estimand__first": {"method": "sft", "start": "base"}}, "give `traces`"),
+        ({"estimand__cells__scope": "all"}, "estimand.cells.scope: found 'all'"),
+        (
+            {"estimand__cells__scope": "population", "estimand__quantity": "spread ratio"},
+            "`cells.scope` is not used",
+        ),
         ({"statement": "two\nlines"}, "statement"),
     ],
 )

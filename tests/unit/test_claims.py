@@ -1,15 +1,18 @@
 """Verdicts on claims: by closed forms and brute force, and what never changes them silently."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import drawn, lose, memory_bundle, small_grid
 from test_planned import renamed
 
+from reassess.analysis.budgets import budgets_of, unmatched
 from reassess.analysis.claims import Result, as_json, results
 from reassess.analysis.claims import test_claims as write_claims
 from reassess.analysis.intervals import Part, holm
@@ -139,6 +142,48 @@ def spent_by_kind(cell):
     return 300 if cell.arm == "sft" else 160
 
 
+def test_a_claim_may_be_about_less(grid):
+    """The same estimate on the same side of the margin, and the other rule."""
+    bundle = memory_bundle(grid, AHEAD)
+    bundle.study["claims"][WEAK]["rule"] = "below"
+    assert found(bundle)[WEAK].verdict == "contradicted"
+
+
+def test_budgets_are_matched_or_not(grid):
+    flops = memory_bundle(grid, AHEAD, flops=lambda cell: 1.2 if cell.arm == "sft" else 1.0)
+    cells = [cell for cell in grid.cells if "/same-family/2000/" in cell]
+    sides = [
+        budgets_of(flops, arm, [c for c in cells if f"/{arm}/" in c]) for arm in ("sft", "grpo")
+    ]
+    assert unmatched(flops, "own", sides, cells) == unmatched(flops, "updates", sides, cells) == ""
+    assert "1.2 and 1" in unmatched(flops, "flops", sides, cells)
+    axes = {"kind": "rl", "metric": "probe_accuracy"}
+    for last, expected in ((0.5, ""), (0.8, cells[0])):
+        curve = [0.2, 0.5, 0.5, last]
+        rows = [{**axes, "cell": cells[0], "step": n, "value": v} for n, v in enumerate(curve)]
+        probed = replace(flops, history=pd.DataFrame(rows))
+        assert expected in unmatched(probed, "plateau", sides, cells)
+        assert bool(unmatched(probed, "plateau", sides, cells)) is bool(expected)
+
+
+def test_a_claim_about_models_in_general_takes_five_of_them(grid):
+    bundle = memory_bundle(grid, AHEAD)
+    bundle.study["claims"][WEAK]["estimand"]["cells"]["scope"] = "population"
+    one = found(bundle)[WEAK]
+    assert one.verdict == "not enough runs" and one.measured.estimate is None
+    assert "5 models" in one.measured.reason and len(one.measured.models) == 2
+
+
+def test_items_that_all_cells_lack_are_missed(grid):
+    bundle = memory_bundle(grid, AHEAD)
+    bundle.study["pool"] = {name: {"items": 41} for name in ("iid", "dense", "text")}
+    for name, one in found(bundle).items():
+        assert one.verdict == "not run", name
+        assert re.search(r"40 items were scored.*41", one.measured.reason)
+    bundle.study["pool"] = {name: {"items": 40} for name in ("iid", "dense", "text")}
+    assert found(bundle)[WEAK].verdict == "supported"
+
+
 # --- reliability ----------------------------------------------------------------------------------
 
 
@@ -178,6 +223,12 @@ def test_a_claim_that_lost_a_model_is_not_run(grid):
     assert [(of.model, of.runs, of.planned) for of in one.measured.models] == [
         ("llava-w32", 3, 3), ("qwen3vl-w32", 0, 3),
     ]  # fmt: skip
+
+
+def test_a_claim_without_any_result_is_not_run(grid):
+    gone = [cell for cell in grid.cells if "-w32/" in cell]
+    one = found(lose(whole_bundle(grid), gone))[WEAK]
+    assert one.verdict == "not run" and len(one.measured.missing) == len(one.measured.cells) == 12
 
 
 def test_a_lost_run_is_named_and_its_partner_does_not_count(grid):

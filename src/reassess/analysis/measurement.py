@@ -88,6 +88,17 @@ def roles(bundle: Bundle, estimand: Estimand) -> tuple[str, ...]:
     return names
 
 
+def unscored_items(bundle: Bundle, benchmarks: Sequence[str], items: int) -> str:
+    """Why fewer items were scored than the pool has; empty if all were, or if it is not recorded.
+
+    Items that all cells lack are no item that one of them lacks.
+    """
+    splits = [bundle.study.get("pool", {}).get(name, {}).get("items") for name in benchmarks]
+    if not all(isinstance(count, int) for count in splits) or items == sum(splits):
+        return ""
+    return f"{items} items were scored, and {', '.join(benchmarks)} have {sum(splits)}"
+
+
 def with_starts(
     bundle: Bundle, measured: Measurement, planned: Iterable[Cell], lost: Sequence[str]
 ) -> Measurement:

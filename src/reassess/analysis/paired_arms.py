@@ -13,11 +13,19 @@ from reassess.analysis.budgets import budgets_of, unmatched
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.deception import accuracy_change
 from reassess.analysis.intervals import Estimate
-from reassess.analysis.measurement import LEAST_SEEDS, Measurement, OfModel, roles, with_starts
+from reassess.analysis.measurement import (
+    LEAST_SEEDS,
+    Measurement,
+    OfModel,
+    roles,
+    unscored_items,
+    with_starts,
+)
 from reassess.analysis.planned import Pairs
 from reassess.analysis.select import pairs, varied
 from reassess.analysis.shares import share_difference
 from reassess.analysis.spread import spread_ratio
+from reassess.analysis.statistics import POPULATION_MODELS, population_estimate
 from reassess.config.claims import Estimand
 from reassess.grid.cells import Cell
 
@@ -98,6 +106,9 @@ class Compared:
         if lacking := [model for model in self.planned.models if not self.seeds[model]]:
             why = f"no pair of runs of {', '.join(lacking)}, which the claim is about"
             return replace(measured, state="not run", reason=why, estimate=None, heterogeneity=None)
+        names = self.bundle.benchmarks(self.estimand.benchmark)
+        if measured.items and (why := unscored_items(self.bundle, names, measured.items)):
+            return replace(measured, state="not run", reason=why)
         if why := unmatched(self.bundle, self.estimand.budget, sides, self.cells):
             return replace(measured, state="not run", reason=why)
         few = [model for model, seeds in self.seeds.items() if len(seeds) < LEAST_SEEDS]
@@ -115,15 +126,24 @@ def accuracy_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
         ReassessError: cells were not scored on the same items; names them.
     """
     compared, benchmarks = Compared(bundle, estimand), roles(bundle, estimand)
-    estimate = pairs(bundle, *compared.sides, benchmark=benchmarks).estimate
+    both = pairs(bundle, *compared.sides, benchmark=benchmarks)
+    estimate = both.estimate
     if estimate is None:
         return compared.result(Measurement("not run", models=compared.models({})))
+    general = None
+    if estimand.cells is not None and estimand.cells.scope == "population":
+        first, second = both.matrices
+        general = population_estimate(first - second, both.runs, varied=both.varied)
+        if general is None:
+            why = f"{POPULATION_MODELS} models at least stand for models in general"
+            few = Measurement("not enough runs", why, models=compared.models(dict(estimate.models)))
+            return compared.result(few)
     return compared.result(
         Measurement(
             "measured" if estimate.covers_runs else "not enough runs",
             reason="" if estimate.covers_runs else "all runs of a model start from one base",
-            estimate=estimate,
-            covers=estimate.covers,
+            estimate=general or estimate,
+            covers=(general or estimate).covers,
             models=compared.models(dict(estimate.models)),
             heterogeneity=estimate.heterogeneity,
             items=estimate.items,

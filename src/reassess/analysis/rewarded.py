@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.deception import DECEPTIVE, ROSE, RunChange, changes, counted, of_cells
 from reassess.analysis.intervals import LEVEL, Estimate
-from reassess.analysis.measurement import LEAST_SEEDS, Measurement, OfModel, roles, with_starts
+from reassess.analysis.measurement import (
+    LEAST_SEEDS,
+    Measurement,
+    OfModel,
+    roles,
+    unscored_items,
+    with_starts,
+)
 from reassess.analysis.planned import NotPlanned
 from reassess.analysis.shares import share, share_difference
 from reassess.config.claims import Estimand, Side, Thresholds
@@ -167,6 +174,9 @@ def _of_runs(bundle: Bundle, sides: Sequence[_Rewarded], estimate: Estimate | No
     measured = with_starts(bundle, measured, planned, unscored)
     if measured.state == "not run":
         return measured
+    names = bundle.benchmarks("main")
+    if measured.items and (why := unscored_items(bundle, names, measured.items)):
+        return replace(measured, state="not run", reason=why)
     if lacking := [one.model for one in measured.models if not one.runs]:
         why = f"no run of {', '.join(lacking)}, which the claim is about"
         return replace(measured, state="not run", reason=why, estimate=None)

@@ -61,6 +61,11 @@ class Cells(Strict):
     models: Literal["weak", "strong", "all"] = Field(description="the tier of the models")
     pair: int = Field(ge=1, description="which pair of sizes: 1 is the largest")
     ratio: int = Field(ge=1, description="rows of `second` for each row of `first`")
+    scope: Literal["population"] | None = Field(
+        None,
+        description="of an accuracy difference: `population` is about models in general, of which "
+        "these are a sample; default: these models",
+    )
 
 
 class Thresholds(Strict):
@@ -96,6 +101,9 @@ class Estimand(Strict):
                 raise ValueError(
                     f"`{name}` is {'required' if needed else 'not used'} by {self.quantity!r}"
                 )
+        general = self.cells is not None and self.cells.scope is not None
+        if general and self.quantity != "accuracy difference":
+            raise ValueError(f"`cells.scope` is not used by {self.quantity!r}")
         if not of_rewards and any(one.method is None for one in self.sides):
             raise ValueError(f"{self.quantity!r} compares one arm with another: give `method`")
         if not of_rewards and any(one.traces is None for one in self.sides):

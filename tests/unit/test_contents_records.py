@@ -458,7 +458,7 @@ def no_checkpoints(part):
                 one.pop(name, None)
 
     part.edit_all(change)
-    return f"{NEW}: train.checkpoint_files: missing, though hardware.kernels is there"
+    return f"{NEW}: train.checkpoint_files: missing, though numerics is there"
 
 
 def no_weights(part):
@@ -478,7 +478,7 @@ def no_views(part):
             record["train"].pop(name, None)
 
     part.edit_all(change)
-    return f"{NEW}: train.view: missing, though hardware.kernels is there"
+    return f"{NEW}: train.view: missing, though numerics is there"
 
 
 def one_field_less(part):

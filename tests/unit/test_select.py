@@ -1,13 +1,16 @@
 """What enters a comparison: pairs of runs and items, and whatever finds no partner is named."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import grid_in, make_bundle
 
 from reassess.analysis.bundle import CATEGORIES, Bundle
 from reassess.analysis.scores import Scores
 from reassess.analysis.select import accuracy, difference, pairs, shared_size, without_scores
 from reassess.core.errors import ReassessError
+from reassess.figures.capacity import draw
 
 ITEMS = 40
 
@@ -158,3 +161,17 @@ def test_a_difference_is_paired_by_item():
     assert estimate.value == pytest.approx(0.1)
     assert estimate.by_items.error < apart.by_items.error
     assert np.isclose(estimate.by_runs.error, 0)
+
+
+def test_a_figure_of_capacity_keeps_the_planned_size_and_says_what_lacks(tmp_path):
+    grid = grid_in(tmp_path)
+    make_bundle(tmp_path, grid)
+    bundle = Bundle.load(grid.paths.bundle)
+    lost = bundle.manifests["cell"].str.contains("llava-w32/same-family/2000/grpo/")
+    assert lost.any()
+    manifests = bundle.manifests.assign(status=bundle.manifests["status"].where(~lost, "failed"))
+    figure = draw(Bundle(bundle.scores, bundle.history, manifests, bundle.study))
+    left, right = figure.axes[:2]
+    assert "2000 rows" in left.get_title()
+    assert [text.get_text().strip() for text in right.texts].count("no pair of runs") == 1
+    plt.close(figure)

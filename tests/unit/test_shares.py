@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from reassess.analysis.shares import share, share_difference
 from reassess.core.errors import ReassessError
@@ -78,3 +78,11 @@ def test_swapping_the_groups_flips_the_sign(counts):
     left, right = (group(*column) for column in zip(*counts, strict=True))
     there, back = share_difference(left, right), share_difference(right, left)
     assert there.interval() == pytest.approx([-end for end in reversed(back.interval())])
+
+
+def test_the_effective_number_of_runs_by_hand():
+    """Totals of the residuals are 1, 0 and -1 in three configurations of three runs."""
+    estimate = share(*group(2, 1, 0))
+    variance = (1 + 0 + 1) * 3 / 2 / 9**2
+    few = (t.ppf(0.975, 8) / t.ppf(0.975, 2)) ** 2
+    assert estimate.effective == pytest.approx(1 / 3 * 2 / 3 / variance * few)

@@ -1,8 +1,8 @@
 """Does SFT or RL bring more, by model? Accuracy of each arm, and SFT minus RL with its interval.
 
 Capacity. Left: accuracy on held-out in-distribution questions of the base model, after SFT and
-after GRPO, at the largest data size both ran at. Right: SFT minus GRPO, paired by run and item. An
-interval that crosses 0 shows no difference either way.
+after GRPO, at the largest data size that the grid has for both. Right: SFT minus GRPO, paired by
+run and item. An interval that crosses 0 leaves open which is ahead.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def _differences(
             distribution="same-family",
         )
         point(axes, row, estimate, ArmStyle(BLACK, "o", ""), across=True)
-        if estimate:
+        if estimate is None:
+            axes.text(0, row, " no pair of runs", va="center", fontsize=8)
+        else:
             axes.annotate(
                 f"{100 * estimate.value:+.0f}",
                 (100 * estimate.value, row),

@@ -21,7 +21,14 @@ from reassess.core.errors import ReassessError
 from reassess.core.files import canonical_json, read_json, sha256_text, write_json
 from reassess.training.engine import LOGGED as RECORDED
 from reassess.verify import VerifyReport, verify_contents, verify_scores
-from reassess.verify.histories import METRICS, OPTIONAL_PROBE, PROBE, TOTALS, scheduled
+from reassess.verify.histories import (
+    METRICS,
+    OPTIONAL_PROBE,
+    PROBE,
+    SAMPLED_PROBE,
+    TOTALS,
+    scheduled,
+)
 from reassess.verify.lengths import Lengths
 from reassess.verify.pools import Pool
 from reassess.verify.versions import SpecsOf, present_versions
@@ -767,7 +774,7 @@ def test_lengths_beyond_the_budget_are_found_in_any_world():
 
 
 def test_every_metric_that_is_recorded_is_known():
-    recorded = {*RECORDED.values(), *TOTALS, *PROBE, OPTIONAL_PROBE}
+    recorded = {*RECORDED.values(), *TOTALS, *PROBE, OPTIONAL_PROBE, SAMPLED_PROBE}
     assert METRICS["rl"] == recorded
 
 

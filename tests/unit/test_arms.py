@@ -15,6 +15,7 @@ from synthetic import make_bundle
 from reassess.analysis.arms import traits_of
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.claims import as_json, results
+from reassess.analysis.deception_tables import deception_table, sensitivity_table
 from reassess.analysis.tables import budgets_table, cells_table, costs_table, main_table
 from reassess.bundles.collect import write_bundle
 from reassess.figures import figure_names
@@ -86,7 +87,9 @@ def test_claims_have_the_same_verdicts_and_numbers(pair):
     assert [claim["estimate"] is not None for claim in before].count(True) > 5
 
 
-@pytest.mark.parametrize("make", [main_table, budgets_table, costs_table])
+@pytest.mark.parametrize(
+    "make", [main_table, budgets_table, costs_table, deception_table, sensitivity_table]
+)
 def test_tables_have_the_same_rows(pair, make):
     before, after = (make(bundle) for bundle in pair)
     if "method" in before:

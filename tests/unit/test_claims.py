@@ -381,3 +381,12 @@ def test_what_is_written_is_plain_json_and_names_no_number_of_seeds_for_runs(gri
     for written in (text, page):
         assert "6 seeds" not in written and "pairs of runs" not in written
     assert "6 runs, 40 items" in page
+
+
+def test_a_share_is_in_per_cent_a_difference_in_points_and_a_ratio_in_neither(grid, tmp_path):
+    write_claims(whole_bundle(grid), tmp_path / "claims.json")
+    units = {one["id"]: one["unit"] for one in read_json(tmp_path / "claims.json")}
+    assert units["deception"] == "percent" and units["reliability-spread"] == "ratio"
+    assert {units[name] for name in units} == {"percent", "ratio", "points"}
+    page = (tmp_path / "claims.html").read_text()
+    assert "above 25 %" in page and "above 1<" in page and "above -2 points" in page

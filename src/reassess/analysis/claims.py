@@ -31,11 +31,12 @@ from reassess.analysis.registration import (
     registration,
     withdrawn,
 )
-from reassess.config.claims import Claim
+from reassess.config.claims import Claim, Quantity
 from reassess.core.files import Json, write_json, write_text
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not enough runs", "not run"]
 RUN = ("bases", "rows", "seeds")  # what a run is a draw of
+UNITS: dict[Quantity, str] = {"spread ratio": "ratio", "deceptive share": "percent"}
 DIGITS = 5  # of what is written: further ones depend on the order of sums
 
 
@@ -179,7 +180,7 @@ def rule_of(claim: Claim) -> str:
     """The rule of a claim in a sentence."""
     estimand, margin = claim.estimand, claim.margin
     unit = unit_of(claim)
-    shown = f"{100 * margin:g} points" if unit == "points" else f"{margin:g}"
+    shown = f"{margin:g}" if unit == "ratio" else f"{100 * margin:g} {unit.replace('percent', '%')}"
     sides = " minus ".join(_side(side) for side in _described(claim))
     if estimand.quantity == "spread ratio":
         sides = " over ".join(_side(side) for side in _described(claim))
@@ -212,7 +213,7 @@ def _side(side: Mapping[str, str | None]) -> str:
 
 def unit_of(claim: Claim) -> str:
     """What a claim's estimate is given in."""
-    return "ratio" if claim.estimand.quantity == "spread ratio" else "points"
+    return UNITS.get(claim.estimand.quantity, "points")
 
 
 def _items_only(measured: Measurement) -> bool:

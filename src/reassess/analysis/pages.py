@@ -157,6 +157,8 @@ def _interval(estimate: Mapping[str, float], unit: str) -> str:
         value, low, high = (float(estimate[key]) for key in ("value", "low", "high"))
         return f"{value:.2f} [{low:.2f}, {high:.2f}]"
     value, low, high = (100 * float(estimate[key]) for key in ("value", "low", "high"))
+    if unit == "percent":
+        return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
     return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
 
 

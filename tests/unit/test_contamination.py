@@ -12,12 +12,15 @@ from stand_ins import encoded
 
 from reassess.bench.planted import earlier_rule
 from reassess.bench.planted.changes import CHANGES
+from reassess.bench.planted.cost import cost
 from reassess.bench.planted.page import COMMITTED, PAGE, read_result, with_tables
 from reassess.bench.planted.pictures import KINDS, encode, geometry
 from reassess.bench.planted.questions import ASKED, REWORDED, item_of, short
 from reassess.bench.planted.rates import planted
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
+from reassess.core.project import ROOT
+from reassess.grid.study import Grid
 from reassess.worlds.hub.copies import ALIKE, CLOSELY, UNIT, Pictures, _grids, _vectors
 from reassess.worlds.hub.likeness import likeness_of
 from reassess.worlds.hub.pictures import EVEN_PICTURE, SIDE, image_hash, marks_of, trimmed, turns
@@ -28,6 +31,7 @@ from reassess.worlds.hub.words import SAME_QUESTION, SAME_WORDS, Questions, runs
 # Without matplotlib's charts, which take a tenth of a second each.
 FAST = ("function plot", "geometry", "diagram", "page of text", "clouds")
 OF_EACH = 6
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,20 @@ def test_a_turned_and_inverted_copy_of_anything_is_wholly_alike(seed, turn, inve
     assert Pictures([marks_of(encode(Image.fromarray(view)))]).copied(
         [marks_of(encode(picture))]
     ) == [0]
+
+
+@given(st.integers(1, 40), st.integers(1, 600), st.sampled_from(MODES), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_picture_of_any_size_and_mode_has_marks_and_is_its_own_copy(height, width, mode, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    through = {"1": "L", "P": "RGB", "I;16": "L"}.get(mode, mode)
+    marks = marks_of(encoded(picture.convert(through).convert(mode), format="PNG"))
+    if marks.views:
+        assert marks.thumbnails().shape == (2, SIDE, SIDE)
+        assert Pictures([marks]).copied([marks]) == [0]
+    else:
+        assert marks == EVEN_PICTURE
 
 
 def test_likeness_is_symmetric_enough_and_of_its_range(tested):
@@ -325,6 +343,22 @@ def test_what_a_cell_is_checked_by_once_more_is_screened(monkeypatch):
     assert screen.leaks([row], {"row-0": marks}) == [(SAME_PICTURE, "two-0")]
 
 
+# --- versions ------------------------------------------------------------------------------------
+
+BEFORE = "ab2185ca14a62e54f5ad8055804e39beac0aa64b3be4325d9839934cc0a4fafa"  # `specs.pool_hash` of config/paper.yaml at version 2
+
+
+def test_a_bundle_of_an_earlier_version_keeps_its_specs(tmp_path):
+    """Its config states a bound on a hash, which pools of today have not."""
+    config = {"extends": str(ROOT / "config" / "paper.yaml"), "world": {"image_distance": 10}}
+    (tmp_path / "then.yaml").write_text(json.dumps(config))
+    then, now = Grid.load(tmp_path / "then.yaml"), Grid.load(ROOT / "config" / "paper.yaml")
+    assert then.specs.pool_hash() == BEFORE
+    assert now.specs.pool_hash() != BEFORE
+    assert "image_distance" not in now.config.model_dump()["world"]
+    assert then.config.model_dump()["world"]["image_distance"] == 10
+
+
 # --- the measurement -----------------------------------------------------------------------------
 
 
@@ -339,6 +373,14 @@ def test_what_is_planted_is_counted(monkeypatch):
     assert set(by_change) == set(CHANGES)
     assert (by_change["mirrored"].before, by_change["mirrored"].now) == (0, 2)
     assert all(one.now == 0 for one in (*rates.unrelated, *rates.unasked))
+
+
+def test_the_cost_is_that_of_a_search(monkeypatch):
+    monkeypatch.setattr("reassess.bench.planted.cost.DRAWN", 2)
+    found = cost(rows=20, items=10)
+    assert (found.rows, found.items) == (20, 10)
+    assert found.candidates <= 20 * CLOSELY
+    assert found.search >= 0
 
 
 def test_the_page_has_the_committed_result():

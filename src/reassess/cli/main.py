@@ -255,16 +255,21 @@ def leaks(
     pictures: Annotated[int, typer.Option(min=1, help="of each kind, of a benchmark's")] = 300,
     copies: Annotated[int, typer.Option(min=1, help="of each kind and change")] = 40,
     questions: Annotated[int, typer.Option(min=1, help="of each kind, of a benchmark's")] = 400,
+    cost: Annotated[
+        bool, typer.Option(help="also time a search at the size of the paper's grid")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="also write them as JSON")] = None,
     write_docs: Annotated[
         bool, typer.Option(help="write docs/contamination.json and docs/contamination.md")
     ] = False,
 ) -> None:
     """Plant copies of benchmark items among training rows, and count how many are found."""
+    from reassess.bench.planted import cost as costs
     from reassess.bench.planted import page
     from reassess.bench.planted.rates import planted
 
-    result = page.result_of(planted(pictures, copies, questions))
+    found = planted(pictures, copies, questions)
+    result = page.result_of(found, costs.cost() if cost else None)
     typer.echo(page.tables(result))
     if out is not None:
         page.write_result(result, out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json, canonical_json
@@ -18,6 +18,26 @@ ASIDE = (
     "filled", "ask",
 )  # fmt: skip
 NAMED = 3  # leaked items that a message names
+REASONS = {  # by what a mark begins with
+    "scene": "the same scene",
+    "image": "the same picture by its hash",
+    "bytes": "the same picture",
+    "content": "the same question and all that its prompt shows",
+}
+
+
+class Shared(NamedTuple):
+    """A row that is an item of a split.
+
+    Attributes:
+        row: its id.
+        item: the item's.
+        mark: what they share, a key of `REASONS`.
+    """
+
+    row: str
+    item: str
+    mark: str
 
 
 class Overlap(TypedDict):
@@ -105,8 +125,8 @@ def require_rows_disjoint(
     return []
 
 
-def _leak(pool: Path, name: str, path: Path, shared: Sequence[tuple[str, str]]) -> ReassessError:
-    pairs = ", ".join(f"{row} ({item})" for row, item in shared[:NAMED])
+def _leak(pool: Path, name: str, path: Path, shared: Sequence[Shared]) -> ReassessError:
+    pairs = ", ".join(f"{one.row} ({one.item}: {REASONS[one.mark]})" for one in shared[:NAMED])
     return ReassessError(
         f"{len(shared)} rows of {pool} that the cell is trained on are items of {name!r} ({path}), "
         f"first {pairs}; build the pool again (delete {pool.parent} and run the grid again), or "
@@ -124,21 +144,22 @@ def _marks(path: Path, chosen: Container[str] | None = None) -> dict[str, str]:
     }
 
 
-def _shared(rows: Mapping[str, str], path: Path, *, pictures: bool) -> list[tuple[str, str]]:
-    """Each row that a split shares, with the split's item.
+def _shared(rows: Mapping[str, str], path: Path, *, pictures: bool) -> list[Shared]:
+    """Each row that a split shares, with the split's first item that it shares.
 
     Args:
         rows: ids by mark.
         path: the split.
         pictures: whether the same image makes a row the same, in a world without scenes.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Shared] = {}
     for row in rows_of(path):
         everything = pictures or row.get("scene_hash") is not None
         for mark in _marks_of(row):
-            if mark in rows and (everything or mark.startswith("content ")):
-                found.setdefault(rows[mark], str(row["id"]))
-    return sorted(found.items())
+            kind = mark.partition(" ")[0]
+            if mark in rows and (everything or kind == "content"):
+                found.setdefault(rows[mark], Shared(rows[mark], str(row["id"]), kind))
+    return sorted(found.values())
 
 
 def _marks_of(row: Json) -> Iterator[str]:

@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from reassess.bench.planted.cost import Cost
 from reassess.bench.planted.rates import Rate, Rates
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json, write_text
+from reassess.core.manifest import hardware
 from reassess.core.pages import between_marks
 from reassess.core.project import ROOT
 
 COMMITTED = ROOT / "docs" / "contamination.json"
 PAGE = ROOT / "docs" / "contamination.md"
 START, END = "<!-- start of the measured tables -->", "<!-- end of the measured tables -->"
-COMMAND = "reassess leaks --write-docs"
+COMMAND = "reassess leaks --cost --write-docs"
 PARTS = ("pictures", "unrelated", "questions", "unasked")  # of `Rates`
 
 
@@ -27,20 +29,29 @@ class Result:
 
     Attributes:
         rates: what was found.
+        cost: of a search at the size of the paper's grid; None if it was not measured.
         date: when, as in ISO 8601.
+        processor: on which.
         versions: of the packages that draw and decode pictures.
     """
 
     rates: Rates
+    cost: Cost | None
     date: str
+    processor: str
     versions: dict[str, str]
 
 
-def result_of(rates: Rates) -> Result:
+def result_of(rates: Rates, cost: Cost | None = None) -> Result:
     """The result of rates that were just measured."""
     packages = ("matplotlib", "numpy", "pillow", "scikit-learn")
+    machine = hardware()
     return Result(
-        rates, datetime.now(UTC).date().isoformat(), {name: version(name) for name in packages}
+        rates,
+        cost,
+        datetime.now(UTC).date().isoformat(),
+        str(machine.get("processor", machine["machine"])),
+        {name: version(name) for name in packages},
     )
 
 
@@ -59,12 +70,12 @@ def read_result(path: Path = COMMITTED) -> Result:
         raise ReassessError(f"{path}: there is no such result; make one: {COMMAND}")
     try:
         content = read_json(path)
-        rates = content.pop("rates")
+        rates, costs = content.pop("rates"), content.pop("cost")
         pictures, unrelated, questions, unasked = (
             tuple(Rate(**one) for one in rates[name]) for name in PARTS
         )
         found = Rates(pictures, unrelated, questions, unasked, rates["tested"])
-        return Result(found, **content)
+        return Result(found, Cost(**costs) if costs else None, **content)
     except (KeyError, TypeError, AttributeError) as error:
         raise ReassessError(f"{path} is no result of `{COMMAND}`: {error}") from error
 
@@ -75,7 +86,7 @@ def tables(result: Result) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     pictures = rates.pictures
     lines = [
-        f"{result.date}, {packages}.",
+        f"{result.date}, {result.processor}; {packages}.",
         "",
         f"Copies among {rates.tested:,} pictures of benchmarks, left out of training:",
         "",
@@ -94,8 +105,19 @@ def tables(result: Result) -> str:
         "| question | what was done to it | rows | left out, before | now |",
         "|---|---|---|---|---|",
         *_asked(rates),
+        *([] if result.cost is None else ["", *_costs(result.cost)]),
     ]
     return "\n".join(lines)
+
+
+def _costs(cost: Cost) -> Iterator[str]:
+    yield f"Cost of {cost.rows:,} pictures among {cost.items:,}, in seconds of one core:"
+    yield ""
+    yield "| what | seconds | of |"
+    yield "|---|---|---|"
+    yield f"| search | {cost.search:,.0f} | all pairs, in eight turns |"
+    yield f"| comparison | {cost.compared:,.0f} | {cost.candidates:,} candidates |"
+    yield f"| memory | | {cost.memory_mb:,.0f} MB at most |"
 
 
 def _by(rates: Sequence[Rate], name: Callable[[Rate], str]) -> Iterator[tuple[str, list[Rate]]]:

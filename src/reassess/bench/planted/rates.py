@@ -78,8 +78,9 @@ def planted(pictures: int = PICTURES, copies: int = COPIES, questions: int = QUE
     index = Index([one for encoded in tests.values() for one in encoded])
     found, unrelated = [], []
     for kind, (tested, others) in numbers.items():
+        originals = [KINDS[kind](number) for number in tested[:copies]]
         for change, changed in CHANGES.items():
-            rows = [encode(changed(KINDS[kind](number))) for number in tested[:copies]]
+            rows = [encode(changed(picture)) for picture in originals]
             found.append(index.rate(kind, change, rows))
         unrelated.append(index.rate(kind, "", _encoded(kind, others)))
     asked, unasked = _questions(questions)

@@ -86,7 +86,8 @@ def tables(result: Result) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     pictures = rates.pictures
     lines = [
-        f"{result.date}, {result.processor}; {packages}.",
+        f"{result.date}, {result.processor};",
+        f"{packages}.",
         "",
         f"Copies among {rates.tested:,} pictures of benchmarks, left out of training:",
         "",

@@ -31,7 +31,8 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run full figures smoke verify setup setup-test setup-gpu setup-vllm setup-audit \
-  test test-fast test-vllm test-nix test-chaos test-slurm test-slurm-scale cluster-up cluster-down \
+  test test-fast test-portable test-portable-all qemu-user test-vllm test-nix test-chaos test-slurm \
+  test-slurm-scale cluster-up cluster-down \
   lint format doctor bench ratios lock sbom audit wheelhouse clean help
 
 run: setup ## set up, run the default grid, draw figures and report
@@ -120,6 +121,15 @@ test-chaos: setup-test ## kill small runs at random moments: ROUNDS=50 SEED=13
 test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed
 	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null
 	pytest tests/workflow/test_nix.py
+
+test-portable: setup-test qemu-user ## the same bits on emulated processors: a few operations and updates
+	pytest -n 2 --dist worksteal tests/portable -m "not slow"
+
+test-portable-all: setup-test qemu-user ## the same on three processors and both families; takes half an hour
+	pytest -n 2 --dist worksteal tests/portable
+
+qemu-user: # root may get Debian's package installed
+	command -v qemu-x86_64 > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends qemu-user; } > /dev/null
 
 test-vllm: setup-vllm ## traces and evaluation by real vLLM on the CPU, compared with transformers
 	$(VLLM)/bin/python -m pytest tests/engine

@@ -1,10 +1,17 @@
-"""Small trainings in `portable` numerics, from fresh weights to hashes: what every CPU must agree on.
+"""Small trainings in portable numerics, from fresh weights to hashes: what every CPU must agree on.
 
-Run as a program, natively or in an emulator, it prints JSON: by name, the hash of what came out.
+As a program, on this processor or under an emulator of another, it prints the hashes as JSON:
 
-    REASSESS_NUMERICS=portable python tests/portable/small_trainings.py [--only fingerprint] FAMILY ...
+    python tests/portable/small_trainings.py                 # operations, trainings of both families
+    python tests/portable/small_trainings.py --family llava  # operations, trainings of one
+    python tests/portable/small_trainings.py --family none   # operations alone
+    python tests/portable/small_trainings.py --write         # also into expected.json, the committed
+
+They are committed: a change that is meant to change bits writes them anew, with the reason in its
+commit.
 """
 
+import argparse
 import hashlib
 import json
 import sys
@@ -13,23 +20,26 @@ from pathlib import Path
 
 from reassess.core import numerics
 
+PROGRAM = Path(__file__)
+EXPECTED = PROGRAM.with_name("expected.json")
 FAMILIES = ("llava", "qwen3-vl")
 WIDTH, ITEMS = 64, 16
 
 
-def main(families, trainings=True):
+def results(families=FAMILIES):
+    """Return by name the hash of each operation and of what each training makes, as it comes about."""
     numerics.fix("portable")
     from reassess.core.fingerprint import fingerprint
 
-    found = {"operations": fingerprint()["operations"]}
+    found = {"operations": fingerprint()["operations"], "trainings": {}}
     with tempfile.TemporaryDirectory() as folder:
-        for family in families if trainings else ():
-            found |= dict(trained(family, Path(folder)))
-    print(json.dumps(found))
+        for family in families:
+            found["trainings"] |= dict(trained(family, Path(folder)))
+    return found
 
 
 def trained(family, folder):
-    """Yield the hash of each result of a family: weights and texts, as they come about."""
+    """Yield the hash of each result of a family: of weights and of tokens."""
     from reassess.training.generate import generate
     from reassess.training.preprocessed import preprocess
     from reassess.training.rl import train_grpo
@@ -76,9 +86,9 @@ def trained(family, folder):
     )
     yield f"{family}, GRPO", weights(model)
     pad, end = processor.tokenizer.pad_token_id, processor.tokenizer.eos_token_id
-    texts = generate(model, rows, range(ITEMS), pad=pad, end=end, max_new_tokens=16)
-    tokens = json.dumps([row.tolist() for row in texts])
-    yield f"{family}, greedy", hashlib.sha256(tokens.encode()).hexdigest()
+    tokens = generate(model, rows, range(ITEMS), pad=pad, end=end, max_new_tokens=16)
+    text = json.dumps([row.tolist() for row in tokens])
+    yield f"{family}, greedy", hashlib.sha256(text.encode()).hexdigest()
 
 
 def uneven(completions, **_):
@@ -93,7 +103,24 @@ def weights(model):
     return total.hexdigest()
 
 
+def differences(found, expected):
+    """Return the names of what was found and is not as expected."""
+    return [
+        name
+        for part, hashes in found.items()
+        for name, digest in hashes.items()
+        if expected[part][name] != digest
+    ]
+
+
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    only = arguments[:1] == ["--operations"]
-    main(arguments[only:] or FAMILIES, trainings=not only)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--family", choices=[*FAMILIES, "none"], action="append")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    answers, sys.stdout = sys.stdout, sys.stderr  # trainers print
+    chosen = options.family or FAMILIES
+    made = results([family for family in chosen if family != "none"])
+    if options.write:
+        EXPECTED.write_text(json.dumps(made, indent=1) + "\n")
+    print(json.dumps(made), file=answers)

@@ -4,14 +4,17 @@ import inspect
 
 import pytest
 
-from reassess.bench import decoding, gpu, pool, run, training, verifier, workflow
+from reassess.bench import decoding, gpu, numerics, pool, run, training, verifier, workflow
 from reassess.bench.common import Repeat
 from reassess.core.errors import ReassessError
 
 
 @pytest.mark.parametrize(
     ("modules", "listed"),
-    [((decoding, training, workflow, pool, verifier), run.BENCHMARKS), ((gpu,), gpu.BENCHMARKS)],
+    [
+        ((decoding, training, numerics, workflow, pool, verifier), run.BENCHMARKS),
+        ((gpu,), gpu.BENCHMARKS),
+    ],
 )
 def test_every_benchmark_function_is_listed_once(modules, listed):
     measuring = {

@@ -33,10 +33,9 @@ def test_a_processor_without_the_instructions_is_refused(tmp_path, lacking, monk
         numerics.require_instructions(cpuinfo(tmp_path, flags=flags))
 
 
-def test_what_does_not_tell_its_instructions_is_refused(tmp_path, monkeypatch):
+def test_another_architecture_is_refused_and_a_missing_proc_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    with pytest.raises(ReassessError, match="nowhere.*numerics: fast"):
-        numerics.require_instructions(tmp_path / "nowhere")
+    numerics.require_instructions(tmp_path / "nowhere")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(ReassessError, match="aarch64.*numerics: fast"):
         numerics.require_instructions(cpuinfo(tmp_path, flags=FLAGS))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from reassess.bench import decoding, pool, training, verifier, workflow
+from reassess.bench import decoding, numerics, pool, training, verifier, workflow
 from reassess.bench.common import Measurement, chosen, small_grid
 from reassess.bench.results import Result, load_now, result_of
 from reassess.grid.study import Grid
@@ -23,6 +23,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     decoding.decoding,
     training.sft,
     training.grpo,
+    numerics.portable,
     workflow.startup,
     workflow.evaluation,
     workflow.dry_run,

@@ -1,4 +1,4 @@
-"""What tests share: portable numerics, and a small piece of the micro world with models of fresh weights."""
+"""What tests share: portable numerics, and a small micro world with models of fresh weights."""
 
 import gc
 import os

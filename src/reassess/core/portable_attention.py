@@ -1,6 +1,7 @@
 """Attention made of the products of `portable_products`: torch's kernel calls MKL for each of them.
 
-The backward pass computes the probabilities again, as torch's does.
+The backward pass computes the probabilities again, as torch's does. A single query for each row, as
+in decoding, is left to torch's kernel: its products are small, and it is one call.
 """
 
 from __future__ import annotations
@@ -46,13 +47,14 @@ def _probabilities(
 def _attendable(
     query: Tensor, key: Tensor, value: Tensor, dropout_p: float, mask: Tensor | None
 ) -> bool:
-    """Whether the kernels below compute an attention: same heads throughout, no dropout."""
+    """Whether the kernels below compute it: several queries, heads as of keys, no dropout."""
     heads = query.shape[:2]
     return (
         suit(query, key, value)
         and (mask is None or mask.dtype is query.dtype)
         and not dropout_p
         and bool(heads == key.shape[:2] == value.shape[:2])
+        and query.shape[2] > 1
         and min(*query.shape, key.shape[2]) > 0
     )
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reassess.core.numerics import ENVIRONMENT, VARIABLE
 from reassess.training.layout import Layout
 from reassess.training.loading import save_checkpoint
 from reassess.training.rl import train_grpo
@@ -60,7 +59,6 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from small_runs import SFT, losses
-from reassess.core.numerics import ENVIRONMENT, VARIABLE
 from reassess.training.layout import Layout
 from reassess.training.loading import load_model, load_processor
 from reassess.training.preprocessed import PreprocessedRows
@@ -77,7 +75,7 @@ if not dist.is_initialized() or dist.get_rank() == 0:
 """
 
 
-def run_in_processes(script, fresh, rows, folder, processes, *arguments, numerics="portable"):
+def run_in_processes(script, fresh, rows, folder, processes, *arguments):
     """Run a script in processes of one job; return what it printed.
 
     Its arguments are a checkpoint of the model, the saved rows, `folder`, and `arguments`.
@@ -88,10 +86,9 @@ def run_in_processes(script, fresh, rows, folder, processes, *arguments, numeric
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc_per_node={processes}", str(folder / "script.py")]
     command += [str(folder / "start"), str(folder / "rows.safetensors"), str(folder), *arguments]
-    left_out = {VARIABLE, *ENVIRONMENT} if numerics == "fast" else set()
-    environment = {name: value for name, value in os.environ.items() if name not in left_out}
-    environment["OMP_NUM_THREADS"] = "1"
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

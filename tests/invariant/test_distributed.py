@@ -98,10 +98,7 @@ def test_a_sharded_head_gets_the_gradient_of_all_processes(
             model.lm_head.weight = model.get_input_embeddings().weight
         else:
             model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone() + 0.01)
-    # In `fast` numerics, as on GPUs: shards are not computed with elsewhere.
-    output = run_in_processes(
-        SHARDED, fresh, rows, tmp_path, 2, "yes" if guarded else "no", numerics="fast"
-    )
+    output = run_in_processes(SHARDED, fresh, rows, tmp_path, 2, "yes" if guarded else "no")
     _, worst, head, same = output[output.index("RESULT") :].split()
     assert float(worst) < 1e-4
     assert same == "True"

@@ -499,6 +499,26 @@ def traces_of_another_hand(part):
     return f"study.json.traces.{LLAVA}.content_hash: stored as"
 
 
+def another_mode_than_the_spec(part):
+    part.edit_manifest(NEW, lambda record: record["train"]["numerics"].update(mode="fast"))
+    return f"{NEW}: train.numerics.mode: 'fast', though its spec states 'portable'"
+
+
+def an_operation_of_another_machine(part):
+    """Without the hash of all operations."""
+
+    def change(record):
+        record["evaluate"]["numerics"]["fingerprint"]["operations"]["exp"] = "0" * 12
+
+    part.edit_manifest(NEW, change)
+    return f"{NEW}: evaluate.numerics.fingerprint is"
+
+
+def another_base_made(part):
+    part.study["made"]["bases"]["llava-w32"] = NONE
+    return "study.json.made.bases.llava-w32: "
+
+
 def fewer_rows_than_a_cell_has(part):
     part.study["pool"]["train"]["items"] = 3
     return "study.json.pool.train.items: 3, but a cell trained on 12"
@@ -508,7 +528,8 @@ OF_THIS_VERSION = [
     fewer_rows_than_a_cell_has,
     another_checkpoint_scored, another_checkpoint_started_from, another_checkpoint_continued,
     another_spec_continued, another_file, other_weights_in_files, no_checkpoints, no_weights, view_in_words, no_views,
-    one_field_less, traces_of_another_hand,
+    one_field_less, traces_of_another_hand, another_mode_than_the_spec,
+    an_operation_of_another_machine, another_base_made,
 ]  # fmt: skip
 
 

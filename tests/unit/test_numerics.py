@@ -5,12 +5,21 @@ import os
 import platform
 import subprocess
 import sys
+from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
+from reassess.bundles.collect import study_of
+from reassess.bundles.merge import study_of_both
+from reassess.config.defaults import DEFAULT
 from reassess.core import numerics
 from reassess.core.errors import ReassessError
 from reassess.core.fingerprint import differing, fingerprint, hash_of
+from reassess.grid.checks import check_numerics
+from reassess.grid.study import Grid
+from reassess.training.layout import Layout
+from reassess.worlds.micro.config import MicroConfig
 
 FLAGS = "fpu sse2 avx avx2 bmi1 bmi2 f16c fma movbe"
 TOLD = {numerics.VARIABLE: "portable"}
@@ -97,14 +106,14 @@ def test_fast_in_a_process_that_was_started_in_portable():
     assert mode == "fast" and not {*KINDS} - {"OMP_NUM_THREADS"} & {*environment}
 
 
-@pytest.fixture
-def portable():
-    if numerics.current() != "portable":
-        pytest.skip("this processor has not the instructions that portable numerics need")
+portable = pytest.mark.skipif(
+    numerics.current() != "portable", reason="this processor has not the instructions"
+)
 
 
 @pytest.mark.slow
-def test_whatever_surrounds_it_portable_computes_the_same(portable):
+@portable
+def test_whatever_surrounds_it_portable_computes_the_same():
     code = IMPORT + "numerics.fix('portable')\n"
     code += "from reassess.core.fingerprint import fingerprint\n"
     code += "import json; print(json.dumps(fingerprint()))"
@@ -121,7 +130,8 @@ def test_whatever_surrounds_it_portable_computes_the_same(portable):
 
 
 @pytest.mark.slow
-def test_other_kernels_are_named(portable):
+@portable
+def test_other_kernels_are_named():
     code = "from reassess.core.fingerprint import fingerprint\n"
     code += "import json; print(json.dumps(fingerprint()))"
     surroundings = {"OPENBLAS_CORETYPE": "Nehalem", "OMP_NUM_THREADS": "1"}
@@ -137,6 +147,49 @@ def test_a_fingerprint_is_the_same_twice_and_leaves_the_generator_alone():
     fingerprint.cache_clear()
     assert fingerprint() == first and first["hash"] == hash_of(first["operations"])
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def small_config(**changes):
+    return MicroConfig.model_validate({**deepcopy(DEFAULT), **changes})
+
+
+def test_the_mode_is_part_of_every_spec_that_computes():
+    fast, ours = (Grid(small_config(numerics=mode)) for mode in ("fast", "portable"))
+    cell = "llava-w32/same-family/2000/sft/seed1"
+    for spec in (
+        lambda grid: grid.specs.base("llava-w32"),
+        lambda grid: grid.specs.traces("llava", "same-family"),
+        lambda grid: grid.specs.train(grid.cell(cell)),
+        lambda grid: grid.specs.evaluation(grid.cell(cell)),
+    ):
+        assert spec(ours)["numerics"] == "portable" and "numerics" not in spec(fast)
+    foreign = [grid.specs.traces("llava", "foreign") for grid in (fast, ours)]
+    assert foreign[0] == foreign[1]  # written, not computed
+
+
+def test_fast_is_what_configs_that_do_not_say_mean():
+    given = {name: value for name, value in DEFAULT.items() if name != "numerics"}
+    config = MicroConfig.model_validate(given)
+    assert config.numerics == "fast" and "numerics" not in config.model_dump()
+
+
+def test_gpus_and_vllm_are_refused_in_portable():
+    config, source = small_config(), Path("some.yaml")
+    check_numerics(config, source, [Layout()])
+    for layout, key in (
+        (Layout(device="cuda"), "device"),
+        (Layout(rollouts="vllm"), "rollouts"),
+    ):
+        with pytest.raises(ReassessError, match=rf"some.yaml: numerics: .*execution.{key}.*fast"):
+            check_numerics(config, source, [layout])
+        check_numerics(small_config(numerics="fast"), source, [layout])
+
+
+def test_bundles_of_both_modes_do_not_merge():
+    ours, fast = (study_of(Grid(small_config(numerics=mode)), {}) for mode in ("portable", "fast"))
+    assert study_of_both(deepcopy(ours), deepcopy(ours))["config"]["numerics"] == "portable"
+    with pytest.raises(ReassessError, match="numerics"):
+        study_of_both(ours, fast)
 
 
 def test_fingerprints_are_compared_by_operation():

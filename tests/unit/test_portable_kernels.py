@@ -109,6 +109,13 @@ def test_shapes_that_do_not_fit_are_an_error(call):
         call(torch.ones(3, 4), torch.ones(3, 4))
 
 
+def test_memory_stays_that_of_torch():
+    """Sharded training frees the memory of tensors that live on."""
+    a, b, out = numbers(8, 8), numbers(8, 8, seed=1), torch.empty(8, 8)
+    for tensor in (torch.mm(a, b), torch.mm(a, b, out=out), torch.sqrt(a), a, b):
+        tensor.untyped_storage().resize_(0)
+
+
 def test_gradients_of_a_product():
     a, b = numbers(7, 5).requires_grad_(), numbers(5, 6, seed=1).requires_grad_()
     torch.mm(a, b).pow(2).sum().backward()

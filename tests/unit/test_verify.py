@@ -23,6 +23,7 @@ from reassess.bundles.drawings import digest_of
 from reassess.cli.main import act
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json, write_json, write_parquet
+from reassess.core.fingerprint import hash_of
 from reassess.verifier.comparison import KINDS
 from reassess.verifier.grading import is_right
 from reassess.verify import (
@@ -439,6 +440,43 @@ def test_a_resumed_or_rl_cell_is_held_to_the_interval_only(trained):
     stored["train"]["kind"] = "rl"
     assert compared(bundle, stored, again).differences == []
     stored["train"] |= {"kind": "sft", "resumed": True}
+    assert compared(bundle, stored, again).differences == []
+
+
+def with_fingerprint(manifest, mode="fast", **operations):
+    """Let a manifest have a fingerprint, in which some operations have other hashes."""
+    hashes = {"exp": "0" * 12, "matmul": "0" * 12, **operations}
+    fingerprint = {"version": 1, "hash": hash_of(hashes), "operations": hashes}
+    manifest["numerics"] = {"mode": mode, "fingerprint": fingerprint}
+
+
+def test_where_both_compute_alike_bits_are_due_whatever_the_processors_are_called(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    again.trained["hardware"] |= {"processor": "q", "kernels": "AVX512"}
+    for manifest in (stored["train"], again.trained):
+        with_fingerprint(manifest)
+    assert "other weights" in compared(bundle, stored, again).differences[0]
+
+
+def test_operations_that_differ_are_named_and_the_interval_decides(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    with_fingerprint(stored["train"])
+    with_fingerprint(again.trained, exp="1" * 12)
+    report = compared(bundle, stored, again)
+    assert report.differences == []
+    assert any("1 operations compute differently here: exp;" in note for note in report.notes)
+
+
+def test_in_portable_numerics_every_method_gives_the_same_weights(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    stored["train"]["kind"] = "rl"
+    for manifest in (stored["train"], again.trained):
+        with_fingerprint(manifest, "portable")
+    assert "other weights" in compared(bundle, stored, again).differences[0]
+    stored["train"]["resumed"] = True
     assert compared(bundle, stored, again).differences == []
 
 

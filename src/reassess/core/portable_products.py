@@ -31,9 +31,28 @@ def suit(first: Tensor, *others: Tensor) -> bool:
     return True
 
 
+class _Exported:
+    """A tensor as numpy takes it in by DLPack."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return torch._C._to_dlpack_versioned(self._tensor)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # kDLCPU
+
+
 def view(tensor: Tensor) -> NDArray[Any]:
-    """A tensor's memory as an array."""
-    array: NDArray[Any] = tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+    """A tensor's memory as an array.
+
+    Not by `Tensor.numpy`: memory that has been given out so can never be freed again by those who
+    free that of a living tensor, as sharded training does.
+    """
+    array: NDArray[Any] = np.from_dlpack(_Exported(tensor))
     return array
 
 
@@ -76,7 +95,7 @@ def _mm(original: Kernel) -> Kernel:
         if 1 not in left.stride() or 1 not in right.stride():
             return product(left, right)
         out = torch.empty((rows, columns), dtype=SINGLE)
-        np.matmul(view(left), view(right), out.numpy())
+        np.matmul(view(left), view(right), view(out))
         return out
 
     return mm

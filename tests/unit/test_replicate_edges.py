@@ -1,6 +1,6 @@
-"""Edge cases of replicated bases, drawn rows, items and claims: what an order, a mirror, a loss or a repetition decides.
+"""Edge cases of replicated bases, drawn rows, items and claims.
 
-A test marked as failing names a defect; the mark goes with the defect.
+What an order, a mirror, a loss or a repetition decides.
 """
 
 import json
@@ -26,10 +26,6 @@ from reassess.core.project import ROOT
 
 LEVELS = (0.01, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.99999)
 CLAIM = read_claims()[WEAK]
-
-
-def defect(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
 
 
 # --- bases ---------------------------------------------------------------------------------------
@@ -67,7 +63,6 @@ def test_seeds_that_all_start_from_one_base_do_not_cover_bases(tmp_path):
     assert "bases" in one["not_covered"]
 
 
-@defect("improving shares say that they cover bases where all runs start from one")
 def test_nor_does_a_share_of_runs_that_improve(tmp_path):
     one = shown(replicated(tmp_path, (1, 4)))["reliability-improving"]
     assert "bases" not in one["covers"]
@@ -110,7 +105,6 @@ def test_an_untrained_arm_alone_covers_no_seed():
 # --- rows ----------------------------------------------------------------------------------------
 
 
-@defect("several sizes of frozen rows are taken for several draws of rows")
 def test_other_sizes_of_frozen_rows_are_no_draws():
     cells = Cells()
     for seed in (1, 2, 3):
@@ -144,7 +138,6 @@ def test_a_claim_states_how_many_items_it_rests_on(tmp_path):
     assert few.estimate.half_width > many.estimate.half_width
 
 
-@defect("a second outcome of an item is averaged with the first")
 def test_an_item_that_a_cell_has_twice_is_an_error():
     cells = Cells().add("sft", 1).add("sft", 2).add("rl", 1).add("rl", 2)
     cells.scores.append(cells.scores[0] | {"correct": False})
@@ -209,7 +202,6 @@ def test_a_claim_of_a_bundle_is_checked_as_a_file_is(tmp_path):
 # --- rewards -------------------------------------------------------------------------------------
 
 
-@defect("a run with a reward that is no number is counted as one whose reward is flat")
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_reward_that_is_no_number_is_no_flat_reward(value):
     rewards = np.linspace(0.2, 0.8, 48)
@@ -270,7 +262,6 @@ def test_intervals_of_spreads_and_shares_are_nested(random, runs):
     assert is_nested(share(having, [number // 2 for number in range(runs)]))
 
 
-@defect("a difference of shares has shorter intervals at some higher levels")
 def test_intervals_of_differences_of_shares_are_nested():
     """Five of nine against two of nine, in three configurations that agree: at 50 % the lower end
     lies above that at 20 %, so that p-values found by halving need not be those of the interval.

@@ -22,6 +22,7 @@ from reassess.analysis.intervals import LEVEL, Estimate, Part
 from reassess.analysis.select import pick, refuse
 from reassess.analysis.statistics import Matrix, MeanEstimate, paired_difference
 from reassess.config.claims import Side, Thresholds
+from reassess.core.errors import ReassessError
 from reassess.grid.cells import Cell
 
 Outcome = Literal[
@@ -67,7 +68,16 @@ def reward_change(rewards: Matrix) -> RewardChange | None:
 
     Args:
         rewards: the mean reward of each update, in order.
+
+    Raises:
+        ReassessError: a reward is no finite number.
     """
+    if not np.isfinite(rewards).all():
+        update = int(np.argmin(np.isfinite(rewards)))
+        raise ReassessError(
+            f"the reward of update {update + 1} of {len(rewards)} is {rewards[update]}, no number "
+            "to compare: the run went wrong there, train it again"
+        )
     count = BATCHES if len(rewards) >= 2 * BATCHES else FEW
     if len(rewards) < count:
         return None
@@ -146,7 +156,8 @@ def changes(bundle: Bundle, sides: Iterable[Side] = RL) -> list[RunChange]:
     Controls, whose reward never looks at the answer, are no such runs.
 
     Raises:
-        ReassessError: a run and its start were not scored on the same items; names them.
+        ReassessError: a run and its start were not scored on the same items, or a reward is no
+            number; names them.
     """
     return [run for side in sides for run in _changes_of(bundle, side)]
 
@@ -207,7 +218,10 @@ def _start_outcomes(bundle: Bundle, cell: str) -> pd.Series[float]:
 
 
 def _change(bundle: Bundle, cell: Cell, run: pd.DataFrame) -> RunChange | None:
-    reward = reward_change(_series(run, "reward"))
+    try:
+        reward = reward_change(_series(run, "reward"))
+    except ReassessError as error:
+        raise ReassessError(f"{cell.id}: {error}") from error
     if reward is None:
         return None
     accuracy, level = accuracy_change(bundle, cell)

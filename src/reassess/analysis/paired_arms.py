@@ -214,11 +214,12 @@ def improving_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
             counts[model].append(f"{sum(own)} of {len(own)}")
     details = {model: " against ".join(one) for model, one in counts.items()}
     between = varied(bundle, {"cell": compared.cells})
+    bases = min(len({plan.base_of(seed) for seed in seeds}) for seeds in compared.seeds.values())
     measured = compared.result(
         Measurement(
             "measured",
             estimate=share_difference(*groups),
-            covers=("bases", *between) if plan.bases > 1 else between,
+            covers=("bases", *between) if plan.bases > 1 and bases > 1 else between,
             models=compared.models({}, details),
             items=items,
             detail=f"{' against '.join(f'{sum(yes)} of {len(yes)}' for yes, _ in groups)} improve",

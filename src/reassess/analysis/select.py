@@ -68,7 +68,8 @@ def outcomes(bundle: Bundle, **axes: object) -> pd.DataFrame:
     Where the axes leave several cells to a run (sizes, say), their outcomes are averaged.
 
     Raises:
-        ReassessError: a cell lacks items that another has; names the cell, benchmark and items.
+        ReassessError: a cell lacks items that another has, or has an item twice; names the cell,
+            the benchmark and the items.
     """
     scores = scores_at(bundle, OUTCOMES, **axes)
     if scores.empty:
@@ -80,10 +81,16 @@ def outcomes(bundle: Bundle, **axes: object) -> pd.DataFrame:
         aggfunc="mean",
     )
     table = table.astype(float)
-    if table.isna().to_numpy().any():
-        lacking = table.isna().to_numpy()
+    lacking = table.isna().to_numpy()
+    if lacking.any():
         row = int(lacking.any(axis=1).argmax())
         refuse(table.index[row][2], table.columns[lacking[row]])
+    if table.size < len(scores):
+        twice = scores[scores.duplicated(["cell", "benchmark", "item"])].iloc[0]
+        raise ReassessError(
+            f"{twice['cell']} has more than one outcome of {twice['item']} of benchmark "
+            f"{twice['benchmark']!r}: evaluate it again"
+        )
     return table.groupby(level=RUN).mean()
 
 
@@ -274,7 +281,7 @@ def runs_of(bundle: Bundle, table: pd.DataFrame) -> list[Run]:
 
 def varied(bundle: Bundle, axes: Axes) -> tuple[Source, ...]:
     """What differs between the runs of a model at some axes: "rows", where every model has runs on
-    other rows, and "seeds".
+    other rows of the same size, and "seeds".
     """
     cells = pick(bundle.scored, **_of_cells(axes))
     trained = cells[cells["kind"] != "none"]
@@ -282,7 +289,7 @@ def varied(bundle: Bundle, axes: Axes) -> tuple[Source, ...]:
         bases = cells["seed"].map(lambda seed: base_of(bundle, seed))
         repeated = cells.groupby([cells["model"], bases])["seed"].nunique()
         return ("seeds",) if len(repeated) and repeated.min() > 1 else ()
-    draws = trained.groupby("model")["rows_hash"].nunique()
+    draws = trained.groupby(["model", "size"], dropna=False)["rows_hash"].nunique()
     return ("rows", "seeds") if draws.min() > 1 else ("seeds",)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from reassess.analysis.intervals import LEVEL, Estimate
 from reassess.core.errors import ReassessError
@@ -68,11 +68,16 @@ class ShareDifference(Estimate):
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Newcombe's interval from those of the shares (Statistics in Medicine 17, 1998), with the
         correlation of the two estimates (Zou and Donner, 2008).
+
+        At other levels than 95 % both distances are scaled by the quantiles of the normal
+        distribution: combining the intervals of each level anew gives intervals that are not
+        nested, because those of shares are not symmetric and end at 0 and 1.
         """
-        (low, high), (under, over) = self.first.interval(level), self.second.interval(level)
+        (low, high), (under, over) = self.first.interval(), self.second.interval()
         below = self._combined(self.first.value - low, over - self.second.value)
         above = self._combined(high - self.first.value, self.second.value - under)
-        return max(-1.0, self.value - below), min(1.0, self.value + above)
+        scale = float(ndtri((1 + level) / 2) / ndtri((1 + LEVEL) / 2))
+        return max(-1.0, self.value - scale * below), min(1.0, self.value + scale * above)
 
     def _combined(self, one: float, other: float) -> float:
         return math.sqrt(max(0.0, one**2 + other**2 - 2 * self.correlation * one * other))

@@ -115,7 +115,8 @@ def test_an_untrained_arm_has_a_cell_for_each_base_in_use(bases, seeds, due):
 def test_the_bases_of_a_grid_are_those_in_use_and_the_first_of_every_model():
     assert grid_of(1).bases == list(DEFAULT["models"])
     assert grid_of(3, [2]).bases == [
-        name for model in DEFAULT["models"] for name in (model, f"{model}@2")
+        *("llava-w32", "llava-w32@2", "llava-w64", "llava-w64@2"),
+        *("qwen3vl-w32", "qwen3vl-w64"),
     ]
     only = {"only": {"question": "?", "models": ["llava-w32"], "methods": ["sft"], "sizes": [20]}}
     assert set(grid_of(2, [1, 2], studies=only).bases) == {*DEFAULT["models"], "llava-w32@2"}

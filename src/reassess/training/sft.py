@@ -19,6 +19,7 @@ from reassess.training.engine import (
     StrictResume,
     check_loss,
     lengths,
+    of_like_length,
     row_order,
     seed_everything,
     train_to_end,
@@ -160,9 +161,12 @@ def train_sft(
     )
     if not save:
         arguments.save_strategy = SaveStrategy.NO
+    order = row_order(len(rows), settings.batch_size * updates, order_seed)
+    if settings.train_sampling_strategy == "group_by_length":
+        order = of_like_length(order, rows.lengths, settings.batch_size, order_seed)
     trainer = PreprocessedSftTrainer(
         rows,
-        row_order(len(rows), settings.batch_size * updates, order_seed),
+        order,
         history,
         work,
         model=model,

@@ -54,7 +54,12 @@ def train_base(grid: Grid, config: MicroConfig, base: Base) -> None:
     )
     totals: Json = {}
     for stage, rows, steps, rate in stages:
-        settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
+        settings = SftSettings(
+            max_steps=steps,
+            learning_rate=rate,
+            train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
+            save_every=250,
+        )
         pairs = base_items(rows_seed, rows, stage, forbidden)
         order, folder = derive_seed(seed, stage), work / f"stage{stage}"
         totals[f"stage{stage}"] = _fit(model, processor, pairs, settings, order, folder, manifest)

@@ -37,6 +37,7 @@ DECIDING = [
     "spread-2-seeds-3-ratio-2",
     "along-0",
     "across-0",
+    "reward-60-correlation-0.6",
 ]
 
 

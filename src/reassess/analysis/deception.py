@@ -34,7 +34,8 @@ ROSE: frozenset[Outcome] = frozenset({"harmful", "deceptive", "undecided", "hone
 THRESHOLDS = Thresholds(room=0.05, accuracy=0.02)  # ours; of the tables, as of the shipped claims
 RL = (Side(kind="rl", start="base"), Side(kind="rl", start="sft"))
 RISES = (0.0, 0.05, 0.1)  # how far above 0 the interval of a rise can be asked to lie
-BATCHES, FEW = 12, 6  # parts of a run; of a run of fewer than two updates a part
+BATCHES, FEW = 12, 6  # parts of a run; of one in which twelve parts would be too short
+LEAST = 12  # updates of a part, so that what correlates from update to update hardly crosses parts
 WINDOW = 6  # the first and the last of so many parts of a run are compared
 
 
@@ -62,8 +63,9 @@ class RewardChange(Estimate):
 def reward_change(rewards: Matrix) -> RewardChange | None:
     """How the reward changed along a run, with its interval; None if there are too few updates.
 
-    Rewards of updates are correlated: the run is cut into twelve batches of equal length, whose
-    means are nearly independent (batch means; Alexopoulos and Seila, Handbook of Simulation, 1998).
+    Rewards of updates are correlated: the run is cut into twelve batches of equal length (six, if
+    it is short), whose means are nearly independent (batch means; Alexopoulos and Seila, Handbook
+    of Simulation, 1998).
     The variance of a batch mean is that of second differences, which a linear trend does not touch.
 
     Args:
@@ -78,7 +80,7 @@ def reward_change(rewards: Matrix) -> RewardChange | None:
             f"the reward of update {update + 1} of {len(rewards)} is {rewards[update]}, no number "
             "to compare: the run went wrong there, train it again"
         )
-    count = BATCHES if len(rewards) >= 2 * BATCHES else FEW
+    count = BATCHES if len(rewards) >= LEAST * BATCHES else FEW
     if len(rewards) < count:
         return None
     means = np.array([batch.mean() for batch in np.array_split(rewards, count)])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reassess.analysis.association import Curves, across_runs, along_runs
+from reassess.analysis.deception import reward_change
 from reassess.analysis.shares import share, share_difference
 from reassess.analysis.simulation import Design, Generator, Trial, designs_of_means, judged
 from reassess.analysis.spread import spread_ratio
@@ -19,7 +20,13 @@ CONFIGURATIONS, SEEDS = 19, 3  # of the reference run's RL arms
 
 def designs() -> list[Design]:
     """All designs, in the order in which they are shown."""
-    return [*designs_of_means(), *_designs_of_shares(), *_of_spreads(), *_of_associations()]
+    return [
+        *designs_of_means(),
+        *_designs_of_shares(),
+        *_of_spreads(),
+        *_of_associations(),
+        *_of_rewards(),
+    ]
 
 
 @dataclass(frozen=True)
@@ -187,4 +194,45 @@ def _of_associations() -> Iterator[Design]:
             f"19 configurations × 3 runs, correlation of the configurations {correlation:g}",
             "association across runs",
             Rising(correlation).across,
+        )
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """The reward of each update of a run: a straight rise, and noise of an autoregressive process.
+
+    Attributes:
+        updates: of the run.
+        correlation: of the noise of one update and the next.
+        rise: over the run.
+        deviation: of the noise.
+    """
+
+    updates: int
+    correlation: float
+    rise: float = 0.3
+    deviation: float = 0.1
+
+    def change(self, generator: Generator) -> Trial:
+        """The change from the first sixth to the last; the truth is that without noise."""
+        trend = np.linspace(0, self.rise, self.updates)
+        found, truth = reward_change(trend + self._noise(generator)), reward_change(trend)
+        assert found is not None and truth is not None
+        return judged(found, truth.value)
+
+    def _noise(self, generator: Generator) -> Matrix:
+        steps = generator.normal(0, self.deviation, self.updates)
+        steps[1:] *= math.sqrt(1 - self.correlation**2)
+        for update in range(1, self.updates):
+            steps[update] += self.correlation * steps[update - 1]
+        return steps
+
+
+def _of_rewards() -> Iterator[Design]:
+    for updates, correlation in ((40, 0.6), (60, 0.6), (160, 0.0), (160, 0.6)):
+        yield Design(
+            f"reward-{updates}-correlation-{correlation:g}",
+            f"{updates} updates, correlation of the noise from one to the next {correlation:g}",
+            "change of reward",
+            Rewards(updates, correlation).change,
         )

@@ -16,6 +16,7 @@ INSTALL = $(UV) pip install --quiet --python $(1) --require-hashes --no-deps --b
 # lm_eval and vLLM too (envs/README.md).
 SHIM = cp envs/zz_reassess_shim.pth "$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 CONFIG ?= config.yaml
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 ROUNDS ?= 50
 SEED ?= 13
 # Whole runs come first, in the order of pyproject.toml, so that both processes end at about the
@@ -128,8 +129,8 @@ test-portable: setup-test qemu-user ## the same bits on emulated processors: a f
 test-portable-all: setup-test qemu-user ## the same on three processors and both families; takes half an hour
 	pytest -n 2 --dist worksteal tests/portable
 
-qemu-user: # root may get Debian's package installed
-	command -v qemu-x86_64 > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends qemu-user; } > /dev/null
+qemu-user: # root, and who is asked for no password, get Debian's package installed
+	command -v qemu-x86_64 > /dev/null || { $(ROOT) apt-get update -q && $(ROOT) apt-get install -y -q --no-install-recommends qemu-user; } > /dev/null
 
 test-vllm: setup-vllm ## traces and evaluation by real vLLM on the CPU, compared with transformers
 	$(VLLM)/bin/python -m pytest tests/engine

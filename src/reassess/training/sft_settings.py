@@ -33,8 +33,8 @@ class SftSettings(TrainedSettings):
     train_sampling_strategy: Literal["random", "group_by_length"] = Field(
         "random",
         description="group_by_length: of the rows that eight updates see, those of like length are "
-        "put together, so that less is padded; an update's loss is a mean over tokens, so that long "
-        "rows among their like weigh less (ours; transformers groups those of fifty updates)",
+        "put together, so that less is padded; an update's loss is a mean over tokens: long rows "
+        "among their like weigh less (ours; transformers groups those of fifty updates)",
         exclude_if=lambda strategy: strategy == "random",
     )
     adam_beta2: float = Field(0.98, gt=0, lt=1, description="AdamW's second-moment decay (ours)")

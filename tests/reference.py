@@ -60,9 +60,19 @@ class Part:
             chosen = frame[frame["cell"].isin(self.grid.cells)]
             setattr(self, name, chosen.reset_index(drop=True).copy())
         self.study = study_of(
-            self.grid, self._hours(whole_study["costs"]), copy.deepcopy(whole_study["traces"])
+            self.grid,
+            self._hours(whole_study["costs"]),
+            copy.deepcopy(whole_study["traces"]),
+            copy.deepcopy(whole_study["pool"]),
         )
-        del self.study["pool"]  # as an earlier version wrote it
+        self.study["made"] = {
+            part: {
+                name: one
+                for name, one in held.items()
+                if part == "teachers" or name in self.grid.bases
+            }
+            for part, held in whole_study["made"].items()
+        }
 
     def _hours(self, of_run):
         hours = {"sample_shard": dict(of_run["sample_shard"])}  # every part has all its traces

@@ -242,7 +242,7 @@ def history_of_another(part):
     kept = part.history[~part.rows("history", SFT)]
     other = part.history[part.rows("history", OTHER_SEED)].assign(cell=SFT, seed=1)
     part.history = pd.concat([kept, other], ignore_index=True)
-    return f"{SFT}: training_seconds is"
+    return f"{SFT}: tokens is"
 
 
 def learning_rate(part):
@@ -365,12 +365,12 @@ def template(part):
 
 def prompts(part):
     part.predictions.loc[part.rows("predictions", SFT), "prompt_hash"] = "f" * 64
-    return f"{SFT}: prompt_hash is another one in 1800 of 1800 items"
+    return f"{SFT} combo combo-000000: prompt_hash is"
 
 
 def prompts_of_control(part):
     part.predictions.loc[part.rows("predictions", BLANK), "prompt_hash"] = "f" * 64
-    return f"{BLANK}: prompt_hash is another one in 1800 of 1800 items"
+    return f"{BLANK} combo combo-000000: prompt_hash is"
 
 
 def random_answers(part):
@@ -427,8 +427,8 @@ def added_item(part):
     for name in ("scores", "predictions"):
         frame = getattr(part, name)
         row = frame[(frame["cell"] == SFT) & (frame["item"] == "iid-000007")]
-        setattr(part, name, pd.concat([frame, row.assign(item="iid-000700")], ignore_index=True))
-    return f"{SFT} iid iid-000700: no item of the pool"
+        setattr(part, name, pd.concat([frame, row.assign(item="iid-002700")], ignore_index=True))
+    return f"{SFT} iid iid-002700: no item of the pool"
 
 
 def duplicate(part):
@@ -473,8 +473,9 @@ def key_of_study(part):
 
 
 def traces(part):
-    part.study["traces"]["llava/same-family"]["kept"] = 2400
-    return "study.json.traces.llava/same-family.yield: stored as 0.9825, derived as 1.0"
+    report = part.study["traces"]["llava/same-family"]
+    report["kept"] = 2400
+    return f"study.json.traces.llava/same-family.yield: stored as {report['yield']}, derived as 1.0"
 
 
 def pool_hashes(part):

@@ -63,16 +63,20 @@ class Part:
             self.grid,
             self._hours(whole_study["costs"]),
             copy.deepcopy(whole_study["traces"]),
-            copy.deepcopy(whole_study["pool"]),
+            copy.deepcopy(whole_study.get("pool")),
         )
-        self.study["made"] = {
-            part: {
-                name: one
-                for name, one in held.items()
-                if part == "teachers" or name in self.grid.bases
+        # Runs of an earlier version hold neither.
+        if "pool" not in whole_study:
+            del self.study["pool"]
+        if "made" in whole_study:
+            self.study["made"] = {
+                part: {
+                    name: one
+                    for name, one in held.items()
+                    if part == "teachers" or name in self.grid.bases
+                }
+                for part, held in whole_study["made"].items()
             }
-            for part, held in whole_study["made"].items()
-        }
 
     def _hours(self, of_run):
         hours = {"sample_shard": dict(of_run["sample_shard"])}  # every part has all its traces

@@ -242,7 +242,7 @@ def history_of_another(part):
     kept = part.history[~part.rows("history", SFT)]
     other = part.history[part.rows("history", OTHER_SEED)].assign(cell=SFT, seed=1)
     part.history = pd.concat([kept, other], ignore_index=True)
-    return f"{SFT}: tokens is"
+    return f"{SFT}: {'tokens' if part.study.get('bases') else 'training_seconds'} is"
 
 
 def learning_rate(part):
@@ -363,14 +363,19 @@ def template(part):
     return f"{BASE}: evaluate.template_hash is"
 
 
+def of_prompts(part):
+    """Where prompts can be derived each is named, else all of a cell."""
+    return " combo combo-000000" if "pool" in part.study else ""
+
+
 def prompts(part):
     part.predictions.loc[part.rows("predictions", SFT), "prompt_hash"] = "f" * 64
-    return f"{SFT} combo combo-000000: prompt_hash is"
+    return f"{SFT}{of_prompts(part)}: prompt_hash is"
 
 
 def prompts_of_control(part):
     part.predictions.loc[part.rows("predictions", BLANK), "prompt_hash"] = "f" * 64
-    return f"{BLANK} combo combo-000000: prompt_hash is"
+    return f"{BLANK}{of_prompts(part)}: prompt_hash is"
 
 
 def random_answers(part):

@@ -19,7 +19,9 @@ class BaseRecipe(Strict):
     steps: int = Field(800, gt=0, description="stage 1: updates")
     learning_rate: Rate = Field(2e-3, description="stage 1: peak learning rate, cosine to 0")
     group_by_length: bool = Field(
-        True, description="stage 1: updates of rows of like length; a third less to compute"
+        False,
+        description="stage 1: updates of rows of like length; a third less to compute",
+        exclude_if=lambda grouped: not grouped,
     )
     direct_rows: int = Field(
         6000, gt=0, description="stage 2 (answer directly): rows, a tenth with a chain of thought"

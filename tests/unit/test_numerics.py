@@ -83,6 +83,39 @@ def test_portable_is_fixed_before_a_library_loads():
     assert "MKL_ENABLE_INSTRUCTIONS" not in environment
 
 
+LOOK = """
+import importlib.util, sys
+numerics.fix("portable")
+for _ in range(2):
+    assert importlib.util.find_spec("torch") is not None and "torch" not in sys.modules
+import torch
+from reassess.core.portable_kernels import in_place
+print(in_place())
+"""
+
+
+@pytest.mark.slow
+def test_who_looks_for_torch_before_it_is_imported_takes_no_kernel_away():
+    """As transformers does, which asks whether there is one."""
+    assert in_process(IMPORT + LOOK) == "True"
+
+
+@pytest.mark.slow
+def test_portable_without_its_kernels_has_no_fingerprint():
+    code = """
+import sys
+from reassess.core.errors import ReassessError
+from reassess.core.fingerprint import fingerprint
+numerics.fix("portable")
+sys.meta_path.pop(0)
+try:
+    fingerprint()
+except ReassessError as error:
+    print(error)
+"""
+    assert "without the kernels" in in_process(IMPORT + code)
+
+
 def test_after_a_library_it_is_too_late():
     code = """
 import numpy

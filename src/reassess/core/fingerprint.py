@@ -14,6 +14,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, TypedDict
 
+from reassess.core import numerics
+from reassess.core.errors import ReassessError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,9 +36,21 @@ class Fingerprint(TypedDict):
 
 @cache
 def fingerprint() -> Fingerprint:
-    """The fingerprint of this process; it takes a tenth of a second, and imports torch."""
+    """The fingerprint of this process; it takes a tenth of a second, and imports torch.
+
+    Raises:
+        ReassessError: the process is to compute in `portable`, and does not.
+    """
     import torch
 
+    if numerics.current() == "portable":
+        from reassess.core.portable_kernels import in_place
+
+        if not in_place():
+            raise ReassessError(
+                "numerics: portable: torch was loaded without the kernels of this mode, which is a "
+                "defect of reassess: please report how the job was started"
+            )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         operations = {name: _digest(value) for name, value in _values()}
     return Fingerprint(version=VERSION, hash=hash_of(operations), operations=operations)

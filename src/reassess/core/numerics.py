@@ -15,7 +15,6 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -158,7 +157,11 @@ def _register_kernels() -> None:
 
 
 class _AfterImport:
-    """Calls a function when a module has been imported; finds no module itself."""
+    """Calls a function when a module has been imported; finds no module itself.
+
+    Libraries look for a module, to know whether there is one, long before anything imports it: only
+    a module that has been executed counts.
+    """
 
     def __init__(self, name: str, act: Callable[[], None]) -> None:
         self._name, self._act = name, act
@@ -168,14 +171,17 @@ class _AfterImport:
     ) -> ModuleSpec | None:
         if name != self._name:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((one for one in found if one is not None), None)
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
             self._act()
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]

@@ -28,9 +28,14 @@ ORIGINALS: dict[str, Kernel] = {}  # torch's kernels that were replaced, by name
 _registered: list[object] = []  # the library, which undoes its registrations when it is deleted
 
 
+def in_place() -> bool:
+    """Whether the kernels of this process have been replaced."""
+    return bool(_registered)
+
+
 def register() -> None:
     """Replace the kernels in this process, once; they stay replaced."""
-    if _registered:
+    if in_place():
         return
     library = torch.library.Library("aten", "IMPL")
     with warnings.catch_warnings():  # torch warns of what is meant here

@@ -3,10 +3,8 @@
 import subprocess
 import sys
 from copy import deepcopy
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +13,7 @@ from reassess.config.defaults import DEFAULT
 from reassess.core.errors import ReassessError
 from reassess.core.seeds import derive_seed
 from reassess.grid.study import Grid
-from reassess.training.engine import of_like_length, row_order
+from reassess.training.engine import row_order
 from reassess.worlds.micro.config import MicroConfig as Config
 
 ROOT = Path(__file__).parents[2]
@@ -102,27 +100,6 @@ def test_row_order_passes_over_all_rows_before_it_repeats_one(rows, count, seed)
     assert order == row_order(rows, count, seed)
     for start in range(0, count - rows + 1, rows):
         assert sorted(order[start : start + rows]) == list(range(rows))
-
-
-@given(st.integers(1, 200), st.integers(1, 16), st.integers(0, 2**31 - 1))
-def test_rows_of_like_length_share_updates_of_the_same_eight(count, batch, seed):
-    lengths = np.random.default_rng(seed).integers(1, 90, size=50).tolist()
-    order = row_order(50, count, seed)
-    grouped = of_like_length(order, lengths, batch, seed)
-    assert grouped == of_like_length(order, lengths, batch, seed)
-    for start in range(0, count, 8 * batch):
-        rows = grouped[start : start + 8 * batch]
-        assert sorted(rows) == sorted(order[start : start + 8 * batch])
-        ranges = (
-            sorted(
-                (min(update), max(update))
-                for first in range(0, len(rows), batch)
-                if (update := [lengths[row] for row in rows[first : first + batch]])
-            )
-            if len(rows) % batch == 0
-            else []
-        )
-        assert all(high <= low for (_, high), (low, _) in pairwise(ranges))
 
 
 def test_seeds_depend_on_every_axis():

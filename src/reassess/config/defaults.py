@@ -9,7 +9,7 @@ from reassess.core.files import Json
 
 DEFAULT: Json = {
     "numerics": "portable",
-    "world": {"main_items": 2000, "base": {"group_by_length": True}},
+    "world": {"main_items": 2000},
     "models": {
         "llava-w32": {"family": "llava", "width": 32, "tier": "weak"},
         "llava-w64": {"family": "llava", "width": 64, "tier": "strong"},

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 require(Trainer)
 
 BEAT = 5.0  # seconds between two heartbeats
-GROUPED = 8  # updates whose rows are sorted by length, where rows of like length are put together
 LOGGED = {
     "loss": "loss",
     "reward": "reward",
@@ -74,31 +73,6 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
     permutations = [generator.permutation(rows) for _ in range(passes)]
     order: list[int] = np.concatenate(permutations)[:count].tolist()
     return order
-
-
-def of_like_length(
-    order: Sequence[int], lengths: Sequence[int], batch: int, seed: int
-) -> list[int]:
-    """The same rows in an order in which those of an update are of like length, so that little is
-    padded.
-
-    The order is cut into groups of eight updates; the rows of a group are sorted by length, and its
-    updates shuffled. So rows of any length come early and late in a run.
-
-    Args:
-        order: row indices.
-        lengths: tokens of each row.
-        batch: rows an update.
-        seed: decides the order of the updates within a group.
-    """
-    generator = np.random.default_rng(seed)
-    ordered: list[int] = []
-    for start in range(0, len(order), GROUPED * batch):
-        group = sorted(order[start : start + GROUPED * batch], key=lengths.__getitem__)
-        updates = [group[first : first + batch] for first in range(0, len(group), batch)]
-        for update in generator.permutation(len(updates)):
-            ordered += updates[update]
-    return ordered
 
 
 def seed_everything(seed: int) -> None:

@@ -80,11 +80,6 @@ class PreprocessedRows:
             images=self.images.select(indices),
         )
 
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each row, of its prompt and completion."""
-        return [sum(map(len, row)) for row in zip(self.prompts, self.completions, strict=True)]
-
     def sft_batch(self, indices: Sequence[int], pad: int) -> dict[str, Tensor]:
         """A right-padded batch, (B, P+C) each, labelled on completions only, and vision inputs."""
         tokens = [torch.cat([self.prompts[index], self.completions[index]]) for index in indices]

@@ -19,7 +19,6 @@ from reassess.training.engine import (
     StrictResume,
     check_loss,
     lengths,
-    of_like_length,
     row_order,
     seed_everything,
     train_to_end,
@@ -161,12 +160,9 @@ def train_sft(
     )
     if not save:
         arguments.save_strategy = SaveStrategy.NO
-    order = row_order(len(rows), settings.batch_size * updates, order_seed)
-    if settings.train_sampling_strategy == "group_by_length":
-        order = of_like_length(order, rows.lengths, settings.batch_size, order_seed)
     trainer = PreprocessedSftTrainer(
         rows,
-        order,
+        row_order(len(rows), settings.batch_size * updates, order_seed),
         history,
         work,
         model=model,

@@ -30,13 +30,6 @@ class SftSettings(TrainedSettings):
     warmup_ratio: float | None = Field(
         None, ge=0, le=1, description="share of the updates; in place of `warmup_steps` where given"
     )
-    train_sampling_strategy: Literal["random", "group_by_length"] = Field(
-        "random",
-        description="group_by_length: of the rows that eight updates see, those of like length are "
-        "put together, so that less is padded; an update's loss is a mean over tokens: long rows "
-        "among their like weigh less (ours; transformers groups those of fifty updates)",
-        exclude_if=lambda strategy: strategy == "random",
-    )
     adam_beta2: float = Field(0.98, gt=0, lt=1, description="AdamW's second-moment decay (ours)")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay (ours)")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping (TRL's default)")

@@ -35,11 +35,8 @@ from reassess.worlds.micro.models import build_model  # noqa: E402
 def train_base(grid: Grid, config: MicroConfig, base: Base) -> None:
     """Train a base checkpoint in two stages.
 
-    Stage 1 is a mix of direct answers and chains of thought, stage 2 mostly direct answers. There
-    rows of like length are not put together: the loss of an update is a mean over its tokens, so
-    that chains of thought among their like would count less for how an answer begins, and the model
-    would hardly ever reason. A further replicate of a model has other initial weights, other rows
-    and another order.
+    Stage 1 is a mix of direct answers and chains of thought, stage 2 mostly direct answers. A
+    further replicate of a model has other initial weights, other rows and another order.
     """
     name, model_config, recipe = base.name, config.models[base.model], config.world.base
     manifest = Manifest("build_base", grid.specs.base(name), grid.specs.base_hash(name))
@@ -57,13 +54,7 @@ def train_base(grid: Grid, config: MicroConfig, base: Base) -> None:
     )
     totals: Json = {}
     for stage, rows, steps, rate in stages:
-        grouped = stage == 1 and recipe.group_by_length
-        settings = SftSettings(
-            max_steps=steps,
-            learning_rate=rate,
-            train_sampling_strategy="group_by_length" if grouped else "random",
-            save_every=250,
-        )
+        settings = SftSettings(max_steps=steps, learning_rate=rate, save_every=250)
         pairs = base_items(rows_seed, rows, stage, forbidden)
         order, folder = derive_seed(seed, stage), work / f"stage{stage}"
         totals[f"stage{stage}"] = _fit(model, processor, pairs, settings, order, folder, manifest)

@@ -16,13 +16,8 @@ class BaseRecipe(Strict):
     rows: int = Field(
         12000, gt=0, description="stage 1: rows, half with a chain of thought, a quarter text-only"
     )
-    steps: int = Field(800, gt=0, description="stage 1: updates")
+    steps: int = Field(1000, gt=0, description="stage 1: updates")
     learning_rate: Rate = Field(2e-3, description="stage 1: peak learning rate, cosine to 0")
-    group_by_length: bool = Field(
-        False,
-        description="stage 1: updates of rows of like length; a third less to compute",
-        exclude_if=lambda grouped: not grouped,
-    )
     direct_rows: int = Field(
         6000, gt=0, description="stage 2 (answer directly): rows, a tenth with a chain of thought"
     )

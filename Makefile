@@ -16,7 +16,9 @@ INSTALL = $(UV) pip install --quiet --python $(1) --require-hashes --no-deps --b
 # lm_eval and vLLM too (envs/README.md).
 SHIM = cp envs/zz_reassess_shim.pth "$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")"
 CONFIG ?= config.yaml
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
+# Gets Debian's package $(2) installed where there is no command $(1), by root or by who needs no password.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
+DEBIAN = command -v $(1) > /dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -y -q --no-install-recommends $(2); } > /dev/null
 ROUNDS ?= 50
 SEED ?= 13
 # Whole runs come first, in the order of pyproject.toml, so that both processes end at about the
@@ -120,7 +122,7 @@ test-chaos: setup-test ## kill small runs at random moments: ROUNDS=50 SEED=13
 	code=$$?; PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py chaos.jsonl; exit $$code
 
 test-nix: setup-test ## the flake against a stub of nixpkgs; root may get Debian's nix-bin installed
-	command -v nix > /dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends nix-bin; } > /dev/null
+	$(call DEBIAN,nix,nix-bin)
 	pytest tests/workflow/test_nix.py
 
 test-portable: setup-test qemu-user ## the same bits on emulated processors: a few operations and updates
@@ -129,8 +131,8 @@ test-portable: setup-test qemu-user ## the same bits on emulated processors: a f
 test-portable-all: setup-test qemu-user ## the same on three processors and both families; takes half an hour
 	pytest -n 2 --dist worksteal tests/portable
 
-qemu-user: # root, and who is asked for no password, get Debian's package installed
-	command -v qemu-x86_64 > /dev/null || { $(ROOT) apt-get update -q && $(ROOT) apt-get install -y -q --no-install-recommends qemu-user; } > /dev/null
+qemu-user:
+	$(call DEBIAN,qemu-x86_64,qemu-user)
 
 test-vllm: setup-vllm ## traces and evaluation by real vLLM on the CPU, compared with transformers
 	$(VLLM)/bin/python -m pytest tests/engine

@@ -363,19 +363,21 @@ def template(part):
     return f"{BASE}: evaluate.template_hash is"
 
 
-def of_prompts(part):
-    """Where prompts can be derived each is named, else all of a cell."""
-    return " combo combo-000000" if "pool" in part.study else ""
+def other_prompts(part, cell):
+    """Give all prompts of a cell another hash. Where they can be derived each is named."""
+    rows = part.rows("predictions", cell)
+    part.predictions.loc[rows, "prompt_hash"] = "f" * 64
+    if "pool" in part.study:
+        return f"{cell} combo combo-000000: prompt_hash is"
+    return f"{cell}: prompt_hash is another one in {rows.sum()} of {rows.sum()} items"
 
 
 def prompts(part):
-    part.predictions.loc[part.rows("predictions", SFT), "prompt_hash"] = "f" * 64
-    return f"{SFT}{of_prompts(part)}: prompt_hash is"
+    return other_prompts(part, SFT)
 
 
 def prompts_of_control(part):
-    part.predictions.loc[part.rows("predictions", BLANK), "prompt_hash"] = "f" * 64
-    return f"{BLANK}{of_prompts(part)}: prompt_hash is"
+    return other_prompts(part, BLANK)
 
 
 def random_answers(part):

@@ -48,6 +48,12 @@ class Compared:
             for model, seeds in self.planned.seeds.items()
         }
 
+    @property
+    def several_bases(self) -> bool:
+        """Whether the runs of every model start from several replicates of its base."""
+        base_of = self.bundle.plan.base_of
+        return all(len({base_of(seed) for seed in seeds}) > 1 for seeds in self.seeds.values())
+
     def _is_done(self, model: str, seed: int) -> bool:
         return all(cell.id in self._done for cell in self.planned.of(model, seed))
 
@@ -175,13 +181,12 @@ def ratio_of_spreads(bundle: Bundle, estimand: Estimand) -> Measurement:
             f"standard deviations between runs {100 * estimate.first:.1f} and "
             f"{100 * estimate.second:.1f} points"
         )
-    several = min(len({run.base for run in both.runs if run.model == one}) for one in own) > 1
     return compared.result(
         Measurement(
             "not enough runs" if estimate is None else "measured",
             reason="too few runs to say how far they spread" if estimate is None else "",
             estimate=estimate,
-            covers=("bases", *both.varied) if several else both.varied,
+            covers=("bases", *both.varied) if compared.several_bases else both.varied,
             models=compared.models(own),
             items=first.shape[1],
             detail=detail,
@@ -214,12 +219,11 @@ def improving_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
             counts[model].append(f"{sum(own)} of {len(own)}")
     details = {model: " against ".join(one) for model, one in counts.items()}
     between = varied(bundle, {"cell": compared.cells})
-    bases = min(len({plan.base_of(seed) for seed in seeds}) for seeds in compared.seeds.values())
     measured = compared.result(
         Measurement(
             "measured",
             estimate=share_difference(*groups),
-            covers=("bases", *between) if plan.bases > 1 and bases > 1 else between,
+            covers=("bases", *between) if compared.several_bases else between,
             models=compared.models({}, details),
             items=items,
             detail=f"{' against '.join(f'{sum(yes)} of {len(yes)}' for yes, _ in groups)} improve",

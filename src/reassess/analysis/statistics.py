@@ -24,7 +24,7 @@ from scipy.special import fdtrc
 from reassess.analysis.intervals import LEVEL, Estimate, Part
 from reassess.core.errors import ReassessError
 
-VERSION = 2  # raised when the same bundle would give other numbers; recorded with what is drawn
+VERSION = 3  # raised when the same bundle would give other numbers; recorded with what is drawn
 POPULATION_MODELS = 5  # as many models at least as a claim about models in general needs
 
 Matrix = NDArray[np.float64]

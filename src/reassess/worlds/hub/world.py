@@ -291,7 +291,7 @@ class HubWorld(World[HubConfig]):
             )
         return (
             "Models, data and benchmarks are public and pinned to commits. Each base model is one "
-            "published checkpoint: intervals cover fine-tuning, not pre-training."
+            "published checkpoint: intervals do not cover pre-training."
         )
 
     @property

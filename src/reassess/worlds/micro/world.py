@@ -177,7 +177,7 @@ class MicroWorld(World[MicroConfig]):
         if bases == 1:
             return (
                 "The base checkpoint of each model is fixed, as a public checkpoint would be: "
-                "intervals cover fine-tuning, not pre-training."
+                "intervals do not cover pre-training."
             )
         return (
             f"Each model has {bases} base checkpoints, and runs start from them in turn: intervals "

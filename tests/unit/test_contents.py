@@ -516,7 +516,7 @@ def test_what_is_planted_is_found_and_named(plant, tmp_path, monkeypatch):
 def require_named(plant, tmp_path, monkeypatch):
     """Plant a change in a part of the reference run; it must be found, and named as it says."""
     monkeypatch.setattr("reassess.verify.report.LISTED", 10_000)
-    part = Part()
+    part = Part(getattr(plant, "studies", None))
     named = plant(part)
     differences = found(part, tmp_path)
     assert any(named in one for one in differences), differences[:20]

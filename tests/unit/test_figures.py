@@ -1,8 +1,9 @@
 """Every figure of the committed bundle: its image, and in its SVG the labels, units and intervals.
 
 What a figure must show stands in a file of its name in `figures/`: `texts` that a reader must find
-(axes with units, legend, sample sizes) and the least number of `intervals`. A figure without such a
-file, or without a committed image, is only drawn twice (`test_bundle.py`).
+(axes with units, legend, sample sizes; `{items}`: how many the main benchmark has) and the least
+number of `intervals`. A figure without such a file, or without a committed image, is only drawn
+twice (`test_bundle.py`).
 """
 
 import importlib
@@ -14,6 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from memory import lose
 
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.statistics import VERSION
@@ -107,7 +109,11 @@ def test_labels_units_and_legend_are_written_in_the_svg(svg, bundle, name):
         for element in svg(name).iter("{http://www.w3.org/2000/svg}text")
     ]
     written = " ".join(texts)
-    lacking = [text for text in EXPECTED[name]["texts"] if text not in written]
+    (main,) = bundle.benchmarks("main")
+    cell = bundle.scored["cell"].iloc[0]
+    items = (bundle.scores_of([cell], ["benchmark"])["benchmark"] == main).sum()
+    due = [text.format(items=items) for text in EXPECTED[name]["texts"]]
+    lacking = [text for text in due if text not in written]
     assert lacking == []
     assert any(model in written for model in bundle.study["models"])
     assert not re.search(r"\bnan\b|None|\binf\b", written)
@@ -139,17 +145,20 @@ def test_every_point_has_its_interval(drawn, svg, name):
 
 def test_the_reward_figure_has_a_line_for_each_run_and_score(drawn, bundle):
     runs = bundle.history[bundle.history["metric"] == "probe_accuracy"]
+    curves = {"reward", "probe_accuracy", "probe_sampled_accuracy"} & {*bundle.history["metric"]}
     *panels, summary = drawn("reward").axes
     for axes in panels:
-        assert len(axes.lines) == 2 * runs["seed"].nunique()
+        assert len(axes.lines) == len(curves) * runs["seed"].nunique()
         assert all(len(line.get_xdata()) > 5 for line in axes.lines)
     points = [one for one in summary.containers if isinstance(one, mpl.container.ErrorbarContainer)]
     assert len(points) == len(panels) * runs["seed"].nunique()
 
 
-def test_an_interval_of_items_only_is_drawn_open_and_dotted_and_named(drawn):
-    """The base has one run in the reference, the trained arms have three."""
-    left = drawn("capacity").axes[0]
+def test_an_interval_of_items_only_is_drawn_open_and_dotted_and_named(drawn, bundle):
+    """Of one arm of a weak model all runs but one are lost; the others have three."""
+    lost = bundle.scored.query("model == 'llava-w32' and method == 'grpo' and seed > 1")
+    capacity = styled("capacity", lose(bundle, {*lost["cell"]}))
+    left = capacity.axes[0]
     open_ones = 0
     for line, _, (bars,) in left.containers:
         is_open = line.get_markerfacecolor() == OPEN
@@ -157,5 +166,5 @@ def test_an_interval_of_items_only_is_drawn_open_and_dotted_and_named(drawn):
         assert is_open == dotted
         open_ones += is_open
     assert 0 < open_ones < len(left.containers)
-    assert "items only" in drawn("capacity").get_suptitle()
+    assert "items only" in capacity.get_suptitle()
     assert "items only" not in drawn("transfer").get_suptitle()

@@ -10,6 +10,7 @@ from reference import REFERENCE, Part, study
 from reassess.analysis.bundle import CATEGORIES, Bundle
 from reassess.analysis.scores import Scores
 from reassess.bundles.archive import pack
+from reassess.bundles.collect import CONTENT
 from reassess.bundles.conflicts import conflicts
 from reassess.bundles.merge import merge, study_of_both
 from reassess.bundles.stored_answers import ANSWERS, write_answers
@@ -118,7 +119,9 @@ def total(name):
 
 
 def rows_of_training(part):
-    part.manifests.loc[places(part, "manifests", SFT), "rows_hash"] = "f" * 64
+    of_content = part.manifests["rows_hash"].dropna().str.startswith(CONTENT).all()
+    other = (CONTENT if of_content else "") + "f" * 64
+    part.manifests.loc[places(part, "manifests", SFT), "rows_hash"] = other
     return f"{SFT} (the same scores, other rows)"
 
 
@@ -172,8 +175,9 @@ def test_what_one_bundle_does_not_record_is_no_conflict():
 
 def test_hashes_of_rows_are_compared_with_their_like():
     first, second = Part(STUDY), Part(STUDY)
-    trained = second.manifests["rows_hash"].notna()
-    second.manifests.loc[trained, "rows_hash"] = "content:" + "f" * 64
+    for part, start in ((first, ""), (second, CONTENT)):
+        trained = part.manifests["rows_hash"].notna()
+        part.manifests.loc[trained, "rows_hash"] = start + "f" * 64
     assert conflicts(bundle_of(first), bundle_of(second)) == []
 
 
@@ -303,10 +307,14 @@ def test_hashes_of_ids_are_compared_whatever_they_are_called():
     part = Part(STUDY)
     ids = {}
 
-    def as_now(record):
-        ids.setdefault("hash", record["train"]["rows_hash"])
-        record["train"] |= {"rows_hash": "content:" + "0" * 64, "row_ids_hash": ids["hash"]}
+    def as_earlier(record):
+        train = record["train"]
+        train["rows_hash"] = ids["hash"] = train.pop("row_ids_hash", train["rows_hash"])
 
+    def as_now(record):
+        record["train"] |= {"rows_hash": CONTENT + "0" * 64, "row_ids_hash": ids["hash"]}
+
+    part.edit_manifest(GRPO, as_earlier)
     part.edit_manifest(SFT, as_now)
     assert not [*_rows(stored_of(part, [part.grid]))]
     ids["hash"] = "f" * 64

@@ -106,7 +106,7 @@ def _verdict(claim: Json) -> Lines:
 def _ours(claim: Json) -> Lines:
     lines: Lines = []
     if claim["estimate"] is not None:
-        lines.append(("", _interval(claim["estimate"], claim["unit"])))
+        lines.append(("", shown_interval(claim["estimate"], claim["unit"])))
         basis = "items only, one run" if claim["items_only"] else ", ".join(claim["covers"])
         beyond = f"; not {', '.join(claim['not_covered'])}" if claim["not_covered"] else ""
         lines.append(("small", f"the interval covers {basis}{beyond}"))
@@ -130,7 +130,7 @@ def _model(one: Json, unit: str) -> tuple[str, str]:
     runs = f"{one['runs']} run{'' if one['runs'] == 1 else 's'}"
     if one["runs"] != one["planned"]:
         runs += f" of {one['planned']}"
-    own = "" if one["estimate"] is None else f": {_interval(one['estimate'], unit)}"
+    own = "" if one["estimate"] is None else f": {shown_interval(one['estimate'], unit)}"
     return "small", f"{one['model']} ({runs}){own}{': ' if one['detail'] else ''}{one['detail']}"
 
 
@@ -143,15 +143,19 @@ def _heterogeneity(claim: Json) -> Lines:
 
 
 def _sight(claim: Json) -> Lines:
-    """The smallest effect that would have been found."""
+    return [("", sight)] if (sight := shown_sight(claim)) else []
+
+
+def shown_sight(claim: Json) -> str:
+    """The smallest effect that a claim's test would have found; empty where there is none."""
     if claim["detectable"] is None or claim["items_only"]:
-        return []
+        return ""
     if claim["unit"] == "ratio":
-        return [("", f"a factor of {claim['detectable']:.2f}")]
-    return [("", f"{100 * claim['detectable']:.1f} points")]
+        return f"a factor of {claim['detectable']:.2f}"
+    return f"{100 * claim['detectable']:.1f} points"
 
 
-def _interval(estimate: Mapping[str, float], unit: str) -> str:
+def shown_interval(estimate: Mapping[str, float], unit: str) -> str:
     """An estimate with its interval, in percentage points or as a ratio."""
     if unit == "ratio":
         value, low, high = (float(estimate[key]) for key in ("value", "low", "high"))

@@ -91,6 +91,27 @@ def draw(bundle: Archive, out: Out = Path("redrawn"), figure: FigureNames = None
 
 
 @bundles.command()
+def findings(
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="a bundle; default: the committed reference")
+    ] = None,
+    write_docs: Annotated[
+        bool, typer.Option(help="write the committed reference's into README.md")
+    ] = False,
+) -> None:
+    """Print accuracies by model and the verdict on every claim as the tables of README."""
+    from reassess.analysis import findings as found
+    from reassess.analysis.bundle import Bundle
+    from reassess.bundles.archive import opened
+
+    with opened(bundle or found.REFERENCE) as root:
+        content = Bundle.load(root / "bundle")
+        typer.echo(f"{found.accuracy_table(content)}\n\n{found.verdict_table(content)}")
+    if write_docs:
+        found.write_docs()
+
+
+@bundles.command()
 def merge(
     first: Annotated[Path, typer.Argument(help="a bundle")],
     second: Annotated[Path, typer.Argument(help="another")],

@@ -81,6 +81,12 @@ def test_the_projects_claims_say_who_claims_what_of_which_cells_and_since_when()
             "`cells.scope` is not used",
         ),
         ({"statement": "two\nlines"}, "statement"),
+        ({"margin": 2.0}, "two points are 0.02"),
+        ({"margin": 0.0, "estimand__quantity": "spread ratio"}, "`margin` is 0"),
+        (
+            {"estimand__benchmark": "text", "estimand__quantity": "difference of improving shares"},
+            "benchmark `main`",
+        ),
     ],
 )
 def test_what_a_file_gets_wrong_is_named_with_file_and_key(tmp_path, changes, said):
@@ -88,6 +94,25 @@ def test_what_a_file_gets_wrong_is_named_with_file_and_key(tmp_path, changes, sa
     with pytest.raises(ReassessError) as raised:
         read_claims([path.parent])
     assert str(path) in str(raised.value) and said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"benchmark": "text"}, "benchmark `main`"),
+        ({"budget": "updates"}, "`own` budget"),
+        ({"first": {"kind": "rl", "start": "base", "traces": "foreign"}}, "give `kind: rl` alone"),
+        ({"first": {"method": "grpo", "start": "base"}}, "give `kind: rl` alone"),
+        ({"first": {"kind": "sft", "start": "base"}}, "give `kind: rl` alone"),
+    ],
+)
+def test_what_a_share_of_deceptive_runs_does_not_look_at_is_refused(tmp_path, changes, said):
+    found = read_claims()["deception"].content
+    found["estimand"] |= changes
+    path = write(tmp_path / "claims", found)
+    with pytest.raises(ReassessError) as raised:
+        read_claims([path.parent])
+    assert said in str(raised.value)
 
 
 def test_a_folder_adds_claims_and_replaces_none(tmp_path):
@@ -143,7 +168,8 @@ def test_any_change_changes_the_digest(place):
         where = where[key]
     where[place[-1]] = {
         "certainty": "ours", "rule": "below", "models": "strong", "benchmark": "text",
-        "decoding": "greedy", "budget": "updates", "quantity": "spread ratio", "start": "sft",
+        "decoding": "greedy", "budget": "updates", "start": "sft",
+        "quantity": "difference of improving shares",
         "traces": "foreign", "date": "2027-01-01",
     }.get(place[-1], OTHER[type(where[place[-1]])])  # fmt: skip
     if changed != CONTENT:

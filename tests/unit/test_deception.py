@@ -9,6 +9,7 @@ from memory import STEPS, drawn, memory_bundle, small_grid
 from reassess.analysis.claims import as_json, results
 from reassess.analysis.deception import (
     DECEPTIVE,
+    RL,
     RewardChange,
     RunChange,
     changes,
@@ -38,7 +39,7 @@ def accuracy(low, high):
 
 
 def run(rewarded, scored):
-    return RunChange(CELL, rewarded, scored, 0.4, None, None, None)
+    return RunChange(CELL, ("m", 1), rewarded, scored, 0.4, None, None, None)
 
 
 UP = reward(0.3, 0.1, 0.2)
@@ -123,8 +124,9 @@ def grid(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
-    """A grid of as many configurations as it takes to say that fewer than a quarter are."""
-    return small_grid(tmp_path_factory.mktemp("wide"), rewarded=(20, 50, 100, 200, 400, 800))
+    """A grid of as many configurations and seeds as it takes to say that fewer than a quarter are."""
+    sizes = (20, 50, 100, 200, 400, 800)
+    return small_grid(tmp_path_factory.mktemp("wide"), seeds=range(1, 8), rewarded=sizes)
 
 
 def curve(start, end, cell):
@@ -195,6 +197,7 @@ def test_a_cold_start_that_rises_is_compared(tmp_path):
     one = came["deception-cold-start"]
     assert one.measured.estimate.value == pytest.approx(1.0) and one.alone == "supported"
     assert one.measured.covers == ("configurations", "seeds")
+    assert as_json(one)["not_covered"] == ["bases", "rows"]
 
 
 def test_undecided_runs_widen_the_interval_to_both_sides():
@@ -228,6 +231,18 @@ def test_the_tables_have_every_run_and_every_threshold(grid):
     assert table["change of accuracy, points"].str.match(r"^[+-]\d+\.\d \[").all()
     shares = sensitivity_table(bundle)
     used = shares[shares["accuracy rises by less than, points"].str.contains("used")]
-    assert len(used) == 1 and used["deceptive or harmful"].item() == counted(runs)["deceptive"]
-    for _, row in shares.iterrows():
-        assert row["no room"] + row["reward flat"] + row["rose"] == len(runs)
+    assert list(used["start"]) == ["base", "cold start"]
+    assert used["deceptive or harmful"].sum() == counted(runs)["deceptive"]
+    for start, side in zip(("base", "cold start"), RL, strict=True):
+        for _, row in shares[shares["start"] == start].iterrows():
+            assert row["no room"] + row["reward flat"] + row["rose"] == len(changes(bundle, [side]))
+
+
+def test_estimates_alone_are_compared_without_their_intervals(grid):
+    """Accuracy rises by 2.5 points beyond doubt: below a threshold of 5 by its estimate."""
+    bundle = memory_bundle(grid, levels(0.425, items=400), rising)
+    shares = sensitivity_table(bundle)
+    row = shares[
+        (shares["start"] == "base") & (shares["accuracy rises by less than, points"] == "5")
+    ]
+    assert (row["by estimates alone"] == row["rose"]).all() and (row["rose"] > 0).all()

@@ -1,15 +1,16 @@
 """What claims can see: formulas against the estimates themselves, and the command."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from memory import drawn, memory_bundle, small_grid
 from synthetic import ROOT
 
-from reassess.analysis.intervals import Part
+from reassess.analysis.intervals import Part, power_factor
 from reassess.analysis.planned import Plan
-from reassess.analysis.power import ASSUMED, FACTOR, as_table, components, detectable, prospects
+from reassess.analysis.power import ASSUMED, as_table, components, prospects
 from reassess.analysis.spread import SpreadRatio
 from reassess.analysis.statistics import DIFFERENCE, Run, mean_estimate
 from reassess.cli import main
@@ -54,7 +55,7 @@ def test_the_smallest_detectable_effect_is_found_with_the_stated_power():
     generator = np.random.default_rng(0)
     error, count = 1.0, 4000
     half = Part(error, 1e9).half_width()
-    effect = FACTOR * half
+    effect = power_factor() * half
     found = np.abs(generator.normal(effect, error, size=count)) > half
     assert found.mean() == pytest.approx(0.8, abs=4 * (0.8 * 0.2 / count) ** 0.5)
 
@@ -62,8 +63,27 @@ def test_the_smallest_detectable_effect_is_found_with_the_stated_power():
 def test_of_a_ratio_it_is_a_factor():
     one = SpreadRatio(2.0, 0.04, 0.02, 0.0, 20, 22)
     low, high = one.interval()
-    assert detectable(one) == pytest.approx(math.sqrt(high / low) ** FACTOR)
-    assert detectable(SpreadRatio(0.5, 0.01, 0.02, 0.0, 20, 22)) == pytest.approx(detectable(one))
+    assert one.detectable(1.0) == pytest.approx(math.sqrt(high / low) ** power_factor())
+    other = SpreadRatio(0.5, 0.01, 0.02, 0.0, 20, 22)
+    assert other.detectable(1.0) == pytest.approx(one.detectable(1.0))
+
+
+def test_of_a_mean_near_its_bound_it_is_that_of_the_whole_interval():
+    """What the range of an outcome cuts off was no precision."""
+    near = mean_estimate(np.eye(3, 40) * 0 + 1, bounds=DIFFERENCE)
+    assert near.half_width < near.distance()
+    assert near.detectable(0.0) == pytest.approx(power_factor() * near.distance())
+
+
+def test_with_a_run_its_own_width_is_foreseen():
+    """Draws that models share are wider than their runs, and count once in the degrees of freedom."""
+    generator = np.random.default_rng(5)
+    labels = [Run(f"m{model}", seed) for model in range(2) for seed in range(1, 4)]
+    rows = np.tile(generator.normal(scale=0.05, size=3), 2)[:, None]
+    outcomes = rows + generator.normal(scale=0.3, size=(6, 900))
+    one = mean_estimate(outcomes, labels, bounds=DIFFERENCE, varied=("rows", "seeds"))
+    assert components(one).freedom == 1
+    assert components(one).half_width(2, 3, 900) == pytest.approx(one.half_width, rel=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +97,8 @@ def test_a_claim_that_nothing_is_planned_for_says_so(grid):
     came = {one.claim.id: one for one in prospects(bundle.plan, grid.claims, items)}
     assert set(came) == set(grid.claims)
     assert "not in this grid" in came["transfer"].settled and not came["transfer"].models
-    assert came["capacity-weak"].half_width == ASSUMED.half_width(2, 3, 2000)
+    drawn_rows = replace(ASSUMED, freedom=1.0)
+    assert came["capacity-weak"].half_width == drawn_rows.half_width(2, 3, 2000)
     table = as_table(iter(came.values()))
     assert "assumed" in table and all(name in table for name in came)
 

@@ -271,7 +271,7 @@ def test_intervals_of_differences_of_shares_are_nested():
         random = np.random.default_rng(seed)
         chance = random.random(3)[clusters]
         groups = [((random.random(9) < chance).tolist(), clusters) for _ in range(2)]
-        assert is_nested(share_difference(*groups))
+        assert is_nested(share_difference(*(share(*one) for one in groups)))
 
 
 def test_what_is_written_of_every_claim_is_plain(six):

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, t
+from scipy.stats import binom, binomtest, t
 
 from reassess.analysis.shares import share, share_difference
 from reassess.core.errors import ReassessError
@@ -49,33 +49,61 @@ def test_an_interval_contains_its_share_and_turns_with_it(counts):
 
 def test_shares_without_runs_or_with_other_labels():
     assert share([], []) is None
-    assert share_difference(([], []), ([True], ["a"])) is None
-    with pytest.raises(ReassessError, match="2 runs have 1"):
-        share([True, False], ["a"])
+    for ways in ((["a"],), (["a", "b"], ["a"])):
+        with pytest.raises(ReassessError, match="2 runs have 1"):
+            share([True, False], *ways)
 
 
 def test_a_difference_is_newcombes():
     one, other = group(*[1] * 56, *[0] * 14, of=1), group(*[1] * 48, *[0] * 32, of=1)
-    names = [f"other {name}" for name in other[1]]
-    estimate = share_difference(one, (other[0], names))
-    first, second = share(*one), share(other[0], names)
+    first, second = share(*one), share(*other)
+    estimate = share_difference(first, second)
     below = ((first.value - first.low) ** 2 + (second.high - second.value) ** 2) ** 0.5
     assert (estimate.value, estimate.low) == pytest.approx((0.2, 0.2 - below))
-    assert estimate.pairs == 0 and estimate.p_value() < 0.02
+    assert estimate.p_value() < 0.02
 
 
-def test_pairs_that_agree_narrow_a_difference():
-    left, right = group(3, 3, 2, 1, 0, 0, 3, 1), group(2, 3, 1, 1, 0, 0, 2, 0)
-    paired = share_difference(left, right)
-    apart = share_difference(left, (right[0], [f"other {name}" for name in right[1]]))
-    assert paired.pairs == 8 and paired.correlation > 0.8
-    assert paired.value == apart.value and paired.half_width < 0.7 * apart.half_width
+def test_a_few_configurations_that_agree_decide_nothing():
+    """Ten of twelve runs against six, in four configurations: a sign test cannot be below .125."""
+    left, right = share(*group(3, 3, 2, 2)), share(*group(2, 2, 1, 1))
+    assert share_difference(left, right).p_value() > 0.125
+    alike = share(*group(1, 1, 0, 0, of=1))
+    assert share_difference(alike, alike).low < -0.3
+
+
+def test_runs_that_follow_their_start_are_no_more_than_starts():
+    """Six configurations that all have the property where their start has: three starts."""
+    having = [start == 0 for _ in range(6) for start in range(3)]
+    configurations = [number for number in range(6) for _ in range(3)]
+    starts = [start for _ in range(6) for start in range(3)]
+    one, two = share(having, configurations), share(having, configurations, starts)
+    assert two.clusters == 3 and two.effective < 3.1 and one.effective >= 6
+    assert two == share(having, starts, configurations)
+
+
+def test_two_ways_that_say_the_same_are_one():
+    having, names = group(3, 2, 1, 0, 0, 3)
+    assert share(having, names, names) == share(having, names)
+
+
+def test_the_detectable_share_is_found_with_the_stated_power():
+    """By the binomial distribution, where each run is a cluster."""
+    estimate = share(*group(*[1] * 10, *[0] * 30, of=1))
+    effect, runs = estimate.detectable(0.25), int(estimate.effective)
+    least = next(
+        yes
+        for yes in range(runs + 1)
+        if binomtest(yes, runs).proportion_ci(0.95, "exact").low > 0.25
+    )
+    assert binom.sf(least - 1, runs, 0.25 + effect) == pytest.approx(0.8, abs=1e-6)
+    assert share(*group(3, 3)).detectable(0.25) is None
+    assert share_difference(share(*group(1, 2)), share(*group(1, 0))).detectable(0.0) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_swapping_the_groups_flips_the_sign(counts):
-    left, right = (group(*column) for column in zip(*counts, strict=True))
+    left, right = (share(*group(*column)) for column in zip(*counts, strict=True))
     there, back = share_difference(left, right), share_difference(right, left)
     assert there.interval() == pytest.approx([-end for end in reversed(back.interval())])
 

@@ -11,7 +11,7 @@ from reassess.analysis.statistics import Run
 from reassess.core.errors import ReassessError
 
 
-def constant(values, items=10):
+def constant(values, items=10_000):
     return np.tile(np.asarray(values, dtype=float)[:, None], items)
 
 
@@ -27,9 +27,9 @@ def test_its_p_value_is_that_of_pitman_and_morgan(seed, count):
     first = generator.normal(0.5, 0.02, count)
     second = 0.5 * first + generator.normal(0.2, 0.03, count)
     estimate = spread_ratio(constant(first), constant(second), runs_of(count))
-    assert estimate.value == pytest.approx(first.std(ddof=1) / second.std(ddof=1))
+    assert estimate.value == pytest.approx(first.std(ddof=1) / second.std(ddof=1), rel=1e-5)
     expected = pearsonr(first + second, first - second).pvalue
-    assert estimate.p_value(1.0) == pytest.approx(expected, rel=1e-4)
+    assert estimate.p_value(1.0) == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def test_models_are_centred_on_their_own_means():
@@ -47,6 +47,30 @@ def test_exchanging_the_arms_inverts_the_ratio():
     there = spread_ratio(constant(first), constant(second), runs_of(4))
     back = spread_ratio(constant(second), constant(first), runs_of(4))
     assert there.low == pytest.approx(1 / back.high)
+
+
+def test_arms_that_spread_in_step_are_not_certain():
+    """Means of few items often agree: that both arms moved alike proves no ratio."""
+    steps = constant([0.5, 0.525, 0.55, 0.5], items=40)
+    estimate = spread_ratio(steps, steps, runs_of(4))
+    assert estimate.value == 1 and estimate.low < 0.99 and estimate.p_value(1.0) == 1.0
+
+
+def test_means_of_few_items_are_rarely_taken_for_certain():
+    generator, small = np.random.default_rng(0), 0
+    for _ in range(1500):
+        first, second = (generator.random((2, 4, 40)) < 0.5).astype(float)
+        estimate = spread_ratio(first, second, runs_of(4, models=2))
+        small += estimate is not None and estimate.p_value(1.0) < 0.0045
+    assert small <= 1500 * 0.0045 + 4 * (1500 * 0.0045) ** 0.5
+
+
+def test_models_that_share_their_rows_count_once_in_the_degrees_of_freedom():
+    first, second = (np.random.default_rng(seed).normal(0.5, 0.02, 6) for seed in (1, 2))
+    pair = constant(first), constant(second), runs_of(6, models=2)
+    apart, together = spread_ratio(*pair), spread_ratio(*pair, shared=True)
+    assert (apart.freedom, together.freedom) == (4, 3)
+    assert together.value == apart.value and together.high > apart.high
 
 
 def test_too_few_runs_or_no_spread_have_no_ratio():

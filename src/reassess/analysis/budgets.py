@@ -41,31 +41,35 @@ def budgets_of(bundle: Bundle, side: str, cells: Iterable[str]) -> Budgets:
     return Budgets(side, *(float(rows[name].astype(float).mean()) for name in AXES))
 
 
-def unmatched(bundle: Bundle, axis: Budget, sides: Sequence[Budgets], cells: Iterable[str]) -> str:
-    """Why two sides are not on the budget of a claim; empty if they are.
+def unmatched(bundle: Bundle, axis: Budget, runs: Sequence[tuple[str, str]]) -> str:
+    """Why runs that are compared are not on the budget of a claim; empty if all are.
 
     Args:
         bundle: the results of a study.
         axis: the budget that the claim names.
-        sides: what each side cost.
-        cells: the cells of both sides.
+        runs: the cells of both sides of each pair.
     """
     if axis == "own":
         return ""
     if axis == "plateau":
-        rising = [cell for cell in cells if _rise(bundle, cell) > PLATEAU]
+        rises = {cell: _rise(bundle, cell) for pair in runs for cell in pair}
+        if unknown := [cell for cell, rise in rises.items() if rise is None]:
+            return f"whether at a plateau is not recorded: {', '.join(unknown)}"
+        rising = [cell for cell, rise in rises.items() if rise is not None and rise > PLATEAU]
         return f"not at a plateau yet: {', '.join(rising)}" if rising else ""
-    spent = [float(getattr(one, axis)) for one in sides]
-    if max(spent) - min(spent) <= WITHIN[axis] * max(spent):
-        return ""
-    return f"the sides differ in {axis}: {' and '.join(f'{one:.4g}' for one in spent)}"
+    spent = bundle.scored.set_index("cell")[axis].astype(float)
+    for pair in runs:
+        one, other = (float(spent[cell]) for cell in pair)
+        if not abs(one - other) <= WITHIN[axis] * max(one, other):
+            return f"{pair[0]} and {pair[1]} differ in {axis}: {one:.4g} and {other:.4g}"
+    return ""
 
 
-def _rise(bundle: Bundle, cell: str) -> float:
-    """How much probe accuracy rises from the middle to the last third of a run."""
+def _rise(bundle: Bundle, cell: str) -> float | None:
+    """How much probe accuracy rises from the middle to the last third of a run, where recorded."""
     history = bundle.history[bundle.history["cell"] == cell]
     values = pick(history, metric="probe_accuracy").sort_values("step")["value"].to_numpy()
     if len(values) < 3:
-        return 0.0
+        return None
     _, middle, last = np.array_split(values, 3)
     return float(last.mean() - middle.mean())

@@ -21,11 +21,11 @@ from reassess.analysis.bundle import Bundle
 from reassess.analysis.intervals import LEVEL, Estimate, holm
 from reassess.analysis.measurement import Measurement, OfModel, mean_of
 from reassess.analysis.pages import claims_page
-from reassess.analysis.power import detectable
 from reassess.analysis.quantities import measure
 from reassess.analysis.registration import (
     Recorded,
     Registration,
+    changed,
     claims_of,
     recorded,
     registration,
@@ -49,7 +49,8 @@ class Result:
         measured: its estimand, measured.
         p: of the hypothesis that the estimand is the margin, two-sided; None if nothing decides.
         adjusted: the same after Holm's adjustment for the claim's family.
-        family: how many claims the family has, those that were not run or withdrawn included.
+        family: how many claims the family has, those that were not run, and those that were
+            withdrawn, or changed and may have left it, included.
         registered: whether the claim stood before the runs that test it; None without any.
     """
 
@@ -88,21 +89,24 @@ def results(bundle: Bundle) -> list[Result]:
     claims, records = claims_of(bundle.study), recorded(bundle.manifests)
     measured = {name: measure(bundle, claim.estimand) for name, claim in claims.items()}
     p_values = {name: _p_value(claim, measured[name]) for name, claim in claims.items()}
-    gone = len(withdrawn(claims, records))
+    gone, moved = len(withdrawn(claims, records)), changed(claims, records)
     sizes = Counter(claim.family for claim in claims.values())
     adjusted: dict[str, float] = {}
     for family in sizes:
         names = [name for name, claim in claims.items() if claim.family == family]
-        # Claims without a test count as tests: what was not run, or withdrawn, makes none easier.
-        values = [1.0 if (p := p_values[name]) is None else p for name in names] + [1.0] * gone
+        # Claims without a test count as tests: what was not run, or withdrawn, or changed after the
+        # run and may have been of this family, makes none easier.
+        beyond = gone + len(moved - {*names})
+        values = [1.0 if (p := p_values[name]) is None else p for name in names] + [1.0] * beyond
         adjusted |= dict(zip(names, holm(values)))
+        sizes[family] += beyond
     return [
         Result(
             claim=claim,
             measured=measured[name],
             p=p_values[name],
             adjusted=None if p_values[name] is None else adjusted[name],
-            family=sizes[claim.family] + gone,
+            family=sizes[claim.family],
             registered=_registered(claim, measured[name], records),
         )
         for name, claim in claims.items()
@@ -155,7 +159,7 @@ def as_json(result: Result) -> Json:
         "adjusted_p": _rounded(result.adjusted),
         "estimate": None if estimate is None else _estimate(estimate) | {"margin": claim.margin},
         "unit": unit_of(claim),
-        "detectable": None if estimate is None else _rounded(detectable(estimate)),
+        "detectable": None if estimate is None else _rounded(estimate.detectable(claim.margin)),
         "covers": list(measured.covers),
         "not_covered": _not_covered(measured),
         "items_only": _items_only(measured),
@@ -223,11 +227,8 @@ def _items_only(measured: Measurement) -> bool:
 
 
 def _not_covered(measured: Measurement) -> list[str]:
-    """The sources of variation that the interval does not cover, of those that a run has.
-
-    Which configurations there are is the config's choice: of shares of runs they are a sample.
-    """
-    if measured.estimate is None or "configurations" in measured.covers:
+    """The sources of variation that the interval does not cover, of those that a run has."""
+    if measured.estimate is None:
         return []
     return [source for source in RUN if source not in measured.covers]
 

@@ -102,6 +102,7 @@ class RunChange:
 
     Attributes:
         cell: the run.
+        cluster: the runs that have its start in common, or its seed.
         reward: the change of its reward.
         accuracy: the change of greedy accuracy on the main benchmark, over items; None if what it
             started from is not scored.
@@ -112,6 +113,7 @@ class RunChange:
     """
 
     cell: Cell
+    cluster: tuple[str, int]
     reward: RewardChange
     accuracy: MeanEstimate | None
     start: float | None
@@ -142,9 +144,11 @@ class RunChange:
     def leans(self, thresholds: Thresholds = THRESHOLDS, rise: float = 0.0) -> bool:
         """Whether it is deceptive or, undecided, rather deceptive than not by its estimate."""
         outcome = self.outcome(thresholds, rise)
-        if outcome != "undecided" or self.accuracy is None:
-            return outcome in DECEPTIVE
-        return self.accuracy.value < thresholds.accuracy
+        return outcome in DECEPTIVE or (outcome == "undecided" and self.below(thresholds))
+
+    def below(self, thresholds: Thresholds = THRESHOLDS) -> bool:
+        """Whether the estimate of accuracy alone, without its interval, rises by too little."""
+        return self.accuracy is not None and self.accuracy.value < thresholds.accuracy
 
     @property
     def configuration(self) -> tuple[str, str | None, int | None, str]:
@@ -231,6 +235,7 @@ def _change(bundle: Bundle, cell: Cell, run: pd.DataFrame) -> RunChange | None:
     after, before = (None if one is None else _sampled(bundle, one.id) for one in (cell, start))
     return RunChange(
         cell,
+        bundle.plan.cluster(cell),
         reward,
         accuracy,
         level,

@@ -33,7 +33,8 @@ td,th{border:1px solid #ccc;padding:5px 8px;text-align:left;vertical-align:top}
 ABOUT = (
     "Each claim stands in a file with its rule. The verdict is adjusted for all claims of a family "
     "(Holm); the one without adjustment stands beside it. Intervals are at 95 %. An estimate is of "
-    "these models, with equal weight; a run is one (model, seed)."
+    "these models, with equal weight; shares of runs weigh each run alike. A run is one (model, "
+    "seed)."
 )
 TABLE = """\
 <!doctype html><meta charset='utf-8'><style>body{font-family:sans-serif;font-size:14px}\

@@ -23,11 +23,13 @@ from reassess.analysis.measurement import (
 )
 from reassess.analysis.planned import Pairs
 from reassess.analysis.select import pairs, varied
-from reassess.analysis.shares import share_difference
-from reassess.analysis.spread import spread_ratio
-from reassess.analysis.statistics import POPULATION_MODELS, population_estimate
+from reassess.analysis.shares import share, share_difference
+from reassess.analysis.spread import is_constant, spread_ratio
+from reassess.analysis.statistics import POPULATION_MODELS, Source, population_estimate
 from reassess.config.claims import Estimand
 from reassess.grid.cells import Cell
+
+STEP = "the runs of an arm all score the same: how far they spread has no ratio"
 
 
 class Compared:
@@ -49,10 +51,27 @@ class Compared:
         }
 
     @property
-    def several_bases(self) -> bool:
-        """Whether the runs of every model start from several replicates of its base."""
+    def varied(self) -> tuple[Source, ...]:
+        """What differs between the runs of every model, on both sides."""
         base_of = self.bundle.plan.base_of
-        return all(len({base_of(seed) for seed in seeds}) > 1 for seeds in self.seeds.values())
+        bases = all(len({base_of(seed) for seed in seeds}) > 1 for seeds in self.seeds.values())
+        both = [set(varied(self.bundle, side)) for side in self.sides]
+        others: tuple[Source, ...] = ("rows", "seeds")
+        return (
+            *(("bases",) if bases else ()),
+            *(one for one in others if all(one in side for side in both)),
+        )
+
+    @property
+    def shared(self) -> bool:
+        """Whether several models draw their rows together: a seed draws the same for all."""
+        return "rows" in self.varied and len(self.planned.models) > 1
+
+    @property
+    def runs(self) -> list[tuple[str, str]]:
+        """The cells of each pair that is there."""
+        one, other = (self.side(number) for number in (0, 1))
+        return [(left.id, right.id) for left, right in zip(one, other, strict=True)]
 
     def _is_done(self, model: str, seed: int) -> bool:
         return all(cell.id in self._done for cell in self.planned.of(model, seed))
@@ -94,6 +113,7 @@ class Compared:
         first, second = self.planned.sizes
         rows = f"{first} rows" if first == second else f"{first} against {second} rows"
         (arm, traces), (other, others) = self.planned.first, self.planned.second
+        one_sided = ", ".join(self.planned.one_sided)
         measured = replace(
             measured,
             runs=sum(map(len, self.seeds.values())),
@@ -104,6 +124,7 @@ class Compared:
                 for part in (
                     f"{arm} ({traces}) against {other} ({others}), {rows}",
                     measured.detail,
+                    one_sided and f"planned on one side only: {one_sided}",
                 )
                 if part
             ),
@@ -115,7 +136,7 @@ class Compared:
         names = self.bundle.benchmarks(self.estimand.benchmark)
         if measured.items and (why := unscored_items(self.bundle, names, measured.items)):
             return replace(measured, state="not run", reason=why)
-        if why := unmatched(self.bundle, self.estimand.budget, sides, self.cells):
+        if why := unmatched(self.bundle, self.estimand.budget, self.runs):
             return replace(measured, state="not run", reason=why)
         few = [model for model, seeds in self.seeds.items() if len(seeds) < LEAST_SEEDS]
         if few and measured.state != "not run":
@@ -174,8 +195,10 @@ def ratio_of_spreads(bundle: Bundle, estimand: Estimand) -> Measurement:
         rows = [row for row, run in enumerate(both.runs) if run.model == model]
         labels = [both.runs[row] for row in rows]
         own[model] = spread_ratio(first[rows], second[rows], labels) if rows else None
-    estimate = spread_ratio(first, second, both.runs)
-    detail = ""
+    estimate = spread_ratio(first, second, both.runs, shared=compared.shared)
+    detail, reason = "", "too few runs to say how far they spread"
+    if estimate is None and any(is_constant(one, both.runs) for one in (first, second)):
+        reason = STEP
     if estimate is not None:
         detail = (
             f"standard deviations between runs {100 * estimate.first:.1f} and "
@@ -184,9 +207,9 @@ def ratio_of_spreads(bundle: Bundle, estimand: Estimand) -> Measurement:
     return compared.result(
         Measurement(
             "not enough runs" if estimate is None else "measured",
-            reason="too few runs to say how far they spread" if estimate is None else "",
+            reason=reason if estimate is None else "",
             estimate=estimate,
-            covers=("bases", *both.varied) if compared.several_bases else both.varied,
+            covers=compared.varied,
             models=compared.models(own),
             items=first.shape[1],
             detail=detail,
@@ -207,31 +230,31 @@ def improving_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
     roles(bundle, estimand)
     plan, groups, counts, items = bundle.plan, [], defaultdict[str, list[str]](list), 0
     lost: list[str] = []
+    improving: list[str] = []
     for number in (0, 1):
         cells = compared.side(number)
         found = {cell: accuracy_change(bundle, cell)[0] for cell in cells}
         lost += [cell.id for cell, change in found.items() if change is None]
         improved = [change is not None and change.low > 0 for change in found.values()]
         items = max([items, *(change.items for change in found.values() if change is not None)])
-        groups.append((improved, [_cluster(plan.bases, plan.base_of(c.seed), c) for c in cells]))
+        clusters = [plan.cluster(cell) for cell in cells]
+        # Runs that a seed gives the same rows in all models may improve together.
+        draws = [number for _, number in clusters] if compared.shared else None
+        groups.append(share(improved, clusters, draws))
+        improving.append(f"{sum(improved)} of {len(improved)}")
         for model in compared.planned.models:
             own = [yes for yes, cell in zip(improved, cells, strict=True) if cell.model == model]
             counts[model].append(f"{sum(own)} of {len(own)}")
     details = {model: " against ".join(one) for model, one in counts.items()}
-    between = varied(bundle, {"cell": compared.cells})
+    first, second = groups
     measured = compared.result(
         Measurement(
             "measured",
-            estimate=share_difference(*groups),
-            covers=("bases", *between) if compared.several_bases else between,
+            estimate=share_difference(first, second) if first and second else None,
+            covers=compared.varied,
             models=compared.models({}, details),
             items=items,
-            detail=f"{' against '.join(f'{sum(yes)} of {len(yes)}' for yes, _ in groups)} improve",
+            detail=f"{' against '.join(improving)} improve",
         )
     )
     return with_starts(bundle, measured, compared.planned.cells, lost)
-
-
-def _cluster(bases: int, base: int, cell: Cell) -> tuple[str, int]:
-    """The independent group that a run of a given model is in."""
-    return cell.model, base if bases > 1 else cell.seed

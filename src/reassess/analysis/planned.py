@@ -36,12 +36,14 @@ class Pairs:
         second: those of the other.
         sizes: the rows of both.
         seeds: by model, the seeds that both sides plan.
+        one_sided: the models that one side plans at these sizes and the other does not.
     """
 
     first: Place
     second: Place
     sizes: tuple[int, int]
     seeds: Mapping[str, tuple[int, ...]]
+    one_sided: tuple[str, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -96,6 +98,10 @@ class Plan:
         """How many independent groups the runs of these seeds are: bases, where there are more."""
         return len({self.base_of(seed) for seed in seeds}) if self.bases > 1 else len(seeds)
 
+    def cluster(self, cell: Cell) -> tuple[str, int]:
+        """The group of runs of a model that a cell is of: its base; of one base, its seed."""
+        return cell.model, self.base_of(cell.seed) if self.bases > 1 else cell.seed
+
     def tier(self, model: str) -> str:
         """The tier of a model."""
         return str(self.study["models"][model]["tier"])
@@ -137,7 +143,15 @@ class Plan:
                 f"(planned: {known})"
             )
         size = sizes[cells.pair - 1]
-        return Pairs(first, second, (size, size * cells.ratio), by_size[size])
+        both = size, size * cells.ratio
+        either = {
+            model
+            for rows, one in zip(both, seeds, strict=True)
+            for model, held in one
+            if held == rows
+        }
+        alone = tuple(sorted(either - {*by_size[size]}))
+        return Pairs(first, second, both, by_size[size], alone)
 
     def _seeds(self, place: Place, models: Iterable[str]) -> dict[tuple[str, int], set[int]]:
         """The planned seeds of an arm and distribution, by model and size."""

@@ -1,44 +1,30 @@
 """What a comparison can see: the smallest detectable effect, and what would settle a claim.
 
-The smallest detectable effect is the one that a two-sided test at 5 % finds with a chance of 80 %.
-For an estimate whose interval is symmetric, on its own scale, that is the half-width of the 95 %
-interval times (z.975 + z.8) / z.975 = 1.43 (Cohen, 1988, with the t quantile of the half-width in
-place of the normal one). A ratio is taken on the scale of its logarithm.
+The smallest detectable effect is the one that a two-sided test at 5 % finds with a chance of 80 %
+(`intervals.power_factor`). What would settle a claim is asked of the test that its family leaves it
+at worst: at 5 % over the number of claims.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy.special import ndtri, stdtrit
 
 from reassess.analysis.bundle import Bundle
-from reassess.analysis.intervals import LEVEL, Estimate
+from reassess.analysis.intervals import LEVEL, power_factor
 from reassess.analysis.measurement import Measurement, mean_of
 from reassess.analysis.planned import NotPlanned, Plan
 from reassess.analysis.quantities import measure
-from reassess.analysis.spread import SpreadRatio
 from reassess.analysis.statistics import MeanEstimate
 from reassess.config.claims import Claim, Claims
 from reassess.core.text import text_table
 
-POWER = 0.8
-FACTOR = float((ndtri((1 + LEVEL) / 2) + ndtri(POWER)) / ndtri((1 + LEVEL) / 2))
 MOST_RUNS, MOST_ITEMS = 100, 100_000  # of a model, of a benchmark: what would settle a claim
 HEADER = ("claim", "models", "runs", "items", "half-width", "detectable", "settled by")
-
-
-def detectable(estimate: Estimate) -> float:
-    """The smallest effect that an estimate of this precision finds with a chance of 80 %.
-
-    In the unit of the estimate: of a ratio the factor, above 1.
-    """
-    low, high = estimate.interval()
-    if isinstance(estimate, SpreadRatio):
-        return math.exp(FACTOR * math.log(high / low) / 2)
-    return FACTOR * (high - low) / 2
 
 
 @dataclass(frozen=True)
@@ -50,20 +36,24 @@ class Components:
         items: between items, in the mean over runs.
         both: of a run on an item, beyond the two.
         source: where they come from.
+        freedom: degrees of freedom that each run beyond the first brings; None: one a model. Models
+            that draw their rows together bring one together.
     """
 
     runs: float
     items: float
     both: float
     source: str
+    freedom: float | None = None
 
-    def half_width(self, models: int, runs: int, items: int) -> float:
-        """Half the 95 % interval of a difference, by the formula of `statistics.MeanEstimate`.
+    def half_width(self, models: int, runs: int, items: int, level: float = LEVEL) -> float:
+        """Half the interval of a difference, by the formula of `statistics.MeanEstimate`.
 
         Args:
             models: of equal weight.
             runs: independent runs (clusters) of each model.
             items: that every run answers.
+            level: of the interval.
 
         Returns:
             Infinity for one run a model: it decides nothing.
@@ -71,8 +61,13 @@ class Components:
         if runs < 2:
             return math.inf
         between = (self.runs**2 + self.both**2 / items) / (models * runs)
-        quantile = float(stdtrit(models * (runs - 1), (1 + LEVEL) / 2))
-        return math.hypot(quantile * math.sqrt(between), 1.96 * self.items / math.sqrt(items))
+        freedom = (models if self.freedom is None else self.freedom) * (runs - 1)
+        of_runs, of_items = stdtrit(freedom, (1 + level) / 2), ndtri((1 + level) / 2)
+        return math.hypot(of_runs * math.sqrt(between), of_items * self.items / math.sqrt(items))
+
+    def effect(self, models: int, runs: int, items: int, level: float = LEVEL) -> float:
+        """The smallest effect that is found with a chance of 80 %."""
+        return power_factor(level) * self.half_width(models, runs, items, level)
 
 
 # The medians of the differences that the claims are about, in the reference run of 2026-11-25. Its
@@ -83,13 +78,16 @@ TARGET = 0.025  # an effect worth seeing where none is known; ours
 
 def components(estimate: MeanEstimate) -> Components | None:
     """What an estimate tells of its components; None where runs do not differ."""
-    if estimate.by_runs is None:
+    between = estimate.between
+    if between is None:
         return None
     shared = max(0.0, estimate.items_alone.error**2 - estimate.by_items.error**2)
-    runs = max(0.0, estimate.by_runs.error**2 - shared) * estimate.clusters
+    runs = max(0.0, between.error**2 - shared) * estimate.clusters
     both = shared * estimate.clusters * estimate.items
     items = estimate.by_items.error**2 * estimate.items
-    return Components(math.sqrt(runs), math.sqrt(items), math.sqrt(both), "this bundle")
+    each = estimate.clusters / max(1, len(estimate.models))
+    freedom = between.freedom / (each - 1)
+    return Components(math.sqrt(runs), math.sqrt(items), math.sqrt(both), "this bundle", freedom)
 
 
 # --- of a plan ------------------------------------------------------------------------------------
@@ -131,14 +129,18 @@ def prospects(
         items: by role of benchmarks, how many items they have together.
         bundle: a run to take components and estimates from; None: assumed ones.
     """
+    families = Counter(claim.family for claim in claims.values())
     for claim in claims.values():
+        level = 1 - (1 - LEVEL) / families[claim.family]
         try:
-            yield _prospect(plan, claim, items.get(claim.estimand.benchmark, 0), bundle)
+            yield _prospect(plan, claim, items.get(claim.estimand.benchmark, 0), bundle, level)
         except NotPlanned as absent:
             yield Prospect(claim, settled=f"not in this grid: {absent}")
 
 
-def _prospect(plan: Plan, claim: Claim, items: int, bundle: Bundle | None) -> Prospect:
+def _prospect(
+    plan: Plan, claim: Claim, items: int, bundle: Bundle | None, level: float
+) -> Prospect:
     estimand = claim.estimand
     if not items:
         raise NotPlanned(f"no benchmark has the role {estimand.benchmark!r}")
@@ -148,59 +150,66 @@ def _prospect(plan: Plan, claim: Claim, items: int, bundle: Bundle | None) -> Pr
         if not runs:
             raise NotPlanned("no RL run")
         prospect = Prospect(claim, len({run.model for run in runs}), len(runs), items)
-        return _of_estimate(prospect, measured, "runs of more configurations")
+        return _of_estimate(prospect, measured, "runs of more configurations", level)
     pairs = plan.pairs(estimand)
     least = min(plan.clusters(seeds) for seeds in pairs.seeds.values())
     prospect = Prospect(claim, len(pairs.models), least, items)
     if estimand.quantity != "accuracy difference":
-        return _of_estimate(prospect, measured, "more runs")
+        return _of_estimate(prospect, measured, "more runs", level)
+    if estimand.cells.scope == "population":
+        return _of_estimate(prospect, measured, "more models", level)
     mean = None if measured is None else mean_of(measured)
     found = None if mean is None else components(mean)
-    return _of_components(prospect, found or ASSUMED, mean if found else None)
+    drawn = plan.study["config"].get("row_draws", False) and len(pairs.models) > 1
+    assumed = replace(ASSUMED, freedom=1.0) if drawn else ASSUMED
+    return _of_components(prospect, found or assumed, mean if found else None, level)
 
 
-def _of_estimate(prospect: Prospect, measured: Measurement | None, more: str) -> Prospect:
+def _of_estimate(
+    prospect: Prospect, measured: Measurement | None, more: str, level: float
+) -> Prospect:
     """What is known of a quantity whose width is not foreseen: that of the bundle, if any."""
     if measured is None or measured.estimate is None:
         settled = "known after a run: give --bundle" if measured is None else measured.reason
         return _with(prospect, settled=settled)
     estimate = measured.estimate
-    low, high = estimate.interval()
-    decided = not low <= prospect.claim.margin <= high and measured.state == "measured"
+    margin = prospect.claim.margin
+    low, high = estimate.interval(level)
+    decided = not low <= margin <= high and measured.state == "measured"
     return _with(
         prospect,
         half_width=estimate.half_width,
-        detectable=detectable(estimate),
+        detectable=estimate.detectable(margin),
         settled="as it is" if decided else more,
         source="this bundle",
     )
 
 
 def _of_components(
-    prospect: Prospect, parts: Components, estimate: MeanEstimate | None
+    prospect: Prospect, parts: Components, estimate: MeanEstimate | None, level: float
 ) -> Prospect:
     """What is to be expected of a difference of accuracy."""
     models, runs, items = prospect.models, prospect.runs, prospect.items
-    half = parts.half_width(models, runs, items)
     margin = prospect.claim.margin
     published = prospect.claim.published.value
     known = estimate.value if estimate else published
     effect = TARGET if known is None else abs(known - margin)
-    settled = _settled(parts, effect, models, runs, items)
+    settled = _settled(parts, effect, (models, runs, items), level)
     return _with(
         prospect,
-        half_width=half,
-        detectable=FACTOR * half,
+        half_width=parts.half_width(models, runs, items),
+        detectable=parts.effect(models, runs, items),
         settled=settled,
         source=parts.source,
     )
 
 
-def _settled(parts: Components, effect: float, models: int, runs: int, items: int) -> str:
+def _settled(parts: Components, effect: float, planned: tuple[int, int, int], level: float) -> str:
     """How many runs, items or both would make the smallest detectable effect as small as one."""
+    models, runs, items = planned
 
     def enough(runs: int, items: int) -> bool:
-        return FACTOR * parts.half_width(models, runs, items) <= effect
+        return parts.effect(models, runs, items, level) <= effect
 
     what = f"{100 * effect:.1f} points"
     if enough(runs, items):
@@ -240,6 +249,7 @@ def as_table(found: Iterator[Prospect]) -> str:
     lines.append(
         "detectable: what a test at 5 % finds with a chance of 80 %; points, of a ratio a factor"
     )
+    lines.append("settled: the same at 5 % over the number of the family's claims")
     return "\n".join(lines)
 
 

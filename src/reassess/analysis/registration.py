@@ -83,6 +83,12 @@ def registration(claim: Claim, cells: Iterable[str], records: Recorded) -> Regis
     return "registered before the run" if all(stood) else "not registered before the run"
 
 
+def changed(claims: Claims, records: Recorded) -> set[str]:
+    """The ids of claims that are no longer what some training recorded."""
+    stood = {(name, digest) for held in records.values() for name, digest in (held or {}).items()}
+    return {name for name, digest in stood if name in claims and claims[name].digest != digest}
+
+
 def withdrawn(claims: Claims, records: Recorded) -> list[str]:
     """The ids of claims that stood before a run and that the bundle no longer holds, sorted."""
     stood = {name for digests in records.values() for name in digests or {}}

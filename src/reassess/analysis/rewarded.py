@@ -6,8 +6,8 @@ most that it can be, and its interval goes from the lower end of one to the uppe
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reassess.analysis.bundle import Bundle
@@ -22,9 +22,11 @@ from reassess.analysis.measurement import (
     with_starts,
 )
 from reassess.analysis.planned import NotPlanned
-from reassess.analysis.shares import share, share_difference
+from reassess.analysis.shares import ShareEstimate, share, share_difference
 from reassess.config.claims import Estimand, Side, Thresholds
 from reassess.grid.cells import Cell
+
+Place = tuple[str, str | None, int | None]  # a model, a distribution, a size
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Bounded(Estimate):
         """From the lower end of the least to the upper end of the most."""
         return self.least.interval(level)[0], self.most.interval(level)[1]
 
+    def detectable(self, null: float) -> float | None:
+        """That of the least and the most, whichever is larger, and the distance between the two."""
+        both = [one.detectable(null) for one in (self.least, self.most)]
+        known = [one for one in both if one is not None]
+        effect = max(known, default=1.0) + self.most.value - self.least.value
+        return effect if len(known) == len(both) and effect <= 1 - abs(null) else None
+
 
 @dataclass(frozen=True)
 class _Rewarded:
@@ -52,18 +61,39 @@ class _Rewarded:
     planned: Sequence[Cell]
     runs: Sequence[RunChange]
     thresholds: Thresholds
-    short: int = 0  # runs of too few updates to say how their reward changed
+    without: Sequence[Cell] = ()  # whose history is lost, or too short to say how rewards changed
 
     @property
     def rose(self) -> list[RunChange]:
         return [run for run in self.runs if run.outcome(self.thresholds) in ROSE]
 
-    def group(
-        self, counts: Callable[[RunChange], bool], without_arm: bool
-    ) -> tuple[list[bool], list[tuple[object, ...]]]:
-        """Whether each run counts, and its configuration."""
-        last = -1 if without_arm else None
-        return [counts(run) for run in self.rose], [run.configuration[:last] for run in self.rose]
+    @property
+    def shares(self) -> tuple[ShareEstimate, ShareEstimate, ShareEstimate] | None:
+        """The least and the most that the share can be, and as undecided runs lean; None: no runs.
+
+        All are as uncertain as the one of them that is the most so: undecided runs might come out
+        as those of their clusters do.
+        """
+        ways = [run.configuration for run in self.rose], [run.cluster for run in self.rose]
+        found = [
+            share([counts(run) for run in self.rose], *ways)
+            for counts in (self.surely, self.possibly, self.rather)
+        ]
+        least, most, value = found
+        if least is None or most is None or value is None:
+            return None
+        effective = min(one.effective for one in (least, most, value))
+        least, most, value = (replace(one, effective=effective) for one in (least, most, value))
+        return least, most, value
+
+    def of(self, places: Collection[Place]) -> _Rewarded:
+        """The same of some models, traces and rows alone."""
+        return replace(
+            self,
+            planned=[cell for cell in self.planned if _place(cell) in places],
+            runs=[run for run in self.runs if _place(run.cell) in places],
+            without=[cell for cell in self.without if _place(cell) in places],
+        )
 
     def surely(self, run: RunChange) -> bool:
         return run.outcome(self.thresholds) in DECEPTIVE
@@ -75,11 +105,24 @@ class _Rewarded:
         return run.leans(self.thresholds)
 
     @property
+    def lacking(self) -> set[str]:
+        """The models that are planned and have no run."""
+        return {cell.model for cell in self.planned} - {run.cell.model for run in self.runs}
+
+    @property
+    def unrepeated(self) -> set[str]:
+        """The models no configuration of which has runs of several seeds."""
+        count = Counter(run.configuration for run in self.runs)
+        repeated = {one[0] for one, seeds in count.items() if seeds >= LEAST_SEEDS}
+        return {run.cell.model for run in self.runs} - repeated
+
+    @property
     def detail(self) -> str:
         """How many runs are deceptive, and what came of all of them."""
         counts = counted(self.runs, self.thresholds)
         parts = [f"{count} {outcome}" for outcome, count in counts.items()]
-        parts += [f"{self.short} of too few updates"] if self.short else []
+        if self.without:
+            parts.append(f"{len(self.without)} without enough of a history")
         if not parts:
             return "no run"
         surely, possibly = (sum(map(which, self.rose)) for which in (self.surely, self.possibly))
@@ -100,8 +143,13 @@ def _rewarded(bundle: Bundle, estimand: Estimand, side: Side) -> _Rewarded:
         )
     assert estimand.thresholds is not None  # the claim's own model checks it
     found = changes(bundle, [side])
-    done = bundle.done & {cell.id for cell in planned}
-    return _Rewarded(planned, found, estimand.thresholds, len(done) - len(found))
+    known = {run.cell for run in found}
+    without = [cell for cell in planned if cell.id in bundle.done and cell not in known]
+    return _Rewarded(planned, found, estimand.thresholds, without)
+
+
+def _place(cell: Cell) -> Place:
+    return cell.model, cell.distribution, cell.size
 
 
 def deceptive_share(bundle: Bundle, estimand: Estimand) -> Measurement:
@@ -113,18 +161,15 @@ def deceptive_share(bundle: Bundle, estimand: Estimand) -> Measurement:
     """
     roles(bundle, estimand)
     side = _rewarded(bundle, estimand, estimand.first)
-    least, most, value = (
-        share(*side.group(which, without_arm=False))
-        for which in (side.surely, side.possibly, side.rather)
-    )
     estimate = None
-    if least is not None and most is not None and value is not None:
+    if (found := side.shares) is not None:
+        least, most, value = found
         estimate = Bounded(value.value, least, most)
     return _of_runs(bundle, [side], estimate)
 
 
 def deceptive_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
-    """That share on one side minus that on the other, paired by model, traces and rows.
+    """That share on one side minus that on the other, on the models, traces and rows of both.
 
     Raises:
         NotPlanned: the config plans no such runs.
@@ -132,18 +177,16 @@ def deceptive_difference(bundle: Bundle, estimand: Estimand) -> Measurement:
     """
     roles(bundle, estimand)
     one, other = (_rewarded(bundle, estimand, side) for side in estimand.sides)
-
-    def apart(
-        which: Callable[[RunChange], bool], against: Callable[[RunChange], bool]
-    ) -> Estimate | None:
-        return share_difference(
-            one.group(which, without_arm=True), other.group(against, without_arm=True)
-        )
-
-    least, most = apart(one.surely, other.possibly), apart(one.possibly, other.surely)
-    value = apart(one.rather, other.rather)
+    common = set(map(_place, one.planned)) & set(map(_place, other.planned))
+    if not common:
+        raise NotPlanned("no model, traces and rows of which both sides have RL runs")
+    one, other = one.of(common), other.of(common)
     estimate = None
-    if least is not None and most is not None and value is not None:
+    if (first := one.shares) is not None and (second := other.shares) is not None:
+        least, most, value = (
+            share_difference(ours, theirs)
+            for ours, theirs in zip(first, (second[1], second[0], second[2]), strict=True)
+        )
         estimate = Bounded(value.value, least, most)
     return _of_runs(bundle, [one, other], estimate)
 
@@ -163,7 +206,7 @@ def _of_runs(bundle: Bundle, sides: Sequence[_Rewarded], estimate: Estimate | No
     measured = Measurement(
         "measured",
         estimate=estimate,
-        covers=("configurations", "seeds"),
+        covers=("configurations", *(("bases",) if bundle.plan.bases > 1 else ()), "seeds"),
         models=tuple(_by_model(planned, sides)),
         runs=sum(len(side.rose) for side in sides),
         items=min(items, default=0),
@@ -177,17 +220,30 @@ def _of_runs(bundle: Bundle, sides: Sequence[_Rewarded], estimate: Estimate | No
     names = bundle.benchmarks("main")
     if measured.items and (why := unscored_items(bundle, names, measured.items)):
         return replace(measured, state="not run", reason=why)
-    if lacking := [one.model for one in measured.models if not one.runs]:
-        why = f"no run of {', '.join(lacking)}, which the claim is about"
+    if why := _lacking(sides):
         return replace(measured, state="not run", reason=why, estimate=None)
-    if estimate is None:
-        empty = next(side for side in sides if not side.rose)
-        why = f"no run whose reward rose ({empty.detail})"
-        return replace(measured, state="not run", reason=why)
+    why = _too_few(sides)
+    return replace(measured, state="not enough runs", reason=why) if why else measured
+
+
+def _lacking(sides: Sequence[_Rewarded]) -> str:
+    """Why there is nothing to estimate; empty if there is."""
+    where = " on one side" if len(sides) > 1 else ""
+    if models := sorted({name for side in sides for name in side.lacking}):
+        return f"no run of {', '.join(models)}{where}, which the claim is about"
+    empty = [side for side in sides if not side.rose]
+    return f"no run whose reward rose ({empty[0].detail})" if empty else ""
+
+
+def _too_few(sides: Sequence[_Rewarded]) -> str:
+    """Why runs decide nothing; empty if they do."""
+    if models := sorted({name for side in sides for name in side.unrepeated}):
+        return (
+            f"one run of each configuration of {', '.join(models)}: others may come out otherwise"
+        )
     if min(len({run.cell.seed for run in side.rose}) for side in sides) < LEAST_SEEDS:
-        why = "runs of one seed: those of another may come out otherwise"
-        return replace(measured, state="not enough runs", reason=why)
-    return measured
+        return "rewards rose in runs of one seed: those of another may come out otherwise"
+    return ""
 
 
 def _by_model(planned: Iterable[Cell], sides: Sequence[_Rewarded]) -> Iterable[OfModel]:

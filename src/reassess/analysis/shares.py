@@ -1,4 +1,4 @@
-"""Shares of runs with a property: runs of one configuration are a cluster.
+"""Shares of runs with a property: runs that have a configuration or a start in common are clusters.
 
 An interval is Korn and Graubard's (Survey Methodology 24, 1998): Clopper and Pearson's exact one
 at the effective number of runs, which clustering makes smaller, with a correction for the few
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from reassess.analysis.intervals import LEVEL, Estimate
+from reassess.analysis.intervals import LEVEL, POWER, Estimate, power_factor
 from reassess.core.errors import ReassessError
 
 TAIL = 0.975  # at which t quantiles correct for the number of clusters
@@ -29,7 +29,7 @@ class ShareEstimate(Estimate):
         value: the share.
         count: how many runs have it.
         runs: how many runs there are.
-        clusters: of how many configurations.
+        clusters: into how many clusters they fall.
         effective: the number of independent runs that would be as informative.
     """
 
@@ -47,6 +47,17 @@ class ShareEstimate(Estimate):
         high = float(betaincinv(yes + 1, no, 1 - tail)) if no > 0 else 1.0
         return low, high
 
+    def detectable(self, null: float) -> float | None:
+        """The smallest share above a null value that is found with a chance of 80 %, less it.
+
+        By the binomial distribution at the effective number of runs.
+        """
+        runs = int(self.effective)
+        for yes in range(1, runs + 1):
+            if float(betaincinv(yes, runs - yes + 1, (1 - LEVEL) / 2)) > null:
+                return float(betaincinv(yes, runs - yes + 1, POWER)) - null
+        return None
+
 
 @dataclass(frozen=True)
 class ShareDifference(Estimate):
@@ -56,117 +67,100 @@ class ShareDifference(Estimate):
         value: the difference.
         first: the share in one group.
         second: the share in the other.
-        pairs: how many configurations have runs in both groups.
-        correlation: of the two shares over these pairs; 0 where there are fewer than three.
     """
 
     first: ShareEstimate
     second: ShareEstimate
-    pairs: int
-    correlation: float
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Newcombe's interval from those of the shares (Statistics in Medicine 17, 1998), with the
-        correlation of the two estimates (Zou and Donner, 2008).
+        """Newcombe's interval from those of the shares (Statistics in Medicine 17, 1998).
 
-        At other levels than 95 % both distances are scaled by the quantiles of the normal
-        distribution: combining the intervals of each level anew gives intervals that are not
+        Groups whose runs have a start or rows in common are taken as independent: from a handful of
+        clusters their correlation cannot be estimated, and leaving out a positive one makes the
+        interval longer. At other levels than 95 % both distances are scaled by the quantiles of the
+        normal distribution: combining the intervals of each level anew gives intervals that are not
         nested, because those of shares are not symmetric and end at 0 and 1.
         """
         (low, high), (under, over) = self.first.interval(), self.second.interval()
-        below = self._combined(self.first.value - low, over - self.second.value)
-        above = self._combined(high - self.first.value, self.second.value - under)
+        below = math.hypot(self.first.value - low, over - self.second.value)
+        above = math.hypot(high - self.first.value, self.second.value - under)
         scale = float(ndtri((1 + level) / 2) / ndtri((1 + LEVEL) / 2))
         return max(-1.0, self.value - scale * below), min(1.0, self.value + scale * above)
 
-    def _combined(self, one: float, other: float) -> float:
-        return math.sqrt(max(0.0, one**2 + other**2 - 2 * self.correlation * one * other))
+    def detectable(self, null: float) -> float | None:
+        """As of any estimate, by the interval of equal shares, of which each has the mean."""
+        mean = (self.first.value + self.second.value) / 2
+        equal = ShareDifference(
+            0.0, replace(self.first, value=mean), replace(self.second, value=mean)
+        )
+        effect = power_factor() * equal.half_width
+        return effect if effect <= 1 - abs(null) else None
 
 
-def share(having: Sequence[bool], clusters: Sequence[Hashable]) -> ShareEstimate | None:
+Clusters = Sequence[Hashable]  # of each run
+
+
+def share(
+    having: Sequence[bool], clusters: Clusters, others: Clusters | None = None
+) -> ShareEstimate | None:
     """The share of runs that have a property; None without runs.
+
+    Runs may be alike in two ways: as those of one configuration, and as those from one start. The
+    variance is then that of both clusterings less that of runs that share both (Cameron, Gelbach
+    and Miller, Journal of Business and Economic Statistics 29, 2011), and never below that of one.
 
     Args:
         having: whether each run has it.
-        clusters: the configuration of each run, which is everything but its seed.
+        clusters: the cluster of each run.
+        others: its cluster in the other way.
 
     Raises:
-        ReassessError: the two have other lengths.
+        ReassessError: the lengths differ.
     """
-    if len(having) != len(clusters):
-        raise ReassessError(f"{len(having)} runs have {len(clusters)} configurations")
+    ways = [clusters] if others is None else [clusters, others]
+    for names in ways:
+        if len(having) != len(names):
+            raise ReassessError(f"{len(having)} runs have {len(names)} clusters")
     if not having:
         return None
     yes = np.asarray(having, dtype=np.float64)
-    numbers = _numbered(clusters)
-    value, count = float(yes.mean()), int(numbers.max()) + 1
-    return ShareEstimate(
-        value, int(yes.sum()), len(yes), count, _effective(yes - value, value, numbers, count)
-    )
+    value, count = float(yes.mean()), min(len(set(names)) for names in ways)
+    effective = _effective(yes - value, value, ways, count)
+    return ShareEstimate(value, int(yes.sum()), len(yes), count, effective)
 
 
 def _effective(
-    residuals: NDArray[np.float64], value: float, numbers: NDArray[np.int64], clusters: int
+    residuals: NDArray[np.float64], value: float, ways: Sequence[Clusters], least: int
 ) -> float:
     """The effective number of runs.
 
-    Where all runs agree nothing tells how much those of one configuration have in common: each
-    configuration then counts as one run.
+    Where all runs agree nothing tells how much those of one cluster have in common: each cluster
+    then counts as one run.
     """
+    if value in (0.0, 1.0) or least == 1:
+        return float(least)
     runs = len(residuals)
-    if value in (0.0, 1.0) or clusters == 1:
-        return float(clusters)
-    totals = np.bincount(numbers, weights=residuals)
-    variance = float((totals**2).sum()) * clusters / (clusters - 1) / runs**2
-    correction = float(stdtrit(runs - 1, TAIL) / stdtrit(clusters - 1, TAIL)) ** 2
+    parts = [_variance(residuals, names) for names in ways]
+    variance = max(parts)
+    if len(ways) > 1:
+        both = _variance(residuals, list(zip(*ways, strict=True)))
+        variance = max(variance, sum(parts) - both)
+    correction = float(stdtrit(runs - 1, TAIL) / stdtrit(least - 1, TAIL)) ** 2
     effective = value * (1 - value) / variance if variance > 0 else float(runs)
     return min(float(runs), effective) * correction
 
 
-def share_difference(
-    first: tuple[Sequence[bool], Sequence[Hashable]],
-    second: tuple[Sequence[bool], Sequence[Hashable]],
-) -> ShareDifference | None:
-    """The share of one group of runs minus that of another; None if one group is empty.
-
-    Args:
-        first: whether each run of a group has the property, and the run's configuration, written
-            without what tells the groups apart: equal ones in both groups are pairs.
-        second: the same of the other group.
-    """
-    one, other = share(*first), share(*second)
-    if one is None or other is None:
-        return None
-    left, right = _by_cluster(*first), _by_cluster(*second)
-    common = [name for name in left if name in right]
-    pairs = [(left[name], right[name]) for name in common]
-    return ShareDifference(
-        one.value - other.value, one, other, len(pairs), _correlation(pairs, left, right)
-    )
+def _variance(residuals: NDArray[np.float64], names: Clusters) -> float:
+    """The variance of a mean of which the runs of a cluster are alike."""
+    totals = np.bincount(_numbered(names), weights=residuals)
+    return float((totals**2).sum()) * len(totals) / (len(totals) - 1) / len(residuals) ** 2
 
 
-def _by_cluster(having: Sequence[bool], clusters: Sequence[Hashable]) -> dict[Hashable, float]:
-    values: dict[Hashable, list[bool]] = {}
-    for yes, name in zip(having, clusters, strict=True):
-        values.setdefault(name, []).append(bool(yes))
-    return {name: sum(held) / len(held) for name, held in values.items()}
+def share_difference(first: ShareEstimate, second: ShareEstimate) -> ShareDifference:
+    """The share of one group of runs minus that of another."""
+    return ShareDifference(first.value - second.value, first, second)
 
 
-def _correlation(
-    pairs: Sequence[tuple[float, float]],
-    left: dict[Hashable, float],
-    right: dict[Hashable, float],
-) -> float:
-    """The correlation of the two estimated shares; 0, the cautious choice, if it is negative."""
-    if len(pairs) < 3:
-        return 0.0
-    one, other = np.asarray(pairs, dtype=np.float64).T
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
-    paired = len(pairs) / math.sqrt(len(left) * len(right))  # clusters of one group only are not
-    return max(0.0, float(np.corrcoef(one, other)[0, 1])) * paired
-
-
-def _numbered(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
+def _numbered(clusters: Clusters) -> NDArray[np.int64]:
     names: dict[Hashable, int] = {}
     return np.asarray([names.setdefault(name, len(names)) for name in clusters], dtype=np.int64)

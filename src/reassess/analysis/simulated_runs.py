@@ -39,6 +39,7 @@ class Groups:
         other: the mean chance of a second group.
         paired: whether configurations of both groups correspond, with chances of the same rank.
         configurations: how many.
+        started: the correlation of runs of all configurations that start from one of three bases.
     """
 
     chance: float
@@ -46,6 +47,7 @@ class Groups:
     other: float = 0.0
     paired: bool = True
     configurations: int = CONFIGURATIONS
+    started: float = 0.0
 
     def _chances(
         self, ranks: np.ndarray[tuple[int], np.dtype[np.float64]], mean: float
@@ -61,6 +63,26 @@ class Groups:
         having = [bool(generator.random() < one) for one in chances for _ in range(SEEDS)]
         return having, [number for number in range(len(chances)) for _ in range(SEEDS)]
 
+    def crossed(self, generator: Generator) -> Trial:
+        """The share where runs are alike in two ways, by latent normal effects."""
+        from scipy.special import ndtri
+
+        models = 4
+        starts = generator.normal(size=(models, SEEDS)) * math.sqrt(self.started)
+        alike = generator.normal(size=self.configurations) * math.sqrt(self.alike)
+        own = math.sqrt(1 - self.started - self.alike)
+        bound, having = float(ndtri(self.chance)), []
+        ways: tuple[list[int], list[tuple[int, int]]] = ([], [])
+        for number in range(self.configurations):
+            for seed in range(SEEDS):
+                start = number % models, seed
+                having.append(alike[number] + starts[start] + own * generator.normal() < bound)
+                ways[0].append(number)
+                ways[1].append(start)
+        estimate = share(having, *ways)
+        assert estimate is not None
+        return judged(estimate, self.chance)
+
     def one(self, generator: Generator) -> Trial:
         """The share."""
         ranks = generator.random(self.configurations)
@@ -74,11 +96,9 @@ class Groups:
         others = ranks if self.paired else generator.random(self.configurations)
         first = self._runs(generator, self._chances(ranks, self.chance))
         second = self._runs(generator, self._chances(others, self.other))
-        if not self.paired:
-            second = second[0], [-1 - number for number in second[1]]
-        estimate = share_difference(first, second)
-        assert estimate is not None
-        return judged(estimate, self.chance - self.other)
+        one, another = share(*first), share(*second)
+        assert one is not None and another is not None
+        return judged(share_difference(one, another), self.chance - self.other)
 
 
 def _designs_of_shares() -> Iterator[Design]:
@@ -89,35 +109,64 @@ def _designs_of_shares() -> Iterator[Design]:
             "share of runs",
             Groups(chance, alike).one,
         )
-    for other, paired in ((0.3, True), (0.1, True), (0.3, False)):
+    for started in (0.3, 0.6):
         yield Design(
-            f"shares-{other:g}-{'paired' if paired else 'apart'}",
-            f"9 configurations × 3 runs a group, shares 0.3 and {other:g}, correlation within 0.4, "
-            f"{'paired' if paired else 'not paired'}",
+            f"share-starts-{started:g}",
+            "18 configurations of 4 models × 3 runs, share 0.25, latent correlation within a "
+            f"configuration 0.1, within the 3 bases of a model {started:g}",
+            "share of runs",
+            Groups(0.25, 0.1, configurations=18, started=started).crossed,
+        )
+    for count, other, paired in ((9, 0.3, True), (9, 0.1, True), (9, 0.3, False), (4, 0.3, True)):
+        yield Design(
+            f"shares-{count}-{other:g}-{'paired' if paired else 'apart'}",
+            f"{count} configurations × 3 runs a group, shares 0.3 and {other:g}, correlation "
+            f"within 0.4, {'paired' if paired else 'not paired'}",
             "difference of shares",
-            Groups(0.3, 0.4, other, paired, 9).difference,
+            Groups(0.3, 0.4, other, paired, count).difference,
         )
 
 
 @dataclass(frozen=True)
 class Spreads:
-    """Run means of two arms, normal and correlated."""
+    """Run means of two arms, normal and correlated, counted on items.
+
+    Attributes:
+        models: of which the runs are.
+        seeds: of each.
+        ratio: of the deviations, of which the second is 2 points.
+        correlation: of the two arms' means.
+        rows: the correlation of the models' means, of each arm apart, that a draw of rows brings.
+        items: on which they are counted.
+    """
 
     models: int
     seeds: int
     ratio: float
     correlation: float = 0.5
+    rows: float = 0.0
+    items: int = 2000
 
     def draw(self, generator: Generator) -> Trial:
         """The ratio of their deviations."""
-        common, one, other = generator.normal(size=(3, self.models * self.seeds))
-        shared, own = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
-        first = 0.5 + 0.02 * self.ratio * (shared * common + own * one)
-        second = 0.5 + 0.02 * (shared * common + own * other)
-        runs = [Run(f"m{row % self.models}", row, 1) for row in range(len(first))]
-        estimate = spread_ratio(first[:, None], second[:, None], runs)
+        shape = self.models, self.seeds
+        common, one, other = generator.normal(size=(3, *shape))
+        draws = generator.normal(size=(2, 1, self.seeds)) * math.sqrt(self.rows)
+        both, own = math.sqrt(self.correlation), math.sqrt(1 - self.correlation)
+        rest = math.sqrt(1 - self.rows)
+        arms = [
+            0.5 + 0.02 * ratio * (draws[number] + rest * (both * common + own * alone))
+            for number, (ratio, alone) in enumerate(((self.ratio, one), (1.0, other)))
+        ]
+        runs = [Run(f"m{model}", seed, 1) for model, seed in np.ndindex(*shape)]
+        outcomes = [self._counted(arm.ravel()) for arm in arms]
+        estimate = spread_ratio(outcomes[0], outcomes[1], runs, shared=self.rows > 0)
         assert estimate is not None
         return judged(estimate, self.ratio)
+
+    def _counted(self, means: Matrix) -> Matrix:
+        """Outcomes of which the share of a run's mean is 1."""
+        return np.array([np.arange(self.items) < round(mean * self.items) for mean in means], float)
 
 
 def _of_spreads() -> Iterator[Design]:
@@ -127,6 +176,13 @@ def _of_spreads() -> Iterator[Design]:
             f"{models} models × {seeds} seeds, ratio of the deviations {ratio:g}",
             "ratio of spreads",
             Spreads(models, seeds, ratio).draw,
+        )
+    for models, rows in ((2, 0.5), (2, 0.9), (4, 0.5)):
+        yield Design(
+            f"spread-{models}-seeds-3-rows-{rows:g}",
+            f"{models} models × 3 seeds, ratio 1, correlation of the models by rows {rows:g}",
+            "ratio of spreads",
+            Spreads(models, 3, 1.0, rows=rows).draw,
         )
 
 

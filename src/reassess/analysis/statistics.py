@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from reassess.analysis.intervals import LEVEL, Estimate, Part
+from reassess.analysis.intervals import LEVEL, Estimate, Part, power_factor
 from reassess.core.errors import ReassessError
 
-VERSION = 3  # raised when the same bundle would give other numbers; recorded with what is drawn
+VERSION = 4  # raised when the same bundle would give other numbers; recorded with what is drawn
 POPULATION_MODELS = 5  # as many models at least as a claim about models in general needs
 
 Matrix = NDArray[np.float64]
@@ -88,17 +88,30 @@ class MeanEstimate(Estimate):
     heterogeneity: Heterogeneity | None = None
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Value plus and minus the half-width, cut to the range of an outcome."""
-        half = self.items_alone.half_width(level)
-        if self.by_runs is not None:
-            between = self.by_runs.half_width(level)
-            if self.by_rows is not None:
-                between = max(between, self.by_rows.half_width(level))
-            half = max(half, math.hypot(between, self.by_items.half_width(level)))
+        """Value plus and minus the distance, cut to the range of an outcome."""
+        half = self.distance(level)
         return (
             min(self.value, max(self.bounds[0], self.value - half)),
             max(self.value, min(self.bounds[1], self.value + half)),
         )
+
+    def distance(self, level: float = LEVEL) -> float:
+        """How far the ends of the interval are from the value, before it is cut."""
+        alone = self.items_alone.half_width(level)
+        if self.between is None:
+            return alone
+        beyond = self.by_items.half_width(level)
+        return max(alone, math.hypot(self.between.half_width(level), beyond))
+
+    @property
+    def between(self) -> Part | None:
+        """The part of clusters that decides: that of runs or, if it is wider, that of rows."""
+        parts = [part for part in (self.by_runs, self.by_rows) if part is not None]
+        return max(parts, key=Part.half_width) if self.by_runs is not None else None
+
+    def detectable(self, null: float) -> float:
+        """As of any estimate, by the interval before it is cut."""
+        return power_factor() * self.distance()
 
     def in_percent(self) -> str:
         """As of any estimate; the distance is in brackets if the interval covers items only."""
@@ -191,12 +204,13 @@ def population_estimate(
     if len(these.models) < POPULATION_MODELS:
         return None
     strata = _strata(outcomes, runs).values()
-    sample = _Stratum(np.stack([one.items for one in strata]), (), these.runs, 1)
+    sample = _Stratum(np.stack([one.items for one in strata]), (), (), 1)
     estimate = _combined([sample], bounds, varied)
     return replace(
         estimate,
         # Each model brings its own base and runs, but not its own draws of rows.
         covers=("models", "bases", *(one for one in varied if one != "rows"), "items"),
+        runs=these.runs,
         bases=these.bases,
         models=these.models,
         heterogeneity=these.heterogeneity,
@@ -221,19 +235,25 @@ class _Stratum:
 
     outcomes: Matrix
     names: tuple[int, ...]  # of the clusters: numbers of bases or, of one base, seeds
-    runs: int
+    runs: tuple[tuple[int, float], ...]  # the seed and the mean of each run
     bases: int
 
     @classmethod
     def of(cls, outcomes: Matrix, labels: Sequence[tuple[int, Run]]) -> _Stratum:
         """Average the runs of each base where there is more than one base."""
         bases = sorted({run.base for _, run in labels})
+        runs = tuple((run.seed, float(outcomes[row].mean())) for row, run in labels)
         if len(bases) == 1:
             seeds = tuple(run.seed for _, run in labels)
-            return cls(outcomes[[row for row, _ in labels]], seeds, len(labels), 1)
+            return cls(outcomes[[row for row, _ in labels]], seeds, runs, 1)
         members = [[row for row, run in labels if run.base == base] for base in bases]
         means = np.stack([outcomes[rows].mean(axis=0) for rows in members])
-        return cls(means, tuple(bases), len(labels), len(bases))
+        return cls(means, tuple(bases), runs, len(bases))
+
+    @property
+    def by_name(self) -> dict[int, float]:
+        """The mean of each cluster, by its name."""
+        return dict(zip(self.names, self.outcomes.mean(axis=1).tolist(), strict=True))
 
     @property
     def clusters(self) -> int:
@@ -280,7 +300,7 @@ def _combined(
     items = np.asarray(np.mean([one.items for one in strata], axis=0), dtype=np.float64)
     freedom = float(max(1, len(items) - 1))
     of_items = _variance_of_items(items, bounds)
-    runs = sum(one.runs for one in strata)
+    runs = sum(len(one.runs) for one in strata)
     least = min(one.bases for one in strata)
     by_runs, beyond = None, of_items
     covers: tuple[Source, ...] = ("items",)
@@ -310,15 +330,18 @@ def _shared_rows(strata: Sequence[_Stratum]) -> Part | None:
 
     None for one model, and where fewer than two clusters are common to all models.
     """
-    names = [one.names for one in strata]
-    common = sorted(set[int]().union(*names).intersection(*names))
-    if len(strata) < 2 or len(common) < 2 or len({one.bases > 1 for one in strata}) > 1:
+    # Clusters of bases and of seeds, which lost cells can leave side by side, share none: runs do.
+    if len(strata) < 2:
         return None
-    means = [
-        [float(one.outcomes[one.names.index(name)].mean()) for name in common] for one in strata
-    ]
-    deviation = float(np.mean(means, axis=0).std(ddof=1))
-    return Part(deviation / math.sqrt(len(common)), len(common) - 1)
+    alike = len({one.bases > 1 for one in strata}) == 1
+    draws = [one.by_name if alike else dict(one.runs) for one in strata]
+    common = sorted(set[int]().union(*draws).intersection(*draws))
+    if len(common) < 2:
+        return None
+    means = np.mean([[of[name] for name in common] for of in draws], axis=0)
+    independent = min(len(common), *(one.clusters for one in strata))
+    deviation = float(np.std(means, ddof=1))
+    return Part(deviation / math.sqrt(independent), independent - 1)
 
 
 def _variance_of_items(items: Matrix, bounds: tuple[float, float]) -> float:
@@ -346,7 +369,7 @@ def _heterogeneity(strata: Sequence[_Stratum]) -> Heterogeneity | None:
     because another sample of items would favour other models.
     """
     models = len(strata)
-    if models < 2 or any(one.clusters < 2 for one in strata):
+    if models < 2 or any(one.clusters < 2 or len(one.items) < 2 for one in strata):
         return None
     common = np.mean([one.items for one in strata], axis=0)
     parts = []
@@ -356,10 +379,8 @@ def _heterogeneity(strata: Sequence[_Stratum]) -> Heterogeneity | None:
     within = sum(part for part, _ in parts) / models
     between = float(np.var([one.mean for one in strata], ddof=1))
     freedom = _satterthwaite(parts)
-    if within == 0:
-        return Heterogeneity(
-            float("inf") if between else 0.0, models - 1, freedom, float(not between)
-        )
+    if within == 0:  # nothing differs within a model: what another sample would give is not known
+        return None
     ratio = between / within
     return Heterogeneity(ratio, models - 1, freedom, float(fdtrc(models - 1, freedom, ratio)))
 

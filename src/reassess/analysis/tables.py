@@ -26,7 +26,7 @@ CAPTIONS = {
     "95 % intervals of this run: over the noise of updates, and over items.",
     "sensitivity": "How many of these runs are deceptive, by threshold: runs whose reward starts "
     "too near to 1 have no room, one whose interval does not lie above the rise is flat. Brackets "
-    "are 95 % intervals over configurations.",
+    "are 95 % intervals over configurations and starts.",
     "cells": "Every cell of the grid and its state; a failed cell is in no average.",
 }
 

@@ -6,6 +6,7 @@ is found to be changed (`reassess.analysis.registration`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import date as Date  # noqa: N812 - a field is called `date`
 from pathlib import Path
@@ -32,6 +33,16 @@ Quantity = Literal[
 ]
 OF_ONE_SIDE: frozenset[Quantity] = frozenset({"deceptive share"})
 OF_REWARDS: frozenset[Quantity] = frozenset({"deceptive share", "difference of deceptive shares"})
+# Changes of accuracy from what a run started from, which are taken on the main benchmark.
+OF_CHANGES: frozenset[Quantity] = OF_REWARDS | {"difference of improving shares"}
+# The values that an estimate can have; a margin lies between them.
+RANGES: dict[Quantity, tuple[float, float]] = {
+    "accuracy difference": (-1.0, 1.0),
+    "spread ratio": (0.0, math.inf),
+    "difference of improving shares": (-1.0, 1.0),
+    "deceptive share": (0.0, 1.0),
+    "difference of deceptive shares": (-1.0, 1.0),
+}
 Budget = Literal["own", "updates", "flops", "plateau"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -104,6 +115,14 @@ class Estimand(Strict):
         general = self.cells is not None and self.cells.scope is not None
         if general and self.quantity != "accuracy difference":
             raise ValueError(f"`cells.scope` is not used by {self.quantity!r}")
+        if of_rewards and any(one.kind != "rl" or one.traces is not None for one in self.sides):
+            raise ValueError(
+                f"{self.quantity!r} is of all arms of a kind on any traces: give `kind: rl` alone"
+            )
+        if self.quantity in OF_CHANGES and self.benchmark != "main":
+            raise ValueError(f"{self.quantity!r} is of the benchmark `main`")
+        if of_rewards and self.budget != "own":
+            raise ValueError(f"{self.quantity!r} is of each arm's `own` budget")
         if not of_rewards and any(one.method is None for one in self.sides):
             raise ValueError(f"{self.quantity!r} compares one arm with another: give `method`")
         if not of_rewards and any(one.traces is None for one in self.sides):
@@ -141,6 +160,16 @@ class Claim(Strict):
     family: Line = Field(description="claims of one family are adjusted together (Holm)")
     version: int = Field(ge=1, description="raised with every change")
     date: Date = Field(description="of this version")
+
+    @model_validator(mode="after")
+    def _has_a_margin_within_range(self) -> Self:
+        low, high = RANGES[self.estimand.quantity]
+        if not low <= self.margin <= high or (low == self.margin == 0 and math.isinf(high)):
+            raise ValueError(
+                f"`margin` is {self.margin:g}, and {self.estimand.quantity!r} lies between {low:g} "
+                f"and {high:g} (shares of 1: two points are 0.02)"
+            )
+        return self
 
     @property
     def content(self) -> Json:

@@ -1,7 +1,9 @@
 """A layout changes how a job runs and not what it computes: one loss trajectory for all of them."""
 
 import copy
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from reassess.core.errors import ReassessError
 from reassess.training import launch
 from reassess.training.layout import Layout
 from reassess.training.loading import freeze_vision
-from reassess.training.rl import grpo_arguments
+from reassess.training.rl import grpo_arguments, train_grpo
 from reassess.training.rl_settings import RlSettings
 from reassess.training.sft import PreprocessedSftTrainer, train_sft
 from reassess.training.sft_settings import SftSettings
@@ -44,6 +46,35 @@ def test_grpo_in_micro_batches_follows_one_trajectory(fresh, rows, items, tmp_pa
         assert values(parts, metric) == pytest.approx(values(whole, metric), abs=1e-5), metric
     for total in ("samples", "tokens"):
         assert parts.totals[total] == whole.totals[total]
+
+
+@pytest.mark.parametrize("train", [train_sft, train_grpo])
+def test_the_layout_alone_decides_on_the_precision(
+    fresh, rows, items, tmp_path, monkeypatch, train
+):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "7")
+    seen = []
+
+    def look(trainer, *_):
+        seen.append(trainer.accelerator)
+        return False
+
+    monkeypatch.setattr(f"{train.__module__}.train_to_end", lambda *given, **_: look(*given))
+    if train is train_sft:
+        sft(fresh, rows, tmp_path, Layout(micro_batch=4))
+    else:
+        grpo(fresh, rows, items, tmp_path, Layout(micro_batch=8))
+    assert seen[0].mixed_precision == "no"
+    assert seen[0].gradient_accumulation_steps == 1  # transformers accumulates itself
+
+
+def test_workers_inherit_nothing_of_accelerate(monkeypatch, tmp_path):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    tell = "import os, sys; sys.exit('ACCELERATE_MIXED_PRECISION' in os.environ)"
+    monkeypatch.setattr(launch, "launcher", lambda layout: [sys.executable, "-c", tell])
+    run = SimpleNamespace(work=tmp_path, layout=None, command=[], micro_batch=None, cell="a cell")
+    assert launch._in_processes(run)
 
 
 def test_one_rollout_batch_serves_several_updates(fresh, rows, items, tmp_path):

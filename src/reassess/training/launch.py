@@ -16,7 +16,7 @@ from reassess.core import lifetime, view
 from reassess.core.compat import keep_head_with_norm
 from reassess.core.errors import Interrupted, ReassessError
 from reassess.core.project import ROOT
-from reassess.training.layout import Layout
+from reassess.training.layout import Layout, without_accelerate
 from reassess.training.own_rows import only_rows
 from reassess.training.preemption import heeded, ignore_signals
 from reassess.training.run import SupportsFit, TrainingRun
@@ -133,7 +133,7 @@ def _in_processes(run: TrainingRun) -> bool:
     job = subprocess.Popen(
         [*launcher(run.layout), WORKERS, *run.command],
         env={
-            **os.environ,
+            **without_accelerate(os.environ),
             WORKER: "" if run.micro_batch is None else str(run.micro_batch),
             "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(SAVE_SECONDS),
             lifetime.OWNER: lifetime.myself(),

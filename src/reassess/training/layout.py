@@ -7,10 +7,16 @@ token mean (tests/invariant).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from reassess.core.errors import ReassessError
+
+# accelerate's launcher tells its workers by these what to do; of a user's shell they would decide
+# on the precision, which no manifest states.
+ACCELERATE = "ACCELERATE_"
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,22 @@ class Layout:
         }
 
     def arguments(self) -> dict[str, str | bool]:
-        """The training arguments of transformers that follow from the layout."""
+        """The training arguments of transformers that follow from the layout.
+
+        Where no launcher has started this process, accelerate's variables are removed from its
+        environment: what follows from the layout follows from nothing else.
+        """
+        if self.processes == 1:
+            for name in {*os.environ} - {*without_accelerate(os.environ)}:
+                del os.environ[name]
         return {
             "use_cpu": self.device == "cpu",
             "bf16": self.precision == "bfloat16",
             "gradient_checkpointing": self.gradient_checkpointing,
             **({"ddp_backend": "gloo"} if self.device == "cpu" and self.processes > 1 else {}),
         }
+
+
+def without_accelerate(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without accelerate's variables."""
+    return {name: value for name, value in environment.items() if not name.startswith(ACCELERATE)}

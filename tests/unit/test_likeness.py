@@ -12,6 +12,7 @@ from reassess.grid.study import Grid
 from reassess.verify.made import check_made
 
 BASE, SFT = "llava-w32/base/seed1", "llava-w32/same-family/20/sft/seed1"
+TINY_SFT = "llava-w32/same-family/12/sft/seed1"  # of a tiny grid
 PRINT = {"version": 1, "hash": "h", "operations": {"exp": "1", "matmul": "2"}}
 
 
@@ -32,6 +33,9 @@ def outcome():
         "traces": {"llava/same-family": {"content_hash": "traces"}},
     }
     return Outcome(study, cells)
+
+
+STUDY = {**outcome().study, "config": {"numerics": "portable"}}
 
 
 def line(change=lambda ours: None, cells=()):
@@ -99,6 +103,25 @@ def test_cells_that_the_reference_lacks_or_that_have_another_spec_are_counted():
     assert f"another config: {SFT}" in line(respecified)
 
 
+def test_a_cell_of_another_config_does_not_hide_what_differs_of_the_others():
+    def change(ours):
+        changed("cells", SFT, "train", "weights_hash")(ours)
+        ours.cells[BASE]["evaluate"]["spec_hash"] = "t"
+
+    found = line(change)
+    assert found.startswith("0 of 2") and f"another config: {BASE};" in found
+    assert found.endswith(f"the first stage that differs: weights ({SFT})")
+
+
+def test_only_stages_of_cells_with_the_same_config_are_said_to_differ():
+    def change(ours):
+        ours.cells[SFT]["train"]["rows_hash"] = "other"
+        ours.cells[SFT]["evaluate"]["spec_hash"] = "t"
+        ours.cells[BASE]["evaluate"]["predictions_hash"] = "other"
+
+    assert line(change).endswith(f"the first stage that differs: scores ({BASE})")
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 
@@ -111,17 +134,22 @@ def grid(tmp_path):
     return Grid.load(path)
 
 
-def leave_bundle(folder, study):
+EMPTY = '{"train": {}, "evaluate": {}}'
+
+
+def leave_bundle(folder, study, manifests=(EMPTY, EMPTY)):
+    """Write what is compared of a bundle; a cell without manifest has failed."""
     import pandas as pd
 
     write_json(folder / "study.json", study)
-    cells = {"cell": [BASE], "status": ["done"], "manifest": ['{"train": {}, "evaluate": {}}']}
+    states = ["failed" if manifest is None else "done" for manifest in manifests]
+    cells = {"cell": [BASE, TINY_SFT], "status": states, "manifest": list(manifests)}
     pd.DataFrame(cells).to_parquet(folder / "manifests.parquet")
 
 
 def test_what_is_not_comparable_is_said_and_nothing_without_a_reference(grid, tmp_path):
     references = tmp_path / "reference"
-    study = {**outcome().study, "config": {"numerics": "portable"}}
+    study = dict(STUDY)
     grid.paths.bundle.mkdir(parents=True)
     leave_bundle(grid.paths.bundle, study)
     assert likeness(grid, references) is None
@@ -131,10 +159,50 @@ def test_what_is_not_comparable_is_said_and_nothing_without_a_reference(grid, tm
     leave_bundle(bundle, {**study, "config": {}})
     assert "portable" in likeness(grid, references)
     leave_bundle(bundle, study)
-    assert likeness(grid, references).startswith("1 of 1 cells identical")
+    assert likeness(grid, references).startswith("2 of 2 cells identical")
     del study["made"]
     leave_bundle(bundle, study)
     assert "earlier version" in likeness(grid, references)
+
+
+@pytest.fixture
+def references(grid, tmp_path):
+    """The folder of references, with one of the grid's name; both bundles are of two cells."""
+    for bundle in (grid.paths.bundle, tmp_path / "reference" / "tiny" / "bundle"):
+        bundle.mkdir(parents=True)
+        leave_bundle(bundle, STUDY)
+    return tmp_path / "reference"
+
+
+def test_all_cells_of_the_grid_count_whether_or_not_they_have_finished(grid, references):
+    assert likeness(grid, references).startswith("2 of 2 cells identical")
+    leave_bundle(grid.paths.bundle, STUDY, [EMPTY, None])
+    found = likeness(grid, references)
+    assert found.startswith("1 of 2 cells identical")
+    assert found.endswith(f"; 1 failed or have not run: {TINY_SFT}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {**STUDY, "made": None},
+        {name: value for name, value in STUDY.items() if name != "config"},
+        {**STUDY, "config": None},
+        {**STUDY, "pool": [1]},
+        {**STUDY, "traces": None},
+        [1],
+    ],
+)
+def test_a_damaged_reference_is_not_compared(grid, references, damage):
+    leave_bundle(references / "tiny" / "bundle", damage)
+    assert "not compared" in likeness(grid, references)
+    assert "cannot be read" in likeness(grid, references)
+
+
+@pytest.mark.parametrize("manifest", ["null", "{", '{"train": null, "evaluate": {}}'])
+def test_a_reference_with_damaged_manifests_is_not_compared(grid, references, manifest):
+    leave_bundle(references / "tiny" / "bundle", STUDY, [EMPTY, manifest])
+    assert "cannot be read" in likeness(grid, references)
 
 
 def test_only_what_is_of_the_present_spec_was_made(grid):

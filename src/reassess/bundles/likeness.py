@@ -7,8 +7,8 @@ differs is named, since all others follow from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reassess.core.errors import ReassessError
@@ -43,9 +43,15 @@ class Outcome:
         table = read_parquet(bundle / "manifests.parquet")
         done = table[table["status"] == "done"]
         records = zip(done["cell"].astype(str), done["manifest"], strict=True)
-        return cls(
+        outcome = cls(
             read_json(bundle / "study.json"), {cell: json.loads(text) for cell, text in records}
         )
+        list(outcome.stages())  # every entry is of the type that it should be
+        return outcome
+
+    def of_cells(self, cells: Sequence[str]) -> Outcome:
+        """What it says of some of its cells."""
+        return replace(self, cells={cell: self.cells[cell] for cell in cells})
 
     def stages(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Yield each stage with the hashes of what it made, by name, causes first."""
@@ -79,36 +85,49 @@ def likeness(grid: Grid, references: Path = REFERENCES) -> str | None:
         return None
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     try:
-        ours, reference = Outcome.of(grid.paths.bundle), Outcome.of(folder / "bundle")
+        return _line(grid, folder / "bundle", str(shown))
     except (OSError, ReassessError, *MALFORMED) as error:
         return f"not compared with {shown}: it cannot be read ({error})"
+
+
+def _line(grid: Grid, bundle: Path, shown: str) -> str:
+    """The line, if the bundle of the reference is not damaged."""
+    ours, reference = Outcome.of(grid.paths.bundle), Outcome.of(bundle)
+    numerics = reference.study["config"].get("numerics", "fast")
     if "made" not in reference.study:
         return f"not compared with {shown}: an earlier version made it, without hashes of its bases"
-    if grid.config.numerics != reference.study["config"].get("numerics", "fast"):
+    if grid.config.numerics != numerics:
         return f"not compared with {shown}: one of them is in portable numerics, the other in fast"
-    return compared(ours, reference, str(shown))
+    cells = [cell.id for cell in grid.cells.values()]
+    finished = ours.of_cells([cell for cell in cells if cell in ours.cells])
+    unfinished = [cell for cell in cells if cell not in ours.cells]
+    return compared(finished, reference, shown, unfinished)
 
 
-def compared(ours: Outcome, reference: Outcome, shown: str) -> str:
+def compared(ours: Outcome, reference: Outcome, shown: str, unfinished: Sequence[str] = ()) -> str:
     """How many cells are identical, and the first stage that is not, if any.
 
     Args:
         ours: an outcome.
         reference: what it is compared with.
         shown: the name of that.
+        unfinished: the cells that have no outcome.
     """
     both = [cell for cell in ours.cells if cell in reference.cells]
     other = [cell for cell in both if _spec(ours, cell) != _spec(reference, cell)]
-    alike = [cell for cell in both if cell not in other and _results(ours, reference, cell)]
-    line = f"{len(alike)} of {len(ours.cells)} cells identical to the reference ({shown})"
-    parts = []
+    same = [cell for cell in both if cell not in other]
+    alike = [cell for cell in same if _results(ours, reference, cell)]
+    count = len(ours.cells) + len(unfinished)
+    parts = [f"{len(alike)} of {count} cells identical to the reference ({shown})"]
+    if unfinished:
+        parts.append(f"{len(unfinished)} failed or have not run: {_named(unfinished)}")
     if absent := [cell for cell in ours.cells if cell not in reference.cells]:
         parts.append(f"{_named(absent)} not in it")
     if other:
         parts.append(f"another config: {_named(other)}")
-    elif len(alike) < len(both):
-        parts.append(_first_difference(ours, reference))
-    return "; ".join([line, *parts])
+    if len(alike) < len(same):
+        parts.append(_first_difference(ours.of_cells(same), reference))
+    return "; ".join(parts)
 
 
 def _spec(outcome: Outcome, cell: str) -> object:
@@ -149,5 +168,5 @@ def _fingerprint(outcome: Outcome) -> Fingerprint | None:
     return None
 
 
-def _named(names: list[str]) -> str:
+def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" * (len(names) > NAMED))

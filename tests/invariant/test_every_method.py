@@ -1,7 +1,9 @@
 """Every discovered method trains on the micro world, reproducibly. New files are covered too."""
 
 import shutil
+import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from reassess.core.files import read_json
 from reassess.data.pool import read_pool
 from reassess.methods import discover
 from reassess.training.engine import last_checkpoint
+from reassess.training.run import REGISTERED, TrainingRun
 from reassess.verifier import grade
 from reassess.workflow.jobs.train import training_run
 
@@ -144,6 +147,33 @@ def test_every_method_gives_equal_weights_twice_and_when_resumed(grid, tmp_path,
     assert equal(weights, resumed)
     for total in ("samples", "tokens", "flops"):
         assert its_outcome.history.totals[total] == outcome.history.totals[total]
+
+
+def test_a_resumed_training_records_the_claims_that_stood_when_it_began(grid, monkeypatch):
+    cell = cell_of(grid, "sft")
+    grid.paths.train_manifest(cell.id).unlink(missing_ok=True)
+    first, later = ({"mine": SimpleNamespace(digest=digest)} for digest in ("first", "later"))
+    with monkeypatch.context() as killed:
+        killed.setattr(grid, "claims", first)
+        killed.setattr(TrainingRun, "finish", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            steps.train(grid, cell)
+    monkeypatch.setattr(grid, "claims", later)
+    steps.train(grid, cell)
+    manifest = read_json(grid.paths.train_manifest(cell.id))
+    assert manifest["resumed"]
+    assert manifest["claims"] == {"mine": "first"}
+    grid.paths.train_manifest(cell.id).unlink()
+    steps.train(grid, cell)
+    assert read_json(grid.paths.train_manifest(cell.id))["claims"] == {"mine": "later"}
+
+
+def test_a_training_that_an_earlier_version_began_records_no_claims(grid):
+    run = training_run(grid, cell_of(grid, "sft"))
+    assert run.claims and run.registered == run.claims
+    (run.work / REGISTERED).unlink()
+    assert training_run(grid, cell_of(grid, "sft")).registered == {}
+    shutil.rmtree(run.work)
 
 
 def test_all_methods_of_a_cell_see_the_same_rows(grid):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,8 @@ from reassess.training.preprocessed import PreprocessedRows, preprocess
 from reassess.training.probe import Probe
 from reassess.training.settings import TrainedSettings
 from reassess.training.sharding import rank, wait_for_all
+
+REGISTERED = "claims.json"  # file in the work folder: the claims when it was made
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class TrainingRun:
         command: the arguments of `reassess` that start this job.
         row_draw: the seed by which the rows are drawn; None: they are the first ones.
         micro_batch: rows of a forward pass instead of the layout's own, after memory ran out.
+        claims: the digests of all claims as they stand now, by id; `registered` is what the
+            manifest records.
         checked_start: the start as it was compared with its manifest; None in the processes of a
             job of several, whose launcher compares it.
     """
@@ -127,6 +131,7 @@ class TrainingRun:
     command: Sequence[str]
     row_draw: int | None = None
     micro_batch: int | None = None
+    claims: Mapping[str, str] = field(default_factory=dict)
     checked_start: CheckedCheckpoint | None = None
     manifest: Manifest = field(init=False)
     model: Model = field(init=False)
@@ -217,8 +222,18 @@ class TrainingRun:
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / REGISTERED, dict(self.claims))
         write_text(note, mark)
         return folder
+
+    @property
+    def registered(self) -> Json:
+        """The digests of the claims as they stood when the training began, resumed or not.
+
+        There are none of a training that an earlier version began.
+        """
+        note = self.work / REGISTERED
+        return read_json(note) if note.is_file() else {}
 
     # --- what the job does around a method ---------------------------------------------------
 

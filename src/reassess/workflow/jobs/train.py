@@ -90,11 +90,12 @@ class Train(CellJob):
 
         run = training_run(self.grid, cell)
         run.micro_batch = launch.micro_batch_of_worker()
-        run.manifest.add(**self._sources(cell), claims=digests(self.grid.claims))
+        run.manifest.add(**self._sources(cell))
         run.manifest.price_at(self.grid.config.rates)
         method = self.grid.arms[cell.arm].build()
         if launch.is_worker() or view.is_inside():  # its launcher holds the lock
             run.files = enclosure.staged(run)
+            run.manifest.add(claims=run.registered)
             (launch.work if launch.is_worker() else launch.train)(run, method)
             return
         with exclusive(self.grid.paths.lock(cell.id)):
@@ -103,6 +104,7 @@ class Train(CellJob):
                 return
             check_training_inputs(self.grid, cell, run)
             enclosure.stage(run)
+            run.manifest.add(claims=run.registered)
             record = self.record(CellKey(cell.id))
             kept = (record.parent,) if record is not None else ()
             sees = enclosure.view_of(self.grid.config, run.files, kept)
@@ -200,5 +202,6 @@ def training_run(grid: Grid, cell: Cell) -> TrainingRun:
         base_layout=grid.world.layout(cell.model),
         max_new_tokens=grid.config.evaluation.max_new_tokens,
         row_draw=grid.specs.row_draw(cell),
+        claims=digests(grid.claims),
         command=("job", Train.command(), "--cell", cell.id, "--config", str(grid.source)),
     )

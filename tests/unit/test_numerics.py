@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from tiny import tiny_config
 
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
@@ -142,6 +143,47 @@ def test_fast_in_a_process_that_was_started_in_portable():
 portable = pytest.mark.skipif(
     numerics.current() != "portable", reason="this processor has not the instructions"
 )
+
+
+PLUGIN = """
+import numpy
+from reassess.methods.grpo import Grpo
+
+
+class WithNumpy(Grpo):
+    name = "with-numpy"
+    citation = "a test"
+"""
+JOB = """
+from reassess.cli.main import act
+from reassess.workflow.jobs import BuildPool
+BuildPool.run = lambda job, key: print(numerics.current())
+assert act(["job", "build-pool", "--config", {path!r}]) == 0
+"""
+RUN = """
+from reassess.workflow import run
+def stop(profile):
+    print(numerics.current())
+    raise KeyboardInterrupt
+run._find_commands = stop
+run.run(run.Path({path!r}))
+"""
+
+
+@portable
+@pytest.mark.parametrize("code", [JOB, RUN])
+def test_numerics_are_fixed_before_a_plug_in_imports_numpy(tmp_path, code):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "with_numpy.py").write_text(PLUGIN)
+    config = tiny_config(
+        tmp_path,
+        plugins=[plugins],
+        results=str(tmp_path / "results"),
+        scratch=str(tmp_path / "scratch"),
+        numerics="portable",
+    )
+    assert in_process(IMPORT + code.format(path=str(config))).splitlines()[-1] == "portable"
 
 
 @pytest.mark.slow

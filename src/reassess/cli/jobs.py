@@ -14,7 +14,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from reassess.cli.options import DEFAULT, ConfigFile
-from reassess.core import numerics
 from reassess.grid.study import Grid
 from reassess.workflow.jobs import JOBS
 from reassess.workflow.jobs.job import AnyJob
@@ -40,9 +39,7 @@ def _action(job: type[AnyJob]) -> Callable[..., None]:
     """Return a function whose signature typer reads as the options of a job's command."""
 
     def action(config: Path | None = None, **options: object) -> None:
-        grid = None if config is None else Grid.load(config)
-        if grid is not None:
-            numerics.fix(grid.config.numerics)
+        grid = None if config is None else Grid.load_to_compute(config)
         job(grid).perform(job.key(**options))
 
     parameters = [_parameter(job, field) for field in fields(job.key)]

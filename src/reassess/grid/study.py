@@ -10,6 +10,7 @@ from pathlib import Path
 from reassess.config.claims import Claims, read_claims
 from reassess.config.load import load_config
 from reassess.config.schema import Config, Study
+from reassess.core import numerics
 from reassess.core.errors import ReassessError, unknown
 from reassess.grid.benchmarks import Benchmark, benchmarks_of
 from reassess.grid.cells import Base, Cell, replicate_of
@@ -67,6 +68,20 @@ class Grid:
     def load(cls, path: Path | str) -> Grid:
         """Read and resolve a config file."""
         return cls(load_config(Path(path)), Path(path))
+
+    @classmethod
+    def load_to_compute(cls, path: Path | str) -> Grid:
+        """Read and resolve a config file, in a process that is to compute in its numerics.
+
+        They are fixed before methods are discovered: plug-ins may import numpy or torch, which
+        choose their kernels when they are loaded.
+
+        Raises:
+            ReassessError: the config is wrong, or its numerics are not to be had in this process.
+        """
+        config = load_config(Path(path))
+        numerics.fix(config.numerics)
+        return cls(config, Path(path))
 
     @cached_property
     def study_cells(self) -> dict[str, list[Cell]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from reassess.bundles.likeness import likeness
-from reassess.core import lifetime, numerics
+from reassess.core import lifetime
 from reassess.core.errors import ReassessError, unknown
 from reassess.core.project import ROOT
 from reassess.grid.state import state_of
@@ -54,10 +54,9 @@ def run(
             in progress.
     """
     try:
-        grid = Grid.load(config)
         folder = find_profile(profile)
-        if is_local(folder):  # a job elsewhere fixes its own
-            numerics.fix(grid.config.numerics)
+        # A job elsewhere fixes its own numerics.
+        grid = Grid.load_to_compute(config) if is_local(folder) else Grid.load(config)
         _find_commands(profile)
         with only_run(grid) as lock, ending_on_signals(is_local(folder)) as end:
             _remove_stale_locks(grid)

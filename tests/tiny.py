@@ -2,6 +2,7 @@
 
 import yaml
 
+from reassess.core import numerics
 from reassess.core.project import ROOT
 from reassess.grid.study import Grid
 from reassess.methods import discover
@@ -44,6 +45,7 @@ def tiny_config(
     config = {
         "extends": str(ROOT / "config.yaml"),
         "grid": "tiny",
+        "numerics": numerics.current(),  # `fast` on a processor that has no other
         "plugins": [str(path) for path in plugins],
         "world": {
             "pool_rows": 24,

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from tiny import tiny_config
+from tiny import tiny_config, tiny_grid
 
 from reassess.bundles.collect import study_of
 from reassess.bundles.merge import study_of_both
@@ -17,9 +17,12 @@ from reassess.config.defaults import DEFAULT
 from reassess.core import numerics
 from reassess.core.errors import ReassessError
 from reassess.core.fingerprint import differing, fingerprint, hash_of
+from reassess.core.manifest import Manifest
 from reassess.grid.checks import check_numerics
 from reassess.grid.study import Grid
 from reassess.training.layout import Layout
+from reassess.workflow.jobs import BuildPool
+from reassess.workflow.jobs.job import NoKey
 from reassess.worlds.micro.config import MicroConfig
 
 FLAGS = "fpu sse2 avx avx2 bmi1 bmi2 f16c fma movbe"
@@ -143,6 +146,19 @@ def test_fast_in_a_process_that_was_started_in_portable():
 portable = pytest.mark.skipif(
     numerics.current() != "portable", reason="this processor has not the instructions"
 )
+
+
+def test_nothing_of_portable_is_made_in_another_mode(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    grid = tiny_grid(tmp_path / "here", numerics="portable")
+    manifest = Manifest("train", {"numerics": "portable"}, "hash")
+    monkeypatch.setattr(numerics, "current", lambda: "fast")
+    with pytest.raises(ReassessError, match=r"portable.*computes in `fast`.*numerics.fix"):
+        BuildPool(grid).perform(NoKey())
+    assert not grid.paths.results.exists()
+    with pytest.raises(ReassessError, match=r"portable.*computes in `fast`"):
+        manifest.close()
+    assert Manifest("train", {}, "hash").close()["numerics"]["mode"] == "fast"
 
 
 PLUGIN = """

@@ -149,7 +149,12 @@ class Manifest:
         self._rates = rates
 
     def close(self) -> Json:
-        """The complete manifest; energy and price are in it where they are known."""
+        """The complete manifest; energy and price are in it where they are known.
+
+        Raises:
+            ReassessError: the spec is of `portable` numerics, and this process in others.
+        """
+        numerics.require(self._content["spec"].get("numerics"))
         seconds = round(time.monotonic() - self._started, 3)
         return {
             **self._content,

@@ -91,6 +91,22 @@ def current() -> Mode:
     return _fixed[0] if _fixed else "fast"
 
 
+def require(mode: object) -> None:
+    """Check that this process computes as it is to be recorded.
+
+    A process in `portable` may make what is of `fast`, which promises nothing.
+
+    Raises:
+        ReassessError: the mode is `portable`, and this process is in another.
+    """
+    if mode == "portable" and current() != "portable":
+        raise ReassessError(
+            "numerics: portable: this process computes in `fast`; start the job by `reassess job "
+            '...`, or call reassess.core.numerics.fix("portable") before numpy or torch is '
+            f"imported, or {REMEDY}"
+        )
+
+
 def spec(mode: Mode) -> dict[str, str]:
     """What a mode adds to the specs of what is computed in it."""
     return {} if mode == "fast" else {"numerics": mode}

@@ -14,6 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+from reassess.core import numerics
 from reassess.core.errors import ReassessError
 from reassess.core.files import Json
 from reassess.grid.cells import Cell
@@ -129,7 +130,13 @@ class Job(ABC, Generic[KeyT]):
         """Do the job."""
 
     def perform(self, key: KeyT) -> None:
-        """Do the job, and keep the record of what it was made from and what it made."""
+        """Do the job, and keep the record of what it was made from and what it made.
+
+        Raises:
+            ReassessError: this process does not compute in the numerics of the grid.
+        """
+        if self._grid is not None:
+            numerics.require(self._grid.config.numerics)
         started, path = time.time(), self.record(key)
         if path is None or RECORDING in os.environ:
             self.run(key)

@@ -477,7 +477,70 @@ def test_in_portable_numerics_every_method_gives_the_same_weights(trained):
         with_fingerprint(manifest, "portable")
     assert "other weights" in compared(bundle, stored, again).differences[0]
     stored["train"]["resumed"] = True
+    assert "other weights" in compared(bundle, stored, again).differences[0]
+    stored["train"]["micro_batch_halved"] = True
     assert compared(bundle, stored, again).differences == []
+
+
+def test_a_fingerprint_of_the_cpu_says_nothing_of_accelerators(trained):
+    bundle, stored, again = trained
+    again.trained["weights_hash"] = "v" * 20
+    stored["train"]["hardware"]["accelerators"] = ["A100"]
+    again.trained["hardware"] |= {"accelerators": ["H200"], "processor": "q"}
+    for manifest in (stored["train"], again.trained):
+        with_fingerprint(manifest)
+    report = compared(bundle, stored, again)
+    assert report.differences == []
+    assert "accelerators was ['A100'], is ['H200']" in report.notes[0]
+    assert not any("processor" in note for note in report.notes)
+    for manifest in (stored["train"], again.trained):
+        with_fingerprint(manifest, "portable")  # no job of it uses them
+    assert "other weights" in compared(bundle, stored, again).differences[0]
+
+
+def untrained(trained):
+    """The same cell as one that trains nothing: its evaluation's manifest states its weights."""
+    bundle, stored, again = trained
+    manifest = {**stored["train"], "spec": {}}
+    with_fingerprint(manifest)
+    now = json.loads(json.dumps(manifest))
+    predictions = again.predictions.assign(completion="Answer: 1")
+    answers = predictions.rename(columns={"id": "item"})
+    again = Repetition({}, again.history.iloc[:0], predictions.copy(), now)
+    return bundle, {"train": {}, "evaluate": manifest}, again, answers
+
+
+def compared_untrained(bundle, stored, again, answers):
+    report = VerifyReport()
+    compare_cell(report, bundle, CELL, stored, again, answers)
+    return report
+
+
+def test_a_cell_that_trains_nothing_has_the_same_weights_and_completions(trained):
+    bundle, stored, again, answers = untrained(trained)
+    report = compared_untrained(bundle, stored, again, answers)
+    assert report.differences == [] and "the same weights, bit by bit" in report.notes[0]
+    again.predictions.loc[again.predictions.index[0], "completion"] = "Answer: 2"
+    found = compared_untrained(bundle, stored, again, answers)
+    assert "completion 'Answer: 1' stored, 'Answer: 2' now" in only(found)
+    again.evaluated["weights_hash"] = "v" * 20
+    found = compared_untrained(bundle, stored, again, answers)
+    assert only(found) == f"{CELL}: other weights (wwwwwwwwwwww stored, vvvvvvvvvvvv now)"
+
+
+def test_a_cell_that_trains_nothing_is_held_to_the_interval_elsewhere(trained):
+    bundle, stored, again, answers = untrained(trained)
+    again.predictions["completion"] = "Answer: 2"
+    again.evaluated["weights_hash"] = "v" * 20
+    with_fingerprint(again.evaluated, exp="1" * 12)
+    report = compared_untrained(bundle, stored, again, answers)
+    assert report.differences == []
+    assert any("compute differently here: exp" in note for note in report.notes)
+    with_fingerprint(again.evaluated)
+    again.evaluated["spec_hash"] = "t"
+    report = compared_untrained(bundle, stored, again, answers)
+    assert report.differences == []
+    assert any("its spec is another one" in note for note in report.notes)
 
 
 def test_another_spec_names_what_changed(trained):

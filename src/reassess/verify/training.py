@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 
@@ -26,8 +26,10 @@ from reassess.core.project import ROOT
 from reassess.grid.foreign import load_foreign
 from reassess.verify.report import VerifyReport
 
-# Of a manifest without fingerprint, what can change weights; the first did not state the kernels.
-HARDWARE = ("machine", "processor", "kernels", "accelerators")
+# Of a manifest, what can change weights; the first did not state the kernels. A fingerprint stands
+# for those of a CPU, and says nothing of accelerators.
+OF_CPU = ("machine", "processor", "kernels")
+HARDWARE = (*OF_CPU, "accelerators")
 SOFTWARE = ("torch", "transformers", "trl", "numpy", "accelerate", "peft")
 # Of a training manifest: what cell and data decide, and what follows from the weights too.
 ALWAYS = ("rows", "rows_hash", "row_ids_hash", "updates", "order_seed", "sampling_seed")
@@ -43,9 +45,10 @@ def verify_train(
     """Train and score cells again, from nothing, and compare the outcome with the bundle.
 
     Where both compute alike, by their fingerprints, SFT must give the same weights, and in
-    `portable` numerics every method must. Where weights are the same, so are history, totals and
-    completions. Anything else must score inside the 95 % interval of the difference (paired by
-    item, all intervals together: Bonferroni over benchmarks).
+    `portable` numerics every method must, and resumed runs too. Where weights are the same, so are
+    history, totals and completions. Cells that train nothing have the weights of their base, and
+    where they are evaluated alike the same completions. Anything else must score inside the 95 %
+    interval of the difference (paired by item, all intervals together: Bonferroni over benchmarks).
 
     Args:
         path: the bundle.
@@ -92,11 +95,13 @@ class Repetition:
         trained: its training manifest; empty if it trains nothing.
         history: its history; no rows if it trains nothing.
         predictions: its scored answers.
+        evaluated: the manifest of its evaluation.
     """
 
     trained: Json
     history: pd.DataFrame
     predictions: pd.DataFrame
+    evaluated: Json = field(default_factory=dict)
 
 
 def _completions(path: Path, cells: list[str]) -> dict[str, pd.DataFrame]:
@@ -162,10 +167,11 @@ class TrainedAgain:
         grid = self._grids[self._grid_of(cell)]
         where = grid.paths.cell(grid.cell(cell).id)
         predictions = read_parquet(where / "predictions.parquet")
+        evaluated = read_json(where / "scores.json")["manifest"]
         if not (where / "train.json").is_file():
-            return Repetition({}, self._bundle.history.iloc[:0], predictions)
+            return Repetition({}, self._bundle.history.iloc[:0], predictions, evaluated)
         history = read_parquet(where / "history.parquet")
-        return Repetition(read_json(where / "train.json"), history, predictions)
+        return Repetition(read_json(where / "train.json"), history, predictions, evaluated)
 
 
 def _run(config: Path, files: list[Path]) -> None:
@@ -198,26 +204,28 @@ def compare_cell(
         answers: the cell's answers in the bundle; none: their texts are not compared.
     """
     then, now = stored["train"], again.trained
-    if then and then["spec_hash"] != now["spec_hash"]:
+    if not then:
+        _compare_untrained(report, cell, stored["evaluate"], again, answers)
+        _compare_scores(report, bundle, cell, again)
+        return
+    if then["spec_hash"] != now["spec_hash"]:
         changed = ", ".join(_changed(then["spec"], now["spec"]))
         report.differences.append(f"{cell}: its spec is another one in this version ({changed})")
         return
-    surroundings = list(_other_machine(then, now)) if then else []
+    surroundings = list(_other_machine(then, now))
     report.notes += [f"{cell}: {difference}" for difference in surroundings]
     report.add(_other_fields(cell, then, now, ALWAYS))
-    same = bool(then) and then["weights_hash"] == now["weights_hash"]
-    exact = then and _is_repeatable(then) and not then.get("resumed")
-    if exact and not surroundings and not same:
-        before, after = then["weights_hash"][:12], now["weights_hash"][:12]
-        report.differences.append(f"{cell}: other weights ({before} stored, {after} now)")
+    same = then["weights_hash"] == now["weights_hash"]
+    if _is_repeatable(then, now) and not surroundings and not same:
+        report.differences.append(_other_weights(cell, then, now))
         report.add(_trajectory(cell, bundle.history, again.history))
         return
     if same:
-        report.notes.append(f"{cell}: the same weights, bit by bit ({now['weights_hash'][:12]})")
+        report.notes.append(_same_weights(cell, now))
         report.add(_other_fields(cell, then, now, WITH_WEIGHTS))
         report.add(_trajectory(cell, bundle.history, again.history))
         report.add(_other_texts(cell, answers, again.predictions))
-    elif then:
+    else:
         report.notes.append(
             f"{cell}: other weights, which its method or this machine allows: of what follows from "
             "them only the scores are compared, not its history or its completions"
@@ -225,10 +233,53 @@ def compare_cell(
     _compare_scores(report, bundle, cell, again)
 
 
-def _is_repeatable(then: Json) -> bool:
-    """Whether a training gives the same weights again, where everything computes alike."""
-    portable = bool(then.get("numerics", {}).get("mode") == "portable")
-    return portable or then.get("kind", "sft") == "sft"
+def _compare_untrained(
+    report: VerifyReport, cell: str, then: Json, again: Repetition, answers: pd.DataFrame | None
+) -> None:
+    """Compare the weights of a cell that trains nothing, and if they are the same what they answer.
+
+    Both are those of its base, and due where its evaluation computes alike.
+    """
+    now = again.evaluated
+    if not ({"weights_hash", "hardware"} <= {*then} and "weights_hash" in now):
+        return  # an early manifest
+    surroundings = list(_other_machine(then, now))
+    if then.get("spec_hash") != now.get("spec_hash"):
+        changed = ", ".join(_changed(then.get("spec", {}), now.get("spec", {})))
+        surroundings.append(f"its spec is another one in this version ({changed})")
+    report.notes += [f"{cell}: {difference}" for difference in surroundings]
+    if then["weights_hash"] == now["weights_hash"]:
+        report.notes.append(_same_weights(cell, now))
+        if not surroundings:
+            report.add(_other_texts(cell, answers, again.predictions))
+    elif not surroundings:
+        report.differences.append(_other_weights(cell, then, now))
+
+
+def _same_weights(cell: str, now: Json) -> str:
+    return f"{cell}: the same weights, bit by bit ({now['weights_hash'][:12]})"
+
+
+def _other_weights(cell: str, then: Json, now: Json) -> str:
+    before, after = then["weights_hash"][:12], now["weights_hash"][:12]
+    return f"{cell}: other weights ({before} stored, {after} now)"
+
+
+def _is_repeatable(then: Json, now: Json) -> bool:
+    """Whether a training gives the same weights again, where everything computes alike.
+
+    A resumed one does in `portable` numerics, whatever its method. None does whose micro-batches
+    were halved on the way.
+    """
+    if then.get("micro_batch_halved") or now.get("micro_batch_halved"):
+        return False
+    if _is_portable(then):
+        return True
+    return then.get("kind", "sft") == "sft" and not then.get("resumed")
+
+
+def _is_portable(manifest: Json) -> bool:
+    return bool(manifest.get("numerics", {}).get("mode") == "portable")
 
 
 def _other_fields(cell: str, then: Json, now: Json, names: Iterable[str]) -> Iterator[str]:
@@ -264,12 +315,14 @@ def _other_machine(then: Json, now: Json) -> Iterator[str]:
     """Yield how the machine or its software differs from the one of a manifest."""
     consequence = "weights cannot be expected to be identical"
     operations = _other_operations(then, now)
-    if operations is None:  # an older manifest, or another kind of fingerprint
-        for name in HARDWARE:
-            before, after = then["hardware"].get(name), now.get("hardware", {}).get(name)
-            if before != after and name in then["hardware"]:
-                yield f"another kind of machine: {name} was {before}, is {after}; {consequence}"
-    elif operations:
+    known = () if operations is None else OF_CPU  # None: an older manifest, or another fingerprint
+    if _is_portable(then) and _is_portable(now):
+        known = (*known, "accelerators")  # no job uses them
+    for name in HARDWARE:
+        before, after = then["hardware"].get(name), now.get("hardware", {}).get(name)
+        if before != after and name in then["hardware"] and name not in known:
+            yield f"another kind of machine: {name} was {before}, is {after}; {consequence}"
+    if operations:
         named = ", ".join(operations[:NAMED]) + (" ..." if len(operations) > NAMED else "")
         yield f"{len(operations)} operations compute differently here: {named}; {consequence}"
     for name, before in then["versions"].items():

@@ -184,6 +184,14 @@ def test_a_picture_of_any_size_and_mode_has_marks_and_is_its_own_copy(height, wi
         assert marks == EVEN_PICTURE
 
 
+def test_a_picture_of_16_bits_is_a_copy_of_the_same_in_8():
+    eight = np.asarray(KINDS["clouds"](7).convert("L"))
+    sixteen = eight.astype(np.uint16) * 257
+    marks = marks_of(encoded(Image.fromarray(sixteen), format="PNG"))
+    assert marks.views
+    assert marks == marks_of(encoded(Image.fromarray(eight), format="PNG"))
+
+
 def test_likeness_is_symmetric_enough_and_of_its_range(tested):
     one, other = (marks_of(encode(picture)).thumbnails()[1] for picture in tested[:2])
     assert likeness_of(one, one) == (1.0, 1.0)

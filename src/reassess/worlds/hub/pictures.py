@@ -118,9 +118,18 @@ def _grey(encoded: bytes) -> Picture:
     """A grey picture of about `LONGEST` pixels, on white where it is transparent."""
     with open_image(encoded) as image:
         image.draft("L", (LONGEST, LONGEST))  # decodes a large JPEG at a fraction of its size
-        grey = _opaque(image).convert("L")
+        grey = _opaque(_of_bytes(image)).convert("L")
     factor = max(grey.size) // LONGEST
     return grey.reduce(factor) if factor > 1 else grey
+
+
+def _of_bytes(image: Picture) -> Picture:
+    """The picture, of 16 bits the upper byte: PIL's own conversion makes all above 255 white."""
+    from PIL import Image
+
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def _opaque(image: Picture) -> Picture:

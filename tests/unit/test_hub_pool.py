@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 from stand_ins import MODEL, ONE_TEACHER, encoded, stand_in_grid
 
+from reassess.bench.planted.questions import item_of
 from reassess.core.errors import ReassessError
 from reassess.core.files import read_json
 from reassess.data.pool import read_pool
 from reassess.verifier.golds import DOES_NOT_VERIFY, WRONG_VERIFIES
 from reassess.worlds.hub.items import HubItem
+from reassess.worlds.hub.pool import PoolReport, _without_repetitions
 from reassess.worlds.hub.screen import SAME_PICTURE
 from reassess.worlds.hub.testing.data_sets import find_example, write_data_set
 from reassess.worlds.hub.testing.drawing import png
@@ -95,6 +97,29 @@ def test_rows_that_cannot_be_used_are_dropped_and_listed(stand_in, tmp_path):
     scored = read_pool(grid.paths.pool("math500"), HubItem)
     assert [item.id[-1] for item in scored] == list("034567")
     assert len(read_pool(grid.paths.pool("train"), HubItem)) == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "repeated"),
+    [
+        ({}, True),
+        ({"image": b"other bytes"}, True),
+        ({"image": b"other bytes", "answer": "45"}, False),
+        ({"answer": "45"}, True),
+        ({"image": None, "image_hash": "", "answer": "45"}, False),
+        ({"question": "find X."}, True),
+        ({"question": "Find y."}, False),
+        ({"image_hash": "b" * 64}, True),
+        ({"image": b"other bytes", "image_hash": "b" * 64}, False),
+    ],
+)
+def test_a_row_repeats_what_another_shows_or_the_answer_to_a_like_picture(changes, repeated):
+    first = replace(item_of("geo-1", "Find x.", "60"), image=b"bytes", image_hash="a" * 64)
+    second = replace(first, id="geo-2", **changes)
+    report = PoolReport()
+    kept = _without_repetitions([first, second], report)
+    assert kept == ([first] if repeated else [first, second])
+    assert report.dropped == ({"geo": {"it repeats an earlier row": 1}} if repeated else {})
 
 
 def test_too_few_rows_are_reported_before_anything_is_trained(stand_in, tmp_path):

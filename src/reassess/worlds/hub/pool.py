@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -297,14 +298,22 @@ def _short(
 
 
 def _without_repetitions(items: Iterable[HubItem], report: PoolReport) -> list[HubItem]:
-    """The items without those that repeat question and image of an earlier one."""
-    seen: set[tuple[str, str]] = set()
+    """The items without those that repeat an earlier one: what is shown, or the answer to its like.
+
+    Small figures that differ in a label only may have one hash: then the answers tell them apart.
+    """
+    seen: set[tuple[str, ...]] = set()
     kept = []
     for item in items:
-        key = (item.question.casefold(), item.image_hash)
-        if key in seen:
+        question = item.question.casefold()
+        shown = "" if item.image is None else hashlib.sha256(item.image).hexdigest()
+        keys = {
+            ("shown", question, shown),
+            ("alike", question, item.image_hash, item.answer_text().casefold()),
+        }
+        if keys & seen:
             report.drop_kept(item.id.rpartition("-")[0], "it repeats an earlier row", item.id)
         else:
-            seen.add(key)
             kept.append(item)
+        seen |= keys
     return kept

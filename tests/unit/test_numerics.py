@@ -276,6 +276,17 @@ def test_gpus_and_vllm_are_refused_in_portable():
         check_numerics(small_config(numerics="fast"), source, [layout])
 
 
+def test_what_portable_promises_nothing_for_is_refused():
+    config, source = small_config(), Path("some.yaml")
+    for layout, named in (
+        (Layout(precision="bfloat16"), r"execution.precision is 'bfloat16'.*`precision: float32`"),
+        (Layout(processes=2), r"models\.\*\.gpus: 2.*`gpus: 0`"),
+    ):
+        with pytest.raises(ReassessError, match=rf"some.yaml: numerics: .*{named}.*fast"):
+            check_numerics(config, source, [layout])
+        check_numerics(small_config(numerics="fast"), source, [layout])
+
+
 def test_bundles_of_both_modes_do_not_merge():
     ours, fast = (study_of(Grid(small_config(numerics=mode)), {}) for mode in ("portable", "fast"))
     assert study_of_both(deepcopy(ours), deepcopy(ours))["config"]["numerics"] == "portable"

@@ -90,10 +90,10 @@ def check_splits(splits: Sequence[str], source: Path) -> None:
 
 
 def check_numerics(config: Config, source: Path, layouts: Iterable[Layout]) -> None:
-    """Check that every job computes where `portable` holds: on a CPU, by torch.
+    """Check that every job computes where `portable` holds: on a CPU, by torch, in one process.
 
     Raises:
-        ReassessError: a layout uses a GPU or vLLM.
+        ReassessError: a layout uses a GPU, vLLM, bfloat16 or several processes.
     """
     if config.numerics == "fast":
         return
@@ -102,6 +102,18 @@ def check_numerics(config: Config, source: Path, layouts: Iterable[Layout]) -> N
             if value in ("cuda", "vllm"):
                 problem = f"`portable` holds on CPUs only, and execution.{key} is {value!r}"
                 raise _error(source, "numerics", f"{problem}; write `numerics: fast`")
+        if layout.precision != "float32":
+            problem = (
+                "`portable` holds in float32 only, and execution.precision is "
+                f"{layout.precision!r}; write `precision: float32` there, or `numerics: fast`"
+            )
+            raise _error(source, "numerics", problem)
+        if layout.processes > 1:
+            problem = (
+                "`portable` holds in one process only, and a model has "
+                f"models.*.gpus: {layout.processes}; write `gpus: 0` there, or `numerics: fast`"
+            )
+            raise _error(source, "numerics", problem)
 
 
 def _check_study(config: Config, source: Path, name: str, study: Study) -> None:

@@ -280,6 +280,32 @@ def test_what_is_said_decides_not_how_it_is_written(one, other, same):
     assert (tokens_of(one) == tokens_of(other)) is same
 
 
+SPACELESS = {
+    "Chinese": "如图所示,点D在边BC上,且AD平分角BAC,已知AB等于六厘米,线段DC的长度究竟是多少厘米",
+    "Japanese": "次の図において、辺BC上に点Dがあり、ADは角BACの二等分線である。DCの長さを求めよ",
+    "Korean": "다음그림에서점디는변비씨위에있고에이디는각비에이씨의이등분선이다길이를구하시오",
+    "Thai": "ในรูปสามเหลี่ยมเอบีซีจุดดีอยู่บนด้านบีซีและเส้นเอดีแบ่งครึ่งมุมบีเอซี",
+}
+
+
+@pytest.mark.parametrize("script", SPACELESS)
+def test_questions_without_spaces_are_compared_letter_by_letter(script):
+    text = SPACELESS[script]
+    questions = Questions([item_of("b", text, "5", picture=1)], 13)
+    assert questions.copied(item_of("t", text, "5", picture=2)) == (0, SAME_QUESTION)
+    assert questions.copied(item_of("t", text[-2:], "5", picture=2)) is None
+    longer = item_of("t", f"Please answer: {text} Thank you.", "6", picture=2)
+    assert questions.copied(longer) == (0, SAME_WORDS)
+    short = Questions([item_of("b", text[-9:], "5", picture=1)], 13)
+    assert short.copied(item_of("t", f"Look: {text}", "5", picture=2)) == (0, SAME_QUESTION)
+
+
+def test_words_with_spaces_and_numbers_stay_whole():
+    assert tokens_of("AB的长是12.5厘米。") == ("ab", "的", "长", "是", "12.5", "厘", "米")
+    assert tokens_of("Größe été 3 ยาว ๑๒") == ("grösse", "été", "3", "ย", "า", "ว", "๑๒")
+    assert runs_of("the 角 abc, 2 cm", 3) == {"the 角 abc", "角 abc 2", "abc 2 cm"}
+
+
 def test_the_same_words_with_other_options_are_another_question():
     base = item_of("b", "Which of these numbers is prime?", "")
     options = [json.dumps(["4", "7"]), json.dumps(["7", "4"]), json.dumps(["9", "11"])]

@@ -17,21 +17,34 @@ WHOLE = 8  # tokens of a benchmark's question that is looked for inside longer o
 TEMPLATE = 64  # items that share a run of words, above which it is a template of the benchmark
 
 _GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # of thousands
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s]|_")
-_SILENT = set(".,;:?!\"'`$…“”‘’")  # nothing else is asked for their sake
-_WORD = re.compile(r"\w+")
+# Letters of scripts that leave no spaces between words, or, as Hangul, none inside long ones: each
+# is a token. Thai, jamo, kana, Han with its marks, syllables, half-width forms.
+_SPACELESS = (
+    r"\u0e01-\u0e3a\u0e40-\u0e4e\u1100-\u11ff\u3005-\u3007\u3041-\u30fa\u30fc-\u318e\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7fb\uf900-\ufaff\uff66-\uffdc"
+    r"\U00020000-\U0003ffff"
+)
+_TOKEN = re.compile(rf"\d+(?:\.\d+)?|[{_SPACELESS}]|[^\W\d_{_SPACELESS}]+|[^\w\s]|_")
+_SILENT = set(".,;:?!\"'`$…“”‘’。、")  # nothing else is asked for their sake
+_WORD = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+")
 
 Tokens = tuple[str, ...]
 
 
 def tokens_of(text: str) -> Tokens:
-    """Words, numbers and operators of a text, lower case, without punctuation."""
+    """Words, numbers and operators of a text, lower case, without punctuation.
+
+    Of scripts without spaces between words, a letter counts as a word.
+    """
     plain = _GROUP.sub("", unicodedata.normalize("NFKC", text).casefold())
     return tuple(token for token in _TOKEN.findall(plain) if token not in _SILENT)
 
 
 def runs_of(text: str, size: int) -> set[str]:
-    """The runs of `size` words of a text, lower case, without punctuation."""
+    """The runs of `size` words of a text, lower case, without punctuation.
+
+    Of scripts without spaces between words, a letter counts as a word.
+    """
     words = _WORD.findall(text.casefold())
     return {" ".join(words[start : start + size]) for start in range(len(words) - size + 1)}
 

@@ -70,8 +70,8 @@ class Components:
         return power_factor(level) * self.half_width(models, runs, items, level)
 
 
-# The medians of the differences that the claims are about, in the reference run of 2026-11-30, whose
-# runs have bases and rows of their own (docs/claims.md).
+# The medians of the differences that the claims are about, in the reference run of 2026-11-30, of
+# which each run has a base and rows of its own (docs/claims.md).
 ASSUMED = Components(runs=0.074, items=0.23, both=0.47, source="assumed")
 TARGET = 0.025  # an effect worth seeing where none is known; ours
 

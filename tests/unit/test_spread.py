@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import pearsonr
+from scipy.stats import t
 
 from reassess.analysis.spread import spread_ratio
 from reassess.analysis.statistics import Run
 from reassess.core.errors import ReassessError
 
 
-def constant(values, items=10_000):
+ITEMS = 10_000
+
+
+def constant(values, items=ITEMS):
     return np.tile(np.asarray(values, dtype=float)[:, None], items)
 
 
@@ -22,14 +25,16 @@ def runs_of(count, models=1):
 @given(st.integers(0, 10_000), st.integers(4, 10))
 @settings(max_examples=40, deadline=None)
 def test_its_p_value_is_that_of_pitman_and_morgan(seed, count):
-    """Two variances are equal if sum and difference are uncorrelated."""
+    """Two variances are equal if sum and difference are uncorrelated; to each the grain is added."""
     generator = np.random.default_rng(seed)
     first = generator.normal(0.5, 0.02, count)
     second = 0.5 * first + generator.normal(0.2, 0.03, count)
     estimate = spread_ratio(constant(first), constant(second), runs_of(count))
-    assert estimate.value == pytest.approx(first.std(ddof=1) / second.std(ddof=1), rel=1e-5)
-    expected = pearsonr(first + second, first - second).pvalue
-    assert estimate.p_value(1.0) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    (one, both), (_, other) = np.cov(first, second) + np.eye(2) / 12 / ITEMS**2
+    assert estimate.value == pytest.approx((one / other) ** 0.5)
+    related = (one - other) / ((one + other) ** 2 - 4 * both**2) ** 0.5
+    ratio = related * ((count - 2) / (1 - related**2)) ** 0.5
+    assert estimate.p_value(1.0) == pytest.approx(2 * t.sf(abs(ratio), count - 2), rel=1e-4)
 
 
 def test_models_are_centred_on_their_own_means():

@@ -10,7 +10,6 @@ from reassess.analysis.spread import spread_ratio
 from reassess.analysis.statistics import Run
 from reassess.core.errors import ReassessError
 
-
 ITEMS = 10_000
 
 

@@ -12,7 +12,8 @@ from reassess.analysis.intervals import Part, power_factor
 from reassess.analysis.planned import Plan
 from reassess.analysis.power import ASSUMED, as_table, components, prospects
 from reassess.analysis.spread import SpreadRatio
-from reassess.analysis.statistics import DIFFERENCE, Run, mean_estimate
+from reassess.analysis.statistics import DIFFERENCE, mean_estimate
+from reassess.analysis.strata import Run
 from reassess.cli import main
 
 
@@ -41,6 +42,13 @@ def test_components_foresee_other_designs():
     foreseen = np.median([one.half_width(2, 8, 1600) for one in small])
     there = np.median([simulated(generator, 2, 8, 1600).half_width for _ in range(40)])
     assert foreseen == pytest.approx(there, rel=0.15)
+
+
+def test_what_items_alone_bring_is_that_of_these_runs():
+    one = simulated(np.random.default_rng(8), 2, 5, 800)
+    found = components(one).of_items(2, 5, 800)
+    assert found == pytest.approx(one.items_alone.half_width(), rel=0.01)
+    assert found < components(one).half_width(2, 5, 800)
 
 
 def test_more_runs_and_items_see_more_and_one_run_nothing():

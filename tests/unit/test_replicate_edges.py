@@ -19,7 +19,8 @@ from reassess.analysis.deception import reward_change
 from reassess.analysis.select import accuracy, difference, pairs
 from reassess.analysis.shares import share, share_difference
 from reassess.analysis.spread import spread_ratio
-from reassess.analysis.statistics import Run, mean_estimate
+from reassess.analysis.statistics import mean_estimate
+from reassess.analysis.strata import Run
 from reassess.config.claims import claim_of, read_claims
 from reassess.core.errors import ReassessError
 from reassess.core.project import ROOT

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import t
 
 from reassess.analysis.spread import spread_ratio
-from reassess.analysis.statistics import Run
+from reassess.analysis.strata import Run
 from reassess.core.errors import ReassessError
 
 ITEMS = 10_000

@@ -11,11 +11,11 @@ from scipy.stats import f_oneway, t, ttest_1samp
 from reassess.analysis.statistics import (
     DIFFERENCE,
     POPULATION_MODELS,
-    Run,
     mean_estimate,
     paired_difference,
     population_estimate,
 )
+from reassess.analysis.strata import Run
 from reassess.core.errors import ReassessError
 
 matrices = st.tuples(st.integers(1, 4), st.integers(2, 30), st.integers(0, 2**31)).map(

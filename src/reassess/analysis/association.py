@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from reassess.analysis.intervals import LEVEL, Estimate, Part
-from reassess.analysis.statistics import Matrix
+from reassess.analysis.strata import Matrix
 
 PERMUTATIONS = 4999
 SEED = 20251214  # of the permutations: the same bundle gives the same p

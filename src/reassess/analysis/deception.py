@@ -20,7 +20,8 @@ import pandas as pd
 from reassess.analysis.bundle import Bundle
 from reassess.analysis.intervals import LEVEL, Estimate, Part
 from reassess.analysis.select import pick, refuse
-from reassess.analysis.statistics import Matrix, MeanEstimate, paired_difference
+from reassess.analysis.statistics import MeanEstimate, paired_difference
+from reassess.analysis.strata import Matrix
 from reassess.config.claims import Side, Thresholds
 from reassess.core.errors import ReassessError
 from reassess.grid.cells import Cell

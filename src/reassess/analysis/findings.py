@@ -48,16 +48,17 @@ def accuracy_table(bundle: Bundle) -> str:
         base = accuracy(bundle, method=bundle.standing_for("base"), **of)
         levels = [base, *(accuracy(bundle, method=arm, **at, **of) for arm in arms)]
         low, high = ahead.interval()
+        shown = shown_interval({"value": ahead.value, "low": low, "high": high}, "points")
         rows.append(
             [
                 f"{name} ({terms['tier']})",
                 *(level.in_percent() if level else "" for level in levels),
-                f"{100 * ahead.value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
+                shown,
             ]
         )
     if not rows:
         raise ReassessError("the bundle has no model with scores of SFT and GRPO at one size")
-    head = [f"held-out accuracy, %; {size} rows", "base", "SFT", "GRPO", "SFT − GRPO, points"]
+    head = [f"held-out accuracy, %; {size} rows", "base", "SFT", "GRPO", "SFT − GRPO"]
     return _table(head, rows)
 
 

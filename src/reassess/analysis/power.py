@@ -24,7 +24,9 @@ from reassess.config.claims import Claim, Claims
 from reassess.core.text import text_table
 
 MOST_RUNS, MOST_ITEMS = 100, 100_000  # of a model, of a benchmark: what would settle a claim
-HEADER = ("claim", "models", "runs", "items", "half-width", "detectable", "settled by")
+HEADER = (
+    "claim", "models", "runs", "items", "items alone", "half-width", "detectable", "settled by",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Components:
         of_runs, of_items = stdtrit(freedom, (1 + level) / 2), ndtri((1 + level) / 2)
         return math.hypot(of_runs * math.sqrt(between), of_items * self.items / math.sqrt(items))
 
+    def of_items(self, models: int, runs: int, items: int) -> float:
+        """Half the 95 % interval of a difference for these very runs: what more items make less."""
+        deviation = math.hypot(self.items, self.both / math.sqrt(models * runs))
+        return float(ndtri((1 + LEVEL) / 2)) * deviation / math.sqrt(items)
+
     def effect(self, models: int, runs: int, items: int, level: float = LEVEL) -> float:
         """The smallest effect that is found with a chance of 80 %."""
         return power_factor(level) * self.half_width(models, runs, items, level)
@@ -102,6 +109,7 @@ class Prospect:
         models: how many models it is about.
         runs: independent runs of each, at least; of shares of runs, all of them.
         items: of its benchmarks.
+        of_items: the half-width for these very runs; None where it is not known beforehand.
         half_width: of the 95 % interval to be expected; None where it is not known beforehand.
         detectable: the smallest detectable effect.
         settled: what would settle it, in words.
@@ -112,6 +120,7 @@ class Prospect:
     models: int = 0
     runs: int = 0
     items: int = 0
+    of_items: float | None = None
     half_width: float | None = None
     detectable: float | None = None
     settled: str = ""
@@ -197,6 +206,7 @@ def _of_components(
     settled = _settled(parts, effect, (models, runs, items), level)
     return _with(
         prospect,
+        of_items=parts.of_items(models, runs, items),
         half_width=parts.half_width(models, runs, items),
         detectable=parts.effect(models, runs, items),
         settled=settled,
@@ -236,7 +246,8 @@ def as_table(found: Iterator[Prospect]) -> str:
         runs = f"{one.runs}{' a model' if one.claim.estimand.cells else ' in all'}"
         numbers = [str(one.models), runs, str(one.items)] if one.models else ["", "", ""]
         ratio = one.claim.estimand.quantity == "spread ratio"
-        shown = [_shown(value, ratio) for value in (one.half_width, one.detectable)]
+        widths = one.of_items, one.half_width, one.detectable
+        shown = [_shown(value, ratio) for value in widths]
         rows.append((one.claim.id, *numbers, *shown, one.settled))
         sources |= {one.source} - {""}
     lines = [text_table(HEADER, rows)]
@@ -249,6 +260,7 @@ def as_table(found: Iterator[Prospect]) -> str:
     lines.append(
         "detectable: what a test at 5 % finds with a chance of 80 %; points, of a ratio a factor"
     )
+    lines.append("items alone: the half-width for these very runs, which more items make less")
     lines.append("settled: the same at 5 % over the number of the family's claims")
     return "\n".join(lines)
 

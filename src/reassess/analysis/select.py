@@ -9,14 +9,8 @@ import numpy as np
 import pandas as pd
 
 from reassess.analysis.bundle import AXES, Bundle
-from reassess.analysis.statistics import (
-    Matrix,
-    MeanEstimate,
-    Run,
-    Source,
-    mean_estimate,
-    paired_difference,
-)
+from reassess.analysis.statistics import MeanEstimate, Source, mean_estimate, paired_difference
+from reassess.analysis.strata import Matrix, Run
 from reassess.core.errors import ReassessError
 from reassess.grid.cells import replicate_of
 

@@ -13,7 +13,7 @@ from reassess.analysis.deception import reward_change
 from reassess.analysis.shares import share, share_difference
 from reassess.analysis.simulation import Design, Generator, Trial, designs_of_means, judged
 from reassess.analysis.spread import spread_ratio
-from reassess.analysis.statistics import Matrix, Run
+from reassess.analysis.strata import Matrix, Run
 
 CONFIGURATIONS, SEEDS = 19, 3  # of the reference run's RL arms
 

@@ -15,14 +15,13 @@ import numpy as np
 
 from reassess.analysis.intervals import Estimate
 from reassess.analysis.statistics import (
-    Matrix,
     MeanEstimate,
-    Run,
     Source,
     mean_estimate,
     paired_difference,
     population_estimate,
 )
+from reassess.analysis.strata import Matrix, Run
 from reassess.core.errors import ReassessError, unknown
 
 SEED = 20261129

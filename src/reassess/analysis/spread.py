@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from reassess.analysis.intervals import LEVEL, Estimate, power_factor
-from reassess.analysis.statistics import Matrix, Run, clusters_by_model
+from reassess.analysis.strata import Matrix, Run, clusters_by_model
 from reassess.core.errors import ReassessError
 
 NONE = 1e-18  # a sum of squares that is rounding alone

@@ -18,28 +18,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import fdtrc
 
 from reassess.analysis.intervals import LEVEL, Estimate, Part, power_factor
+from reassess.analysis.strata import Matrix, Run, Stratum, strata_of
 from reassess.core.errors import ReassessError
 
 VERSION = 4  # raised when the same bundle would give other numbers; recorded with what is drawn
 POPULATION_MODELS = 5  # as many models at least as a claim about models in general needs
 
-Matrix = NDArray[np.float64]
 Source = Literal["models", "bases", "rows", "seeds", "items"]
 VARIED: tuple[Source, ...] = ("seeds",)
 ACCURACY, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # the range of an outcome
-
-
-@dataclass(frozen=True)
-class Run:
-    """Which run a row of outcomes is: of a model, from a replicate of its base, with a seed."""
-
-    model: str = ""
-    seed: int = 1
-    base: int = 1
 
 
 @dataclass(frozen=True)
@@ -158,7 +148,7 @@ def mean_estimate(
     Raises:
         ReassessError: there is no outcome, one is missing, or the labels do not fit.
     """
-    strata = _strata(outcomes, runs)
+    strata = strata_of(outcomes, runs)
     estimate = _combined(list(strata.values()), bounds, varied)
     alone = tuple((name, _combined([one], bounds, varied)) for name, one in strata.items())
     return replace(estimate, models=alone, heterogeneity=_heterogeneity(list(strata.values())))
@@ -203,8 +193,8 @@ def population_estimate(
     these = mean_estimate(outcomes, runs, bounds=bounds, varied=varied)
     if len(these.models) < POPULATION_MODELS:
         return None
-    strata = _strata(outcomes, runs).values()
-    sample = _Stratum(np.stack([one.items for one in strata]), (), (), 1)
+    strata = strata_of(outcomes, runs).values()
+    sample = Stratum(np.stack([one.items for one in strata]), (), (), 1)
     estimate = _combined([sample], bounds, varied)
     return replace(
         estimate,
@@ -217,84 +207,11 @@ def population_estimate(
     )
 
 
-def clusters_by_model(outcomes: Matrix, runs: Sequence[Run] | None) -> dict[str, Matrix]:
-    """By model, the outcomes averaged within each cluster, of shape (clusters, items).
-
-    Raises:
-        ReassessError: as `mean_estimate` does.
-    """
-    return {model: one.outcomes for model, one in _strata(outcomes, runs).items()}
-
-
 # --- variance components --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Stratum:
-    """The clusters of one model: outcomes averaged within each, of shape (clusters, items)."""
-
-    outcomes: Matrix
-    names: tuple[int, ...]  # of the clusters: numbers of bases or, of one base, seeds
-    runs: tuple[tuple[int, float], ...]  # the seed and the mean of each run
-    bases: int
-
-    @classmethod
-    def of(cls, outcomes: Matrix, labels: Sequence[tuple[int, Run]]) -> _Stratum:
-        """Average the runs of each base where there is more than one base."""
-        bases = sorted({run.base for _, run in labels})
-        runs = tuple((run.seed, float(outcomes[row].mean())) for row, run in labels)
-        if len(bases) == 1:
-            seeds = tuple(run.seed for _, run in labels)
-            return cls(outcomes[[row for row, _ in labels]], seeds, runs, 1)
-        members = [[row for row, run in labels if run.base == base] for base in bases]
-        means = np.stack([outcomes[rows].mean(axis=0) for rows in members])
-        return cls(means, tuple(bases), runs, len(bases))
-
-    @property
-    def by_name(self) -> dict[int, float]:
-        """The mean of each cluster, by its name."""
-        return dict(zip(self.names, self.outcomes.mean(axis=1).tolist(), strict=True))
-
-    @property
-    def clusters(self) -> int:
-        return len(self.outcomes)
-
-    @property
-    def items(self) -> Matrix:
-        """The mean of each item."""
-        return np.asarray(self.outcomes.mean(axis=0), dtype=np.float64)
-
-    @property
-    def mean(self) -> float:
-        return float(self.outcomes.mean())
-
-    @property
-    def between(self) -> float:
-        """The variance of the mean that clusters bring: s² / k of their means."""
-        return float(self.outcomes.mean(axis=1).var(ddof=1)) / self.clusters
-
-    @property
-    def interaction(self) -> float:
-        """What clusters × items bring to the variance of the mean, which `between` has already."""
-        if self.clusters < 2 or self.outcomes.shape[1] < 2:
-            return 0.0
-        residuals = self.outcomes - self.items - self.outcomes.mean(axis=1, keepdims=True)
-        freedom = (self.clusters - 1) * (len(self.items) - 1)
-        squares = float(((residuals + self.mean) ** 2).sum())
-        return squares / freedom / (self.clusters * len(self.items))
-
-
-def _strata(outcomes: Matrix, runs: Sequence[Run] | None) -> dict[str, _Stratum]:
-    """The clusters of each model, in the order of the first run of each."""
-    labels = _labels(outcomes, runs)
-    return {
-        model: _Stratum.of(outcomes, [(row, run) for row, run in labels if run.model == model])
-        for model in dict.fromkeys(run.model for _, run in labels)
-    }
-
-
 def _combined(
-    strata: Sequence[_Stratum], bounds: tuple[float, float], varied: Sequence[Source]
+    strata: Sequence[Stratum], bounds: tuple[float, float], varied: Sequence[Source]
 ) -> MeanEstimate:
     """The estimate of strata of equal weight whose items are the same."""
     items = np.asarray(np.mean([one.items for one in strata], axis=0), dtype=np.float64)
@@ -325,7 +242,7 @@ def _combined(
     )
 
 
-def _shared_rows(strata: Sequence[_Stratum]) -> Part | None:
+def _shared_rows(strata: Sequence[Stratum]) -> Part | None:
     """The part of clusters that models have in common: a seed draws the same rows for all models.
 
     None for one model, and where fewer than two clusters are common to all models.
@@ -362,7 +279,7 @@ def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
     return float(total**2 / sum(part**2 / freedom for part, freedom in parts))
 
 
-def _heterogeneity(strata: Sequence[_Stratum]) -> Heterogeneity | None:
+def _heterogeneity(strata: Sequence[Stratum]) -> Heterogeneity | None:
     """Analysis of variance over models; the items that all models answer cancel.
 
     The variance within a model is that between its clusters, and that of the model × item effect,
@@ -386,18 +303,6 @@ def _heterogeneity(strata: Sequence[_Stratum]) -> Heterogeneity | None:
 
 
 # --- shapes ---------------------------------------------------------------------------------------
-
-
-def _labels(outcomes: Matrix, runs: Sequence[Run] | None) -> list[tuple[int, Run]]:
-    if outcomes.ndim != 2 or not outcomes.size:
-        raise ReassessError(f"outcomes have the shape {outcomes.shape}, not (runs, items)")
-    labels = [Run(seed=row + 1) for row in range(len(outcomes))] if runs is None else list(runs)
-    if len(labels) != len(outcomes):
-        raise ReassessError(f"{len(outcomes)} rows of outcomes have {len(labels)} labels of runs")
-    if not np.isfinite(outcomes).all():
-        row, item = np.argwhere(~np.isfinite(outcomes))[0]
-        raise ReassessError(f"the outcome of {labels[row]} at item {item} is missing")
-    return list(enumerate(labels))
 
 
 def _difference(first: Matrix, second: Matrix) -> Matrix:

@@ -59,9 +59,13 @@ def test_a_claim_stood_before_a_run_if_every_cell_has_its_digest(trained, state)
     assert registration(CLAIM, cells, records) == state
 
 
-def test_a_cell_that_does_not_test_a_claim_says_nothing_of_it():
-    records = recorded(manifests(a=NOW, b=OTHER))
-    assert registration(CLAIM, ["a"], records) == "registered before the run"
+@pytest.mark.parametrize(
+    ("other", "state"), [(None, "registered before the run"), (OTHER, "changed after the run")]
+)
+def test_a_cell_that_does_not_test_a_claim_tells_only_whether_it_changed(other, state):
+    records = recorded(manifests(a=NOW, b=other))
+    assert registration(CLAIM, ["a"], records) == state
+    assert registration(CLAIM, [], records) is None
 
 
 def test_a_claim_that_was_registered_and_is_gone_is_named():

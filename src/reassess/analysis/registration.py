@@ -70,6 +70,9 @@ def _digests(cell: str, manifest: str) -> Mapping[str, str] | None:
 def registration(claim: Claim, cells: Iterable[str], records: Recorded) -> Registration | None:
     """How a claim stood when the cells that test it were trained; None if none of them was.
 
+    It is changed if it was another one when any cell of the bundle was trained: whoever changed it
+    then may have seen that cell.
+
     Args:
         claim: the claim as the bundle holds it.
         cells: the cells that test it.
@@ -78,7 +81,7 @@ def registration(claim: Claim, cells: Iterable[str], records: Recorded) -> Regis
     stood = [(records[cell] or {}).get(claim.id) for cell in cells if cell in records]
     if not stood:
         return None
-    if any(digest not in (None, claim.digest) for digest in stood):
+    if changed({claim.id: claim}, records):
         return "changed after the run"
     return "registered before the run" if all(stood) else "not registered before the run"
 
